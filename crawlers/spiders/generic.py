@@ -1,0 +1,71 @@
+"""Pages of a web site -> links to follow and media to take; the spider of every site that needs no special one."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from scrapy import Request, Spider
+from scrapy.http import HtmlResponse, Response
+from scrapy.linkextractors.lxmlhtml import LxmlLinkExtractor
+
+from crawlers.spiders import Found
+from sengu.params import GenericFetch, Read
+from sengu.warc import archived_url
+
+MEDIA_EXTENSIONS = ("jpg", "jpeg", "png", "gif", "webp", "avif", "bmp", "tif", "tiff", "svg", "mp4", "webm", "mov")
+
+
+class GenericSpider(Spider):
+    """Follows links within the site's domains. A crawl requests the media it finds; a replay reports them as `Found`."""
+
+    name = "generic"
+
+    def __init__(self, fetch: GenericFetch, read: Read, replay: bool, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.fetch, self.read, self.replay = fetch, read, replay
+        self.links = LxmlLinkExtractor(allow_domains=fetch.domains)
+        self.failures: list[str] = []
+        self.pages = self.media = 0
+
+    async def start(self) -> AsyncIterator[Any]:
+        for url in self.fetch.start:
+            yield Request(url, errback=self.failed)
+
+    def parse(self, response: Response, **kwargs: Any) -> list[Any]:
+        # a list, not a generator: what one page yields is queued in one piece, so the order of requests is always the same
+        if not isinstance(response, HtmlResponse) or response.status != 200:
+            return []
+        self.pages += 1
+        tags = self._tags(response)
+        media = dict.fromkeys(archived_url(response.urljoin(url)) for url in self._media(response))
+        if self.replay:
+            taken: list[Any] = [Found(url, response.url, tags) for url in media if url.startswith("http")]
+        else:
+            # media do not count as a step in depth
+            depth = {"depth": response.meta.get("depth", 0) - 1}
+            taken = [
+                Request(url, callback=self.archived, errback=self.failed, meta=depth) for url in media if url.startswith("http")
+            ]
+        followed = [Request(link.url, errback=self.failed) for link in self.links.extract_links(response)]
+        return taken + followed
+
+    def archived(self, response: Response, **kwargs: Any) -> list[Any]:
+        self.media += 1
+        return []
+
+    def failed(self, failure: Any) -> None:
+        self.failures.append(f"{failure.request.url}: {failure.getErrorMessage() or failure.type.__name__}")
+
+    def _tags(self, response: HtmlResponse) -> tuple[str, ...]:
+        if not self.read.tags:
+            return ()
+        texts = response.css(self.read.tags).getall()
+        # keywords come as one comma-separated text, links one by one; "|" joins tags in the table
+        tags = (tag.replace("|", " ").strip() for text in texts for tag in text.split(","))
+        return tuple(sorted({" ".join(tag.split()) for tag in tags} - {""}))
+
+    def _media(self, response: HtmlResponse) -> Iterator[str]:
+        yield from response.css("img::attr(src)").getall()
+        for url in response.css("a::attr(href)").getall():
+            if urlsplit(url).path.lower().rpartition(".")[2] in MEDIA_EXTENSIONS:
+                yield url

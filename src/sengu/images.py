@@ -1,0 +1,109 @@
+"""Encoded pictures -> format, size and pixels: the only place where Pillow opens a file.
+
+The format is sniffed from the bytes. Decoding gives what a person sees: EXIF orientation applied, the first frame of an
+animation, transparency composited on white, 16-bit and CMYK brought to 8-bit RGB.
+"""
+
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# Pillow's name of a format -> the extension of its object ids
+EXTENSIONS = {
+    "JPEG": "jpg",
+    "MPO": "jpg",
+    "PNG": "png",
+    "GIF": "gif",
+    "WEBP": "webp",
+    "BMP": "bmp",
+    "TIFF": "tif",
+    "AVIF": "avif",
+}
+OPENED = [name for name in EXTENSIONS if name != "MPO"]  # which the JPEG reader finds out
+BACKGROUND = (255, 255, 255)
+# what Pillow raises on broken bytes, depending on the format
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, ArithmeticError, struct.error)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the header of a picture says; width and height in pixels as stored, before orientation."""
+
+    extension: str
+    width: int
+    height: int
+
+
+class NotAPicture(Exception):
+    """Bytes that do not become an object; the text is the reason that goes into the rejected table."""
+
+
+def examine(data: bytes, max_pixels: int) -> Picture:
+    """Checks that `data` is one whole, decodable picture of at most `max_pixels`. Raises NotAPicture with the reason."""
+    if not data:
+        raise NotAPicture("empty")
+    with _pixel_limit(max_pixels):
+        try:
+            with Image.open(BytesIO(data), formats=OPENED) as picture:
+                extension = EXTENSIONS[picture.format or ""]
+                width, height = picture.size
+                picture.load()
+        except UnidentifiedImageError:
+            raise NotAPicture(_what_else(data)) from None
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            raise NotAPicture(f"more than {max_pixels} pixels") from None
+        except BROKEN as error:
+            raise NotAPicture("truncated" if "truncated" in str(error).lower() else "broken") from None
+    return Picture(extension, width, height)
+
+
+def decode(data: bytes) -> np.ndarray:
+    """Pixels of a picture that `examine` accepted: uint8 RGB (height, width, 3), as a person sees it."""
+    with _pixel_limit(None), Image.open(BytesIO(data), formats=OPENED) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        return np.asarray(_rgb(upright), dtype=np.uint8)
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I") or picture.mode == "F":
+        # Pillow's own conversion clips 16-bit samples at 255 instead of scaling them
+        samples = np.asarray(picture, dtype=np.float64)
+        scale = 1.0 if samples.max(initial=0) <= 255 and picture.mode != "I;16" else 257.0
+        picture = Image.fromarray(np.clip(samples / scale, 0, 255).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        canvas = Image.new("RGBA", picture.size, (*BACKGROUND, 255))
+        picture = Image.alpha_composite(canvas, picture)
+    return picture.convert("RGB")
+
+
+def _what_else(data: bytes) -> str:
+    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return "html"
+    if b"<svg" in head:
+        return "svg"
+    if data[4:8] == b"ftyp" or data.startswith((b"\x1a\x45\xdf\xa3", b"RIFF")):
+        return "video"
+    return "unknown format"
+
+
+@contextmanager
+def _pixel_limit(pixels: int | None) -> Iterator[None]:
+    """Pillow keeps its limit in a module variable; above it, opening fails before anything is decoded."""
+    Image.init()  # registers the formats beyond the most common five; once
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = pixels
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before

@@ -1,0 +1,172 @@
+"""params.yaml -> frozen dataclasses, one per section; an unknown key or a wrong type is an error that names it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, Union
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from sengu.errors import SenguError
+
+PARAMS = Path("params.yaml")
+STRICT = ConfigDict(extra="forbid", strict=True)
+
+Section = TypeVar("Section")
+Count = Annotated[int, Field(ge=1)]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Rate = Annotated[float, Field(gt=0)]
+Value = Annotated[int, Field(ge=0)]
+
+
+@dataclass(config=STRICT, frozen=True)
+class GenericFetch:
+    """A web site: pages are followed from `start` within `domains`, at most `depth` links deep, media are taken from anywhere."""
+
+    source: Literal["generic"]
+    start: list[str]
+    domains: list[str]
+    depth: Annotated[int, Field(ge=0)] = 3
+    delay: Annotated[float, Field(ge=0)] = 1.0  # seconds between two requests to one host
+    contact: str = ""  # URL or e-mail address for the user agent; a public site is not crawled without one
+    reproducible: bool = False  # may be regenerated in a clone without pull, and must then equal dvc.lock
+    demo: str = ""  # the embedded site that the crawl serves to itself
+
+
+@dataclass(config=STRICT, frozen=True)
+class FolderFetch:
+    """A local or NFS folder whose files are archived under file://<site>/<relative path>."""
+
+    source: Literal["folder"]
+    folder: str
+    device: str = ""
+    reproducible: bool = False
+
+
+Fetch = Annotated[Union[GenericFetch, FolderFetch], Field(discriminator="source")]
+
+
+@dataclass(config=STRICT, frozen=True)
+class Read:
+    """What `extract` reads from archived pages."""
+
+    tags: str = ""  # CSS selector of the page's tags; none by default. Files of a folder take their sub-folders as tags
+
+
+@dataclass(config=STRICT, frozen=True)
+class Site:
+    fetch: Fetch
+    read: Read = field(default_factory=Read)
+
+
+@dataclass(config=STRICT, frozen=True)
+class Objects:
+    max_pixels: Count  # width times height above which a picture is rejected before decoding
+
+
+@dataclass(config=STRICT, frozen=True)
+class LabelParams:
+    classes: Annotated[list[str], Field(min_length=2)]  # the class named at position i has value i
+    tags: dict[str, Value] = field(default_factory=dict)  # page tag -> value, for objects without an annotation
+
+
+@dataclass(config=STRICT, frozen=True)
+class Split:
+    dataset: str  # the dataset version to split
+    test: tuple[Byte, Byte]  # first and last low byte of the SHA-1, inclusive
+    validation: tuple[Byte, Byte]
+    leaks: Literal["exclude", "keep"]
+
+
+@dataclass(config=STRICT, frozen=True)
+class Prepare:
+    size: Annotated[int, Field(ge=32)]  # pixels, height and width
+    fit: Literal["squash", "letterbox"]
+
+
+@dataclass(config=STRICT, frozen=True)
+class Backbone:
+    source: str  # embedded, a TensorFlow Hub URL, or the local path of a SavedModel folder or .tar.gz
+
+
+@dataclass(config=STRICT, frozen=True)
+class Phase:
+    epochs: Annotated[int, Field(ge=0)]
+    rate: Rate  # peak learning rate
+    batch: Count
+
+
+@dataclass(config=STRICT, frozen=True)
+class Train:
+    seed: int
+    head: Phase
+    fine_tune: Phase
+
+
+SECTIONS: Mapping[str, Any] = {
+    "sites": dict[str, Site],
+    "objects": Objects,
+    "label": LabelParams,
+    "split": Split,
+    "prepare": Prepare,
+    "backbone": Backbone,
+    "train": Train,
+}
+
+
+def section(name: str, kind: type[Section], path: Path = PARAMS) -> Section:
+    """The section `name` of the params file (dots go deeper) as `kind`. Raises SenguError naming file, key and value."""
+    value = document(path)
+    for position, key in enumerate(keys := name.split(".")):
+        if not isinstance(value, dict) or key not in value:
+            raise SenguError(f"{path}: {'.'.join(keys[: position + 1])} is missing: add it, see params.yaml in the repository")
+        value = value[key]
+    return _validated(value, kind, name, path)
+
+
+def document(path: Path = PARAMS) -> dict[str, Any]:
+    """The whole params file as plain values, its section names checked."""
+    if not path.is_file():
+        raise SenguError(f"{path} is missing: run the stage in the folder that holds it")
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SenguError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(value, dict):
+        raise SenguError(f"{path}: expected sections such as `split:`, found {type(value).__name__}")
+    for key in value:
+        if key not in SECTIONS:
+            raise SenguError(f"{path}: unknown section {key!r}: expected one of {', '.join(SECTIONS)}")
+    return value
+
+
+def site_names(path: Path = PARAMS) -> list[str]:
+    """The sites, by name; params.yaml is the only list of them."""
+    names = sorted(section("sites", dict[str, Any], path))
+    for name in names:
+        if not name.replace("_", "").replace("-", "").isalnum():
+            raise SenguError(f"{path}: site name {name!r}: use letters, digits, _ and - (DVC cannot take dots or spaces)")
+    return names
+
+
+def _validated(value: Any, kind: type[Section], name: str, path: Path) -> Section:
+    try:
+        # params.yaml has lists only; strict mode would refuse them for tuples, but the JSON rules take them
+        return TypeAdapter(kind).validate_json(json.dumps(value))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join([name, *(str(part) for part in first["loc"] if part not in ("generic", "folder"))])
+        message = {"unexpected_keyword_argument": "unknown key", "missing": "missing", "missing_argument": "missing"}.get(
+            first["type"], first["msg"]
+        )
+        found = "" if first["type"] in ("missing", "missing_argument") else f" (found {first['input']!r})"
+        raise SenguError(f"{path}: {place}: {message}{found}{_choices(kind, first['type'])}") from error
+
+
+def _choices(kind: Any, error_type: str) -> str:
+    if error_type != "unexpected_keyword_argument" or not hasattr(kind, "__dataclass_fields__"):
+        return ""
+    return f"; the keys are {', '.join(kind.__dataclass_fields__)}"

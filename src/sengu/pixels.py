@@ -1,0 +1,54 @@
+"""data/pixels and data/features: the examples of a split as arrays in memory-mapped files, row for row with their table."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sengu import tables
+from sengu.errors import SenguError
+
+EXAMPLES = "examples.csv"
+PIXELS = "pixels.npy"
+FEATURES = "features.npy"
+
+
+@dataclass(frozen=True)
+class Examples:
+    """`rows` has objectId, value and type; `arrays` has one entry per row."""
+
+    rows: pd.DataFrame
+    arrays: np.ndarray
+
+    def of_type(self, name: str) -> "Examples":
+        """The examples of one type, copied into memory."""
+        chosen = np.flatnonzero(self.rows["type"] == name)
+        return Examples(self.rows.iloc[chosen].reset_index(drop=True), self.arrays[chosen])
+
+    @property
+    def values(self) -> np.ndarray:
+        return self.rows["value"].to_numpy()
+
+
+def read_pixels(folder: Path) -> Examples:
+    """Pixels as uint8 (n, size, size, 3), memory-mapped."""
+    return _read(folder / EXAMPLES, folder / PIXELS)
+
+
+def read_features(pixels: Path, features: Path) -> Examples:
+    """Features as float32 (n, d), memory-mapped, with the rows of the pixels they were computed from."""
+    return _read(pixels / EXAMPLES, features / FEATURES)
+
+
+def _read(table: Path, array: Path) -> Examples:
+    rows = tables.read(table, tables.SplitLabel)
+    if not array.is_file():
+        raise SenguError(f"{array} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")
+    try:
+        arrays = np.load(array, mmap_mode="r")
+    except (ValueError, OSError) as error:
+        raise SenguError(f"{array} is damaged ({error}): restore it with `dvc checkout --force {array.parent}`") from error
+    if len(arrays) != len(rows):
+        raise SenguError(f"{array} has {len(arrays)} rows, but {table} has {len(rows)}: run `dvc repro`")
+    return Examples(rows, arrays)

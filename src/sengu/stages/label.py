@@ -1,0 +1,95 @@
+"""Join annotation sheets and page tags into one label per object, and list the objects whose sources disagree."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from sengu import params, tables
+from sengu.errors import SenguError, run_program
+
+logger = logging.getLogger("label")
+
+
+def label(annotations: pd.DataFrame, tagged: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Labels and conflicts, from frames with the columns objectId, value and source.
+
+    An annotation outranks every tag. An object whose best sources give more than one value is left out and listed.
+    """
+    outranked = tagged["objectId"].isin(annotations["objectId"])
+    sources = pd.concat([annotations, tagged[~outranked]], ignore_index=True)
+    values = sources.groupby("objectId")["value"].nunique()
+    disputed = sources["objectId"].isin(values.index[values > 1])
+    labels = sources.loc[~disputed, ["objectId", "value"]].drop_duplicates()
+    conflicts = (
+        sources[disputed]
+        .groupby("objectId")
+        .agg(
+            values=("value", lambda v: "|".join(str(value) for value in sorted(set(v)))),
+            sources=("source", lambda s: "|".join(sorted(set(s)))),
+        )
+        .reset_index()
+    )
+    return labels, conflicts
+
+
+def from_tags(captures: pd.DataFrame, index: pd.DataFrame, tags: Mapping[str, int]) -> pd.DataFrame:
+    """objectId, value, source for every listed tag of every page on which an object was seen."""
+    seen = index[["site", "objectId", "urlId"]].merge(captures[["site", "urlId", "page", "tags"]], on=["site", "urlId"])
+    single = seen.assign(tag=seen["tags"].str.split("|")).explode("tag")
+    single = single[single["tag"].isin(list(tags))]
+    return pd.DataFrame(
+        {"objectId": single["objectId"], "value": single["tag"].map(tags).astype("int64"), "source": single["page"]}
+    ).drop_duplicates()
+
+
+def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """objectId, value, source of one annotation sheet, a CSV file with the columns objectId or filename, and value.
+
+    `known` has the columns objectId and filename of every object; a value is a class name or its number.
+    Raises SenguError naming the line of an unknown object or value.
+    """
+    sheet = tables.read_text(path)
+    key = next((name for name in ("objectId", "filename") if name in sheet), None)
+    if key is None or "value" not in sheet:
+        raise SenguError(f"{path}:1: columns are {','.join(sheet.columns)}, expected value and one of objectId and filename")
+    numbers = {name: number for number, name in enumerate(classes)} | {str(number): number for number in range(len(classes))}
+    objects = known[known[key] != ""].groupby(key)["objectId"].unique()
+    rows = []
+    for line, (name, value) in enumerate(zip(sheet[key], sheet["value"], strict=True), start=2):
+        if name not in objects:
+            raise SenguError(f"{path}:{line}: no object has the {key} {name!r}: correct the sheet, or crawl the site it comes from")
+        if value not in numbers:
+            raise SenguError(f"{path}:{line}: value {value!r} is no class: expected one of {', '.join(numbers)}")
+        if len(objects[name]) > 1:
+            raise SenguError(f"{path}:{line}: {len(objects[name])} objects have the filename {name!r}: use the column objectId")
+        rows.append((objects[name][0], numbers[value], f"{path.name}:{line}"))
+    return pd.DataFrame(rows, columns=["objectId", "value", "source"]).astype({"value": "int64"})
+
+
+def main(arguments: list[str]) -> None:
+    sheets, captures_folder, index_folder, labels_path, conflicts_path = map(Path, arguments)
+    settings = params.section("label", params.LabelParams)
+    for tag, value in settings.tags.items():
+        if value >= len(settings.classes):
+            raise SenguError(f"params.yaml: label.tags.{tag} is {value}, but label.classes has values 0 to {len(settings.classes) - 1}")
+    sites = params.site_names()
+    captures = tables.read_sites(captures_folder, sites, tables.Capture)
+    index = tables.read_sites(index_folder, sites, tables.IndexRow)
+    known = index[["site", "objectId", "urlId"]].merge(captures[["site", "urlId", "filename"]], on=["site", "urlId"])
+    annotated = [from_sheet(path, known, settings.classes) for path in sorted(sheets.glob("*.csv"))]
+    nothing = pd.DataFrame({"objectId": [], "value": [], "source": []}).astype({"objectId": "str", "value": "int64"})
+    labels, conflicts = label(pd.concat([nothing, *annotated]), from_tags(captures, index, settings.tags))
+    if labels.empty:
+        raise SenguError(
+            f"none of {index['objectId'].nunique()} objects has a label: put annotation sheets into {sheets}, "
+            "or name tags that stand in data/captures under label.tags in params.yaml"
+        )
+    tables.write(labels_path, labels, tables.Label)
+    tables.write(conflicts_path, conflicts, tables.Conflict)
+    logger.info("%d objects labelled, %d left out because their sources disagree", len(labels), len(conflicts))
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,72 @@
+"""Divide a dataset version into train, validation and test by the low byte of the SHA-1, balanced and without leaks."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sengu import params, tables
+from sengu.errors import SenguError, run_program
+
+logger = logging.getLogger("split")
+
+HELD_OUT = ("test", "validation")
+
+
+def split(labels: pd.DataFrame, duplicates: pd.DataFrame, rule: params.Split) -> pd.DataFrame:
+    """`labels` (objectId, value) sorted by objectId, with a column type.
+
+    The low byte of the SHA-1 decides; then, in test and validation, each class is cut to the size of the smallest one in
+    table order and the surplus goes to train. With `leaks: exclude`, a train row whose duplicate group reaches into test or
+    validation becomes `excluded`, and so does a validation row whose group reaches into test; test never moves.
+    """
+    table = labels.sort_values("objectId", ignore_index=True)
+    low_byte = table["objectId"].str.slice(38, 40).map({f"{byte:02x}": byte for byte in range(256)}).to_numpy()
+    types = np.full(len(table), "train", dtype=object)
+    for name in HELD_OUT:
+        first, last = getattr(rule, name)
+        types[(low_byte >= first) & (low_byte <= last)] = name
+    table["type"] = types
+    for name in HELD_OUT:
+        held = table[table["type"] == name]
+        smallest = held["value"].value_counts().reindex(table["value"].unique(), fill_value=0).min()
+        surplus = held.index[held.groupby("value").cumcount() >= smallest]
+        table.loc[surplus, "type"] = "train"
+    return _without_leaks(table, duplicates) if rule.leaks == "exclude" else table
+
+
+def _without_leaks(table: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
+    groups = duplicates.set_index("objectId")["group"]
+    group = table["objectId"].map(groups).fillna(table["objectId"])
+    in_test = group.isin(group[table["type"] == "test"])
+    in_validation = group.isin(group[table["type"] == "validation"])
+    leaks = ((table["type"] == "train") & (in_test | in_validation)) | ((table["type"] == "validation") & in_test)
+    return table.assign(type=table["type"].mask(leaks, "excluded"))
+
+
+def check(rule: params.Split) -> None:
+    """Raises SenguError if the byte ranges of the rule are empty or overlap."""
+    for name in HELD_OUT:
+        first, last = getattr(rule, name)
+        if first > last:
+            raise SenguError(f"params.yaml: split.{name} is [{first}, {last}]: the first byte must not be above the last")
+    if rule.test[0] <= rule.validation[1] and rule.validation[0] <= rule.test[1]:
+        raise SenguError(f"params.yaml: split.test {list(rule.test)} and split.validation {list(rule.validation)} overlap")
+
+
+def main(arguments: list[str]) -> None:
+    version, duplicates, output = map(Path, arguments)
+    rule = params.section("split", params.Split)
+    check(rule)
+    labels = tables.read(version / "label.csv", tables.Label)
+    if labels["value"].nunique() < 2:
+        raise SenguError(f"{version / 'label.csv'} has {labels['value'].nunique()} class, but a classifier needs two: label more objects")
+    table = split(labels, tables.read(duplicates, tables.Duplicate), rule)
+    tables.write(output, table, tables.SplitLabel)
+    counts = table.groupby("type")["value"].value_counts().unstack(fill_value=0)
+    logger.info("rows by type and value\n%s", counts.to_string())
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,182 @@
+"""CSV files <-> pandas frames whose columns, spelling and order are checked: the only reader and writer of tables.
+
+A row type is a frozen dataclass whose fields are the columns, in order. Errors name the file, the line and the value.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sengu.atomic import replaced_file
+from sengu.errors import SenguError
+from sengu.ids import OBJECT_ID, URL_ID
+
+TYPES = ("train", "validation", "test", "excluded")
+
+# column name -> (pattern that every cell must match, what the user is told was expected)
+SPELLINGS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "objectId": (OBJECT_ID.pattern.replace("?P<sha1>", "?:").replace("?P<extension>", "?:"), "an object id"),
+        "group": (OBJECT_ID.pattern.replace("?P<sha1>", "?:").replace("?P<extension>", "?:"), "an object id"),
+        "urlId": (URL_ID.pattern, "40 lower-case hex digits"),
+        "value": (r"0|[1-9][0-9]*", "a class number, 0 or greater"),
+        "type": ("|".join(TYPES), "one of " + ", ".join(TYPES)),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One picture or video found on one page (data/captures/<site>.csv); `tags` are joined by "|".
+
+    `url` is the address as archived; `urlId` names its canonical form. `fetched` and `modified` are ISO 8601 in UTC.
+    `status` is the HTTP status after redirects, 0 if the archive holds no answer.
+    """
+
+    urlId: str
+    url: str
+    page: str
+    tags: str
+    device: str
+    filename: str
+    fetched: str
+    modified: str
+    status: int
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One captured URL that became an object (data/index/<site>.csv); width and height in pixels as stored in the file."""
+
+    objectId: str
+    urlId: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One captured URL that did not become an object (data/rejected/<site>.csv)."""
+
+    urlId: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """One labelled object (data/label.csv and every dataset version)."""
+
+    objectId: str
+    value: int
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """One object left out because its sources disagree (data/label_conflicts.csv); lists are joined by "|"."""
+
+    objectId: str
+    values: str
+    sources: str
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """One object that has duplicates (data/duplicates.csv); `group` is the smallest object id among them."""
+
+    objectId: str
+    group: str
+
+
+@dataclass(frozen=True)
+class SplitLabel:
+    """One example of the split (data/split_label.csv)."""
+
+    objectId: str
+    value: int
+    type: str
+
+
+def columns(row_type: type) -> list[str]:
+    return [field.name for field in fields(row_type)]
+
+
+def empty(row_type: type) -> pd.DataFrame:
+    return frame([], row_type)
+
+
+def frame(rows: Iterable[Any], row_type: type) -> pd.DataFrame:
+    """Rows of `row_type` as a frame with its columns and dtypes (int64 for int, str otherwise)."""
+    names = columns(row_type)
+    table = pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
+    return table.astype({f.name: np.int64 if f.type is int else "str" for f in fields(row_type)})
+
+
+def read(path: Path, row_type: type) -> pd.DataFrame:
+    """Reads a table of `row_type`. Raises SenguError naming file, line and value for anything malformed."""
+    names = columns(row_type)
+    table = read_text(path)
+    if list(table.columns) != names:
+        raise SenguError(f"{path}:1: columns are {','.join(table.columns)}, expected {','.join(names)}")
+    for field in fields(row_type):
+        table[field.name] = _checked(table[field.name], field.type is int, path)
+    return table
+
+
+def read_text(path: Path) -> pd.DataFrame:
+    """Reads a CSV file of any columns as text, empty cells as empty text; ragged lines are errors."""
+    if not path.is_file():
+        raise SenguError(f"{path} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            header = next(reader, None)
+            if header is None:
+                raise SenguError(f"{path}:1: the file is empty, expected a line of column names")
+            rows = []
+            for row in reader:
+                if len(row) != len(header):
+                    raise SenguError(f"{path}:{reader.line_num}: {len(row)} fields, expected {len(header)}: {','.join(row)!r}")
+                rows.append(row)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise SenguError(f"{path}:{reader.line_num}: not a CSV file in UTF-8: {error}") from error
+    return pd.DataFrame(rows, columns=header, dtype="str")
+
+
+def write(path: Path, table: pd.DataFrame, row_type: type) -> None:
+    """Writes a table of `row_type`, sorted by its columns, without an index, atomically."""
+    names = columns(row_type)
+    with replaced_file(path) as partial:
+        table[names].sort_values(names, kind="stable").to_csv(partial, index=False, lineterminator="\n")
+
+
+def read_sites(folder: Path, sites: Iterable[str], row_type: type) -> pd.DataFrame:
+    """Reads folder/<site>.csv of every site into one frame with a leading column `site`.
+
+    Raises SenguError for a missing table, and for the table of a site that is not listed (a leftover would be used silently).
+    """
+    listed = sorted(sites)
+    strangers = sorted(p.name for p in folder.glob("*.csv") if p.stem not in listed)
+    if strangers:
+        raise SenguError(f"{folder}/{strangers[0]} belongs to no site in params.yaml: delete it, or list its site again")
+    tables = [read(folder / f"{site}.csv", row_type).assign(site=site) for site in listed]
+    return pd.concat(tables, ignore_index=True)[["site", *columns(row_type)]]
+
+
+def _checked(cells: pd.Series, is_number: bool, path: Path) -> pd.Series:
+    pattern, expected = SPELLINGS.get(str(cells.name), (r"-?[0-9]+", "a whole number") if is_number else (None, ""))
+    if pattern is None:
+        return cells
+    wrong = ~cells.str.fullmatch(pattern)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong.to_numpy())[0])
+        # exact unless an earlier cell holds a line break, which none of the project's own tables does
+        raise SenguError(f"{path}:{row + 2}: {cells.name} is {cells.iloc[row]!r}, expected {expected}")
+    return cells.astype(np.int64) if is_number else cells

@@ -1,0 +1,229 @@
+"""A folder of WARC files <-> captures: appends responses and resources, lists what is there, reads payloads back.
+
+WARC 1.1 (ISO 28500). Every record is a gzip member of its own, so that a record can be read by its offset and a cut-off
+file can be mended at the last whole record. Media are stored, not deflated: they are compressed already.
+"""
+
+import struct
+import uuid
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import urldefrag, urljoin
+
+from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+from w3lib.url import safe_url_string
+from warcio.bufferedreaders import DecompressingBufferedReader
+
+from sengu.errors import SenguError
+
+CAPTURES = WarcRecordType.response | WarcRecordType.resource
+ENCODINGS = ("", "identity", "gzip", "deflate", "br")
+OPEN = ".open"  # suffix of the one file that a crawl is writing
+REDIRECTS = (301, 302, 303, 307, 308)
+MAX_REDIRECTS = 20
+STORED_BLOCK = 0xFFFF  # the longest stored block of RFC 1951
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One captured answer: what is known of it without its body, and where it lies."""
+
+    url: str
+    file: Path
+    offset: int  # of its gzip member in `file`, bytes
+    fetched: str  # WARC-Date
+    status: int  # HTTP status; 200 for a resource record
+    headers: tuple[tuple[str, str], ...]  # HTTP headers, or WARC headers of a resource record
+
+    def header(self, name: str) -> str:
+        """The first value of a header, without regard to case; empty text if it is absent."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), "")
+
+
+class UnreadableCapture(Exception):
+    """A record whose payload cannot be decoded; the text is the reason that goes into the rejected table."""
+
+
+def files(folder: Path, site: str) -> list[Path]:
+    """The archive files of a site in the order in which they were written."""
+    return sorted(folder.glob(f"{site}-*.warc.gz"))
+
+
+def entries(path: Path) -> Iterator[Entry]:
+    """Every response and resource record of one archive file, in order. Raises SenguError if the file is damaged."""
+    with path.open("rb") as stream:
+        try:
+            for record in ArchiveIterator(stream, record_types=CAPTURES, parse_http=True):
+                is_http = record.http_headers is not None
+                headers = record.http_headers if is_http else record.headers
+                yield Entry(
+                    url=record.headers["WARC-Target-URI"],
+                    file=path,
+                    offset=record.stream_pos,
+                    fetched=record.headers["WARC-Date"],
+                    status=(record.http_headers.status_code or 0) if is_http else HTTPStatus.OK,
+                    headers=tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in headers.items_bytes()),
+                )
+        except OSError as error:
+            raise SenguError(f"{path}: damaged archive file ({error}): restore it with `dvc checkout` or `dvc pull`") from error
+
+
+def latest(folder: Path, site: str) -> dict[str, Entry]:
+    """The latest capture of every URL of a site."""
+    return {entry.url: entry for path in files(folder, site) for entry in entries(path)}
+
+
+def resolve(captures: Mapping[str, Entry], url: str) -> Entry | None:
+    """The capture at the end of the redirects from `url`, as archived; None if the archive does not hold it."""
+    for _ in range(MAX_REDIRECTS):
+        entry = captures.get(url)
+        if entry is None or entry.status not in REDIRECTS or not entry.header("Location"):
+            return entry
+        url = archived_url(urljoin(url, entry.header("Location")))
+    return None
+
+
+def archived_url(url: str) -> str:
+    """The spelling under which a URL is fetched and archived: percent-encoded, without its fragment."""
+    return str(safe_url_string(urldefrag(url).url))
+
+
+def body(entry: Entry) -> bytes:
+    """The HTTP body as it was sent (still encoded), or the bytes of a resource. Raises SenguError if the file is damaged."""
+    with entry.file.open("rb") as stream:
+        stream.seek(entry.offset)
+        try:
+            record = next(iter(ArchiveIterator(stream, record_types=CAPTURES, parse_http=False)))
+            if "WARC-Block-Digest" in record.headers and not record.verify_block_digest():
+                raise OSError("its digest is wrong")
+            if record.record_type == WarcRecordType.response:
+                record.parse_http()
+            return bytes(record.reader.read())
+        except (OSError, StopIteration) as error:
+            raise SenguError(
+                f"{entry.file}: damaged record at byte {entry.offset}, {entry.url} ({error}): "
+                "restore the file with `dvc checkout` or `dvc pull`"
+            ) from error
+
+
+def payload(entry: Entry) -> bytes:
+    """The decoded payload. Raises UnreadableCapture for an unknown or broken content encoding."""
+    encoded = body(entry)
+    encoding = entry.header("Content-Encoding").strip().lower()
+    if encoding not in ENCODINGS:
+        raise UnreadableCapture(f"unknown content encoding {encoding}")
+    if encoding in ("", "identity") or not encoded:
+        return encoded
+    try:
+        return bytes(DecompressingBufferedReader(BytesIO(encoded), decomp_type=encoding).read())
+    except (zlib.error, EOFError) as error:
+        raise UnreadableCapture(f"broken {encoding} encoding") from error
+
+
+class Writer:
+    """Appends records to the archive of a site: one new file per crawl, and another each time one outgrows `roll_over` bytes.
+
+    The file is named <site>-<serial>.warc.gz.open until it is closed; from then on it is immutable. A file that a killed
+    crawl left open is cut at its last whole record and continued. No file is made until there is a record to write.
+    """
+
+    def __init__(self, folder: Path, site: str, info: Mapping[str, str], compress: bool = True, roll_over: int = 1 << 30):
+        self.folder, self.site, self.info, self.compress, self.roll_over = folder, site, dict(info), compress, roll_over
+        folder.mkdir(parents=True, exist_ok=True)
+        left_open = sorted(folder.glob(f"{site}-*.warc.gz{OPEN}"))
+        self.path: Path | None = left_open[0] if left_open else None
+        if self.path is not None:
+            mend(self.path)
+
+    def response(
+        self, url: str, date: str, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, deflate: bool = False
+    ) -> Entry:
+        """Appends an HTTP response exactly as received, but for the reason phrase, which Twisted discards."""
+        reason = HTTPStatus(status).phrase if status in list(HTTPStatus) else ""
+        lines = [f"HTTP/1.1 {status} {reason}".encode(), *(name + b": " + value for name, value in headers)]
+        block = b"\r\n".join([*lines, b"", body])
+        offset = self._append(WarcRecordType.response, url, date, block, {"Content-Type": "application/http; msgtype=response"}, deflate)
+        texts = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
+        return Entry(url, self._file(), offset, date, status, texts)
+
+    def resource(self, url: str, date: str, headers: Mapping[str, str], body: bytes) -> Entry:
+        """Appends the bytes of a file; `headers` are WARC headers such as its device and modification time."""
+        offset = self._append(WarcRecordType.resource, url, date, body, headers, deflate=False)
+        return Entry(url, self._file(), offset, date, HTTPStatus.OK, tuple(headers.items()))
+
+    def close(self) -> None:
+        if self.path is not None:
+            self.path.rename(self.path.with_name(self.path.name.removesuffix(OPEN)))
+            self.path = None
+
+    def _file(self) -> Path:
+        assert self.path is not None
+        return self.path
+
+    def _append(
+        self, kind: WarcRecordType, url: str, date: str, block: bytes, headers: Mapping[str, str], deflate: bool
+    ) -> int:
+        if self.path is not None and self.path.stat().st_size >= self.roll_over:
+            self.close()
+        if self.path is None:
+            self.path = self.folder / f"{self.site}-{len(files(self.folder, self.site)):05}.warc.gz{OPEN}"
+            text = "".join(f"{key}: {value}\r\n" for key, value in self.info.items()).encode()
+            named = {"WARC-Filename": self.path.name.removesuffix(OPEN), "Content-Type": "application/warc-fields"}
+            self._write(WarcRecordType.warcinfo, date, text, named, deflate=False)
+        return self._write(kind, date, block, {"WARC-Target-URI": url, **headers}, deflate)
+
+    def _write(self, kind: WarcRecordType, date: str, block: bytes, headers: Mapping[str, str], deflate: bool) -> int:
+        path = self._file()
+        with path.open("ab") as stream:
+            offset = stream.tell()
+            record = WarcRecord()
+            # derived from its place, not random: the same crawl gives the same bytes
+            name = uuid.uuid5(uuid.NAMESPACE_URL, f"{path.name.removesuffix(OPEN)}#{offset}")
+            record.init_headers(kind, record_urn=str(name).encode(), content_length=len(block))
+            record.headers["WARC-Date"] = date
+            for key, value in headers.items():
+                record.headers[key] = value
+            record.set_bytes_content(block)
+            if kind == WarcRecordType.response:
+                record.is_http = True
+                record.parse_http()
+            plain = BytesIO()
+            record.write(plain, checksum_data=True)
+            stream.write(gzip_member(plain.getvalue(), deflate and self.compress))
+        return offset
+
+
+def gzip_member(data: bytes, deflate: bool) -> bytes:
+    """One gzip member (RFC 1952). Stored members are framed here: their bytes must not depend on the zlib of the machine."""
+    if deflate:
+        packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+        return packer.compress(data) + packer.flush()
+    blocks = [data[i : i + STORED_BLOCK] for i in range(0, len(data), STORED_BLOCK)] or [b""]
+    parts = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"]
+    for position, block in enumerate(blocks):
+        is_last = position == len(blocks) - 1
+        parts += [struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block]
+    return b"".join([*parts, struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)])
+
+
+def mend(path: Path) -> int:
+    """Cuts an archive file at its last whole record; returns how many bytes were lost."""
+    whole = 0
+    with path.open("r+b") as stream:
+        while unpacker := zlib.decompressobj(31):
+            try:
+                while not unpacker.eof and (chunk := stream.read(1 << 16)):
+                    unpacker.decompress(chunk)
+            except zlib.error:
+                break
+            if not unpacker.eof:
+                break
+            whole = stream.tell() - len(unpacker.unused_data)
+            stream.seek(whole)
+        lost = stream.seek(0, 2) - whole
+        stream.truncate(whole)
+    return lost
