@@ -103,7 +103,7 @@ class WarcStorage:
 
     def _date(self, response: Response) -> str:
         # a reproducible site states its own time, so that regenerating its archive gives the same bytes
-        now = parsedate_to_datetime(response.headers["Date"].decode()) if self.reproducible else datetime.now(UTC)
+        now = parsedate_to_datetime((response.headers["Date"] or b"").decode()) if self.reproducible else datetime.now(UTC)
         return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _info(self) -> dict[str, str]:

@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-
 from crawlers import demo, pinned, settings
 from crawlers.spiders.folder import FolderSpider
 from crawlers.spiders.generic import GenericSpider
@@ -29,13 +28,15 @@ def crawl(site: str, fetch: params.Fetch, folder: Path) -> Any:
             process.crawl(crawler, site=site, fetch=fetch)
         process.start()
     if crawler.spider is None or crawler.stats.get_value("finish_reason") != "finished":
-        raise SenguError(f"site {site}: the crawl broke off; what was fetched is kept in {folder}, and the next run goes on from there")
+        raise SenguError(
+            f"site {site}: the crawl broke off; what was fetched is kept in {folder}, and the next run goes on from there"
+        )
     return crawler.spider
 
 
 def main(arguments: list[str]) -> None:
     site, folder = arguments[0], Path(arguments[1])
-    fetch = params.section(f"sites.{site}.fetch", params.Fetch)
+    fetch = params.section(f"sites.{site}", params.Site).fetch
     if isinstance(fetch, params.FolderFetch) and not Path(fetch.folder).is_dir():
         raise SenguError(f"params.yaml: sites.{site}.fetch.folder: {fetch.folder} is not a folder: mount it, or correct the path")
     if fetch.reproducible:

@@ -45,7 +45,9 @@ def replay(site: str, fetch: params.GenericFetch, read: params.Read, folder: Pat
     unread = crawler.stats.get_value("httpcache/retrieve_error", 0) if crawler.stats else 1
     broken = crawler.stats.get_value("spider_exceptions/count", 0) if crawler.stats else 1
     if crawler.spider is None or unread or broken:
-        raise SenguError(f"site {site}: the replay of {folder} failed: {unread} unreadable records, {broken} pages; see the log above")
+        raise SenguError(
+            f"site {site}: the replay of {folder} failed: {unread} unreadable records, {broken} pages; see the log above"
+        )
     return found
 
 

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from scrapy.crawler import CrawlerProcess
 
+from crawlers.archive import ArchivePolicy, WarcStorage
+from crawlers.spiders.folder import FolderHandler
 from sengu.errors import SenguError
 from sengu.params import Fetch, GenericFetch
 
@@ -29,8 +31,8 @@ QUIET: Mapping[str, Any] = {
 }
 ARCHIVE: Mapping[str, Any] = {
     "HTTPCACHE_ENABLED": True,
-    "HTTPCACHE_STORAGE": "crawlers.archive.WarcStorage",
-    "HTTPCACHE_POLICY": "crawlers.archive.ArchivePolicy",
+    "HTTPCACHE_STORAGE": WarcStorage,
+    "HTTPCACHE_POLICY": ArchivePolicy,
     "HTTPCACHE_IGNORE_SCHEMES": [],  # files of folders are archived like pages
 }
 # first come, first served: with one request at a time the archive is written in the order in which links were found
@@ -57,7 +59,7 @@ def for_crawl(site: str, fetch: Fetch, folder: Path) -> dict[str, Any]:
         }
     else:
         settings |= {
-            "DOWNLOAD_HANDLERS": {"file": "crawlers.spiders.folder.FolderHandler"},
+            "DOWNLOAD_HANDLERS": {"file": FolderHandler},
             "SENGU_FOLDER": fetch.folder,
             "SENGU_DEVICE": fetch.device,
             "ROBOTSTXT_OBEY": False,  # a folder has none

@@ -35,7 +35,8 @@ def draw(kind: str, number: int) -> np.ndarray:
         period = chance.randrange(10, 27) * max(abs(a), abs(b))
         picture[(a * x + b * y + chance.randrange(period)) % period < period * chance.randrange(3, 6) // 10] = front
     noise = np.frombuffer(chance.randbytes(height * width), np.uint8).reshape(height, width) % 25
-    return np.clip(picture + noise[..., None].astype(np.int64) - 12, 0, 255).astype(np.uint8)
+    levels = picture + noise[..., None].astype(np.int64) - 12
+    return np.asarray(np.clip(levels, 0, 255), dtype=np.uint8)
 
 
 def jpeg(pixels: np.ndarray, quality: int = QUALITY, **options: object) -> bytes:

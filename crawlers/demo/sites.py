@@ -100,7 +100,9 @@ def _taken_from_demo_a(kind: str) -> dict[str, Answer]:
     word = KINDS["demo_b"][kind][1]
     taken: dict[str, Answer] = {}
     for number in range(10):
-        original = {name: pictures.draw(kind, 10 * i + number) for i, name in enumerate(("copy", "comment", "small", "weak", "crop"))}
+        original = {
+            name: pictures.draw(kind, 10 * i + number) for i, name in enumerate(("copy", "comment", "small", "weak", "crop"))
+        }
         versions = {
             "copy": pictures.jpeg(original["copy"]),
             "comment": pictures.commented_jpeg(original["comment"]),
@@ -127,5 +129,9 @@ def _page(site: str, title: str, word: str, lines: list[str]) -> Answer:
     """demo_a links its tags, demo_b has them as keywords: two sites are never alike."""
     keywords = f'<meta name="keywords" content="pictures, {word}">' if site == "demo_b" and word else ""
     tags = f'<p class="tags"><a href="/">pictures</a> <a href="/{word}/1">{word}</a></p>' if site == "demo_a" and word else ""
-    text = f"<!DOCTYPE html>\n<html><head><title>{title}</title>{keywords}</head><body>{tags}\n" + "\n".join(lines) + "\n</body></html>\n"
+    text = (
+        f"<!DOCTYPE html>\n<html><head><title>{title}</title>{keywords}</head><body>{tags}\n"
+        + "\n".join(lines)
+        + "\n</body></html>\n"
+    )
     return Answer(HTML, text.encode())

@@ -42,7 +42,7 @@ def read(archive: zipfile.ZipFile, part: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def batches(pictures: np.ndarray, labels: np.ndarray, size: int, augment: bool) -> tf.data.Dataset:
-    """Batches of float32 (b, size, size, 3) in 0..255; augmented ones are shuffled, flipped and shifted by up to 4 of 32 pixels."""
+    """Batches of float32 (b, size, size, 3) in 0..255; augmented: shuffled, flipped, shifted by up to 4 of 32 pixels."""
 
     def shift(picture: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         padded = tf.pad(picture, [[4, 4], [4, 4], [0, 0]], mode="REFLECT")

@@ -4,7 +4,9 @@ Importing it under a Python that is not the project's environment stops at once 
 """
 
 import importlib.metadata
+import os
 import sys
+import warnings
 
 try:
     importlib.metadata.version("sengu")
@@ -13,3 +15,9 @@ except importlib.metadata.PackageNotFoundError:
         f"error: this Python ({sys.executable}) is not Sengu's environment: "
         "run `make install` once, then `source .venv/bin/activate`, and repeat the command"
     ) from None
+
+# here, because TensorFlow reads both while it is imported, and every program imports sengu first
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # tensorflow-hub needs tf_keras
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
+# tensorflow-hub's, and nothing a user can act on; the lock file holds a setuptools that still has it
+warnings.filterwarnings("ignore", message="pkg_resources is deprecated")

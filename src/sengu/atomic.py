@@ -1,6 +1,5 @@
 """A half-written output -> never seen: files and folders are written beside their place and renamed into it."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.partial")
     try:
         yield partial
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -30,6 +29,6 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         yield partial
         # not one atomic step, which POSIX lacks for folders; a kill in between leaves no output, and DVC reruns the stage
         shutil.rmtree(path, ignore_errors=True)
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

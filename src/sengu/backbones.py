@@ -14,9 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # tensorflow-hub needs tf_keras
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import numpy as np
 import tensorflow as tf
 import tensorflow_hub as hub
@@ -78,10 +75,12 @@ def fetch(source: str, cache: Path) -> Path:
             with tarfile.open(path) as archive:
                 archive.extractall(unpacked, filter="data")
         except UNREACHABLE as error:
-            raise SenguError(f"params.yaml: backbone.source: {source} is not a whole tar archive ({error}): fetch it again") from error
+            raise SenguError(
+                f"params.yaml: backbone.source: {source} is not a whole tar archive ({error}): fetch it again"
+            ) from error
         return unpacked
     raise SenguError(
-        f"params.yaml: backbone.source: {source!r} is neither {EMBEDDED!r}, nor a URL, nor a folder or .tar.gz file here: correct it"
+        f"params.yaml: backbone.source: {source!r} is neither {EMBEDDED!r}, nor a URL, nor a folder or tar archive here"
     )
 
 
@@ -94,7 +93,9 @@ def features(folder: Path, source: str) -> int:
         shape = layer(tf.zeros((1, side, side, 3)), training=False).shape
     except (*UNREACHABLE, KeyError, TypeError, AttributeError, IndexError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SenguError(f"params.yaml: backbone.source: {source} is not a TF2 SavedModel of a feature vector: {reason}") from error
+        raise SenguError(
+            f"params.yaml: backbone.source: {source} is not a TF2 SavedModel of a feature vector: {reason}"
+        ) from error
     if len(shape) != 2 or not layer.trainable_weights:
         raise SenguError(
             f"params.yaml: backbone.source: {source} gives {tuple(shape)} with {len(layer.trainable_weights)} trainable weights; "

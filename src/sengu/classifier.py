@@ -33,6 +33,6 @@ def network_probabilities(folder: Path, pixels: np.ndarray) -> np.ndarray:
     path = folder / NETWORK
     if not path.is_dir():
         raise SenguError(f"{path} is missing: run `dvc repro train`, or `dvc pull` if someone else trained it")
-    serve = tf.saved_model.load(str(path)).serve
+    network = tf.saved_model.load(str(path))
     batches = (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH))
-    return np.concatenate([serve(tf.constant(batch)).numpy() for batch in batches])
+    return np.concatenate([network.serve(tf.constant(batch)).numpy() for batch in batches])

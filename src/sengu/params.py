@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -46,7 +46,7 @@ class FolderFetch:
     reproducible: bool = False
 
 
-Fetch = Annotated[Union[GenericFetch, FolderFetch], Field(discriminator="source")]
+Fetch = Annotated[GenericFetch | FolderFetch, Field(discriminator="source")]
 
 
 @dataclass(config=STRICT, frozen=True)

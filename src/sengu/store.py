@@ -54,7 +54,9 @@ class ObjectStore:
             if path.is_file():
                 return path
         trees = ", ".join(str(tree.root) for tree in self.trees) or "no tree at all"
-        raise SenguError(f"object {object_id} is missing (looked in {trees}): `dvc repro -f objects` restores it from the archive")
+        raise SenguError(
+            f"object {object_id} is missing (looked in {trees}): `dvc repro -f objects` restores it from the archive"
+        )
 
     def read(self, object_id: ObjectId) -> bytes:
         return self.path(object_id).read_bytes()

@@ -146,7 +146,9 @@ class Writer:
         reason = HTTPStatus(status).phrase if status in list(HTTPStatus) else ""
         lines = [f"HTTP/1.1 {status} {reason}".encode(), *(name + b": " + value for name, value in headers)]
         block = b"\r\n".join([*lines, b"", body])
-        offset = self._append(WarcRecordType.response, url, date, block, {"Content-Type": "application/http; msgtype=response"}, deflate)
+        offset = self._append(
+            WarcRecordType.response, url, date, block, {"Content-Type": "application/http; msgtype=response"}, deflate
+        )
         texts = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
         return Entry(url, self._file(), offset, date, status, texts)
 
@@ -164,9 +166,7 @@ class Writer:
         assert self.path is not None
         return self.path
 
-    def _append(
-        self, kind: WarcRecordType, url: str, date: str, block: bytes, headers: Mapping[str, str], deflate: bool
-    ) -> int:
+    def _append(self, kind: WarcRecordType, url: str, date: str, block: bytes, headers: Mapping[str, str], deflate: bool) -> int:
         if self.path is not None and self.path.stat().st_size >= self.roll_over:
             self.close()
         if self.path is None:

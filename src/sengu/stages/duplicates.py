@@ -25,7 +25,9 @@ def duplicates(objects: Iterable[ObjectId], store: ObjectStore) -> pd.DataFrame:
     """
     ids = sorted(objects)
     prints = Parallel(n_jobs=-1, return_as="generator")(delayed(fingerprint)(object_id, store) for object_id in ids)
-    table = pd.DataFrame({"objectId": [str(i) for i in ids], "print": list(tqdm(prints, total=len(ids), desc="duplicates", disable=None))})
+    table = pd.DataFrame(
+        {"objectId": [str(i) for i in ids], "print": list(tqdm(prints, total=len(ids), desc="duplicates", disable=None))}
+    )
     table["group"] = table.groupby("print")["objectId"].transform("min")
     return table[table.duplicated("print", keep=False)]
 

@@ -1,4 +1,4 @@
-"""Measure the head and the fine-tuned network on the test split: metrics, plots and their data."""
+"""Measure the head and the fine-tuned network on the test split: metrics, plots and a report."""
 
 import json
 import logging
@@ -41,7 +41,7 @@ def evaluate(values: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> None:
-    split, pixels_folder, features_folder, model, metrics_path, plots = map(Path, arguments)
+    split, pixels_folder, features_folder, model, plots, report, metrics_path = map(Path, arguments)
     types = tables.read(split, tables.SplitLabel)["type"].value_counts()
     pixels = read_pixels(pixels_folder).of_type("test")
     features = read_features(pixels_folder, features_folder).of_type("test")
@@ -62,6 +62,8 @@ def main(arguments: list[str]) -> None:
         predictions.to_csv(partial / "predictions.csv", index=False, lineterminator="\n")
     with replaced_file(metrics_path) as file:
         file.write_text(json.dumps(result, indent=2) + "\n")
+    with replaced_file(report) as file:
+        file.write_text(figures.page(result, plots), encoding="utf-8")
     logger.info("accuracy on %d test pictures: %.4f", len(values), result["network"]["accuracy"])
 
 

@@ -22,7 +22,7 @@ def features(pixels: np.ndarray, backbone: Path) -> Iterator[np.ndarray]:
     """Batches of float32 (b, d) for uint8 (n, size, size, 3), in order."""
     layer = backbones.layer(backbone, trainable=False)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def run(batch: tf.Tensor) -> tf.Tensor:
         return layer(tf.cast(batch, tf.float32) / 255.0, training=False)
 

@@ -59,7 +59,9 @@ def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str]) -> pd.Da
     rows = []
     for line, (name, value) in enumerate(zip(sheet[key], sheet["value"], strict=True), start=2):
         if name not in objects:
-            raise SenguError(f"{path}:{line}: no object has the {key} {name!r}: correct the sheet, or crawl the site it comes from")
+            raise SenguError(
+                f"{path}:{line}: no object has the {key} {name!r}: correct the sheet, or crawl the site it comes from"
+            )
         if value not in numbers:
             raise SenguError(f"{path}:{line}: value {value!r} is no class: expected one of {', '.join(numbers)}")
         if len(objects[name]) > 1:
@@ -73,7 +75,9 @@ def main(arguments: list[str]) -> None:
     settings = params.section("label", params.LabelParams)
     for tag, value in settings.tags.items():
         if value >= len(settings.classes):
-            raise SenguError(f"params.yaml: label.tags.{tag} is {value}, but label.classes has values 0 to {len(settings.classes) - 1}")
+            raise SenguError(
+                f"params.yaml: label.tags.{tag} is {value}, but label.classes has values 0 to {len(settings.classes) - 1}"
+            )
     sites = params.site_names()
     captures = tables.read_sites(captures_folder, sites, tables.Capture)
     index = tables.read_sites(index_folder, sites, tables.IndexRow)

@@ -61,7 +61,9 @@ def main(arguments: list[str]) -> None:
     check(rule)
     labels = tables.read(version / "label.csv", tables.Label)
     if labels["value"].nunique() < 2:
-        raise SenguError(f"{version / 'label.csv'} has {labels['value'].nunique()} class, but a classifier needs two: label more objects")
+        raise SenguError(
+            f"{version / 'label.csv'} has {labels['value'].nunique()} class, but a classifier needs two: label more objects"
+        )
     table = split(labels, tables.read(duplicates, tables.Duplicate), rule)
     tables.write(output, table, tables.SplitLabel)
     counts = table.groupby("type")["value"].value_counts().unstack(fill_value=0)
