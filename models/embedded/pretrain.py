@@ -5,7 +5,8 @@ Run once by the maintainers, not by the pipeline; README.md beside this file rec
     python models/embedded/pretrain.py cifar10.zip models/embedded/efficientnet-b0.npz
 
 The zip holds 60,000 JPEG files as train|test/<class>/<name>.jpg. Training starts on small pictures, which costs a third
-of the time per epoch, and ends at the size the weights are meant for (progressive resizing).
+of the time per epoch (progressive resizing), and has two cycles: each warms up, falls to rate 0 along a cosine, and starts
+with a new head on the backbone of the one before. `--from-cycle 1` goes on from the weights of an interrupted second cycle.
 """
 
 import argparse
@@ -24,8 +25,8 @@ from tqdm import tqdm
 
 SEED = 20
 BATCH = 128
-PHASES = ((32, 6), (64, 12))  # (pixels, epochs)
-PEAK_RATE = 2e-3
+# peak rate of a cycle, and its phases as (pixels, epochs)
+CYCLES = ((2e-3, ((32, 6), (64, 12))), (1e-3, ((64, 12),)))
 WEIGHT_DECAY = 0.02
 LABEL_SMOOTHING = 0.1
 
@@ -68,52 +69,60 @@ def save(backbone: keras.Model, path: Path) -> None:
     partial.rename(path)
 
 
+def load(backbone: keras.Model, path: Path) -> None:
+    stored = np.load(path)
+    for weight in backbone.weights:
+        if weight.name in stored:
+            weight.assign(stored[weight.name].astype(np.float32))
+
+
+def optimizer(peak_rate: float, epochs: int, steps: int) -> keras.optimizers.Optimizer:
+    """AdamW that warms up for one epoch of `steps` and falls to 0 along a cosine over the others."""
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, decay_steps=steps * (epochs - 1), warmup_target=peak_rate, warmup_steps=steps
+    )
+    adam = keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY)
+    adam.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return adam
+
+
+def loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    smooth = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=LABEL_SMOOTHING)
+    return smooth(tf.one_hot(tf.cast(tf.reshape(labels, [-1]), tf.int32), 10), logits)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cifar10", type=Path)
     parser.add_argument("weights", type=Path)
+    parser.add_argument("--from-cycle", type=int, default=0, help="go on from the weights that are there")
     args = parser.parse_args()
-
-    keras.utils.set_random_seed(SEED)
     with zipfile.ZipFile(args.cifar10) as archive:
         train, test = read(archive, "train"), read(archive, "test")
 
     backbone = keras.applications.EfficientNetB0(
         include_top=False, weights=None, input_shape=(None, None, 3), pooling="avg", drop_connect_rate=0.0
     )
-    logits = keras.layers.Dense(10)(backbone.output)
-    network = keras.Model(backbone.input, logits)
+    for number, (peak_rate, phases) in enumerate(CYCLES):
+        if number < args.from_cycle:
+            continue
+        keras.utils.set_random_seed(SEED + number)
+        if number:
+            load(backbone, args.weights)
+        network = keras.Model(backbone.input, keras.layers.Dense(10)(backbone.output))
+        epochs = sum(count for _, count in phases)
+        network.compile(optimizer(peak_rate, epochs, len(train[0]) // BATCH), loss, metrics=["accuracy"])
+        for size, count in phases:
+            network.fit(
+                batches(*train, size, augment=True),
+                epochs=count,
+                callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: save(backbone, args.weights))],
+                verbose=2,
+                validation_data=batches(*test, size, augment=False),
+            )
 
-    steps_per_epoch = len(train[0]) // BATCH
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps=steps_per_epoch * (sum(epochs for _, epochs in PHASES) - 1),
-        warmup_target=PEAK_RATE,
-        warmup_steps=steps_per_epoch,
-    )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY)
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    smooth = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=LABEL_SMOOTHING)
-
-    def loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        return smooth(tf.one_hot(tf.cast(tf.reshape(labels, [-1]), tf.int32), 10), logits)
-
-    network.compile(optimizer, loss, metrics=["accuracy"])
-    for size, epochs in PHASES:
-        keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: save(backbone, args.weights))
-        network.fit(
-            batches(*train, size, augment=True),
-            epochs=epochs,
-            callbacks=[keep],
-            verbose=2,
-            validation_data=batches(*test, size, augment=False),
-        )
-
-    stored = np.load(args.weights)
-    for weight in backbone.weights:
-        if weight.name in stored:
-            weight.assign(stored[weight.name].astype(np.float32))
-    _, accuracy = network.evaluate(batches(*test, PHASES[-1][0], augment=False), verbose=0)
+    load(backbone, args.weights)
+    _, accuracy = network.evaluate(batches(*test, size, augment=False), verbose=0)
     print(f"test accuracy with the stored float16 weights: {accuracy:.4f}")
 
 

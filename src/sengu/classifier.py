@@ -33,6 +33,8 @@ def network_probabilities(folder: Path, pixels: np.ndarray) -> np.ndarray:
     path = folder / NETWORK
     if not path.is_dir():
         raise SenguError(f"{path} is missing: run `dvc repro train`, or `dvc pull` if someone else trained it")
-    network = tf.saved_model.load(str(path))
+    network = tf.saved_model.load(str(path))  # a name of its own: its functions die with it
+    serve = network.signatures["serving_default"]
+    (name,) = serve.structured_input_signature[1]
     batches = (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH))
-    return np.concatenate([network.serve(tf.constant(batch)).numpy() for batch in batches])
+    return np.concatenate([next(iter(serve(**{name: tf.constant(batch)}).values())).numpy() for batch in batches])

@@ -88,7 +88,8 @@ def main(arguments: list[str]) -> None:
         head = train_head(features, classes, settings, live)
         save_head(partial / HEAD, *head.get_weights())
         network = fine_tune(pixels, backbone, head, settings, live)
-        keras.Sequential([network, keras.layers.Softmax()]).export(partial / NETWORK)
+        # not export(), whose files differ from run to run
+        keras.Model(network.input, keras.layers.Softmax()(network.output)).save(partial / NETWORK, include_optimizer=False)
         (partial / NETWORK / backbones.FINGERPRINT).unlink(missing_ok=True)
     logger.info("%d classes, %d training examples", classes, len(pixels.of_type("train").rows))
 

@@ -1,0 +1,156 @@
+"""The promises to a colleague: a clone rebuilds the same bytes, pulls instead of rebuilding, and survives interruptions."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, attempt, copy_of_the_project, environment, run
+
+pytestmark = pytest.mark.slow
+
+MODEL_STAGES = {"backbone", "features", "train", "evaluate"}
+
+
+def locked(folder: Path, path: str = "dvc.lock") -> dict[str, Any]:
+    return dict(yaml.safe_load((folder / path).read_text())["stages"])
+
+
+def data_stages(folder: Path) -> dict[str, Any]:
+    return {name: stage for name, stage in locked(folder).items() if name not in MODEL_STAGES}
+
+
+def clone(source: Path, folder: Path) -> Path:
+    run(source, "git", "clone", "--quiet", str(source), str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pushed(rebuilt: Path) -> Path:
+    """The rebuilt project, committed and pushed to its default remote, a folder beside it."""
+    run(rebuilt, "git", "add", "dvc.lock", "datasets/dvc.lock", "reports/metrics.json")
+    run(rebuilt, "git", "commit", "--quiet", "--allow-empty", "--message", "rebuilt")
+    run(rebuilt, "dvc", "push")
+    return rebuilt
+
+
+def test_a_fresh_copy_rebuilds_every_data_stage_to_the_pinned_bytes(rebuilt: Path) -> None:
+    assert data_stages(rebuilt) == data_stages(ROOT)
+    assert locked(rebuilt, "datasets/dvc.lock") == locked(ROOT, "datasets/dvc.lock")
+
+
+def test_the_demo_is_learnt(rebuilt: Path) -> None:
+    metrics = json.loads((rebuilt / "reports/metrics.json").read_text())
+    assert metrics["test_images"] >= 100
+    assert metrics["network"]["accuracy"] >= 0.95
+    assert 0.5 < metrics["head"]["accuracy"] <= 1
+
+
+def test_training_again_leaves_the_lock_unchanged(rebuilt: Path) -> None:
+    before = (rebuilt / "dvc.lock").read_bytes()
+    run(rebuilt, "dvc", "repro", "--force", "--single-item", "train")
+    assert (rebuilt / "dvc.lock").read_bytes() == before
+
+
+def test_a_colleague_pulls_and_reruns_nothing(pushed: Path) -> None:
+    folder = clone(pushed, pushed.parent / "colleague")
+    run(folder, "dvc", "pull")
+    assert "Running stage" not in run(folder, "dvc", "repro", "--allow-missing")
+    said = run(folder, "dvc", "repro")
+    assert [line for line in said.splitlines() if line.startswith("Running stage")] == [
+        "Running stage 'objects@demo_a':",
+        "Running stage 'objects@demo_b':",
+    ]
+    assert not run(folder, "git", "status", "--porcelain")
+    for site in ("demo_a", "demo_b"):
+        assert tree(folder, site) == tree(pushed, site)
+
+
+def tree(folder: Path, site: str) -> dict[str, bytes]:
+    root = folder / "data/object" / site
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_corrupt_file_in_the_remote_is_not_checked_out(pushed: Path, tmp_path: Path) -> None:
+    folder = clone(pushed, tmp_path / "colleague")
+    remote = shutil.copytree(pushed.parent / "sengu-remote", tmp_path / "sengu-remote")
+    md5 = locked(folder)["label"]["outs"][0]["md5"]
+    damaged = remote / "files/md5" / md5[:2] / md5[2:]
+    damaged.chmod(0o644)
+    damaged.write_bytes(damaged.read_bytes().replace(b",0\n", b",1\n", 1))
+    assert attempt(folder, "dvc", "pull", "data/label.csv").returncode != 0
+    assert not (folder / "data/label.csv").exists()
+
+
+def test_an_unreachable_remote_is_an_error_that_names_it(pushed: Path, tmp_path: Path) -> None:
+    folder = clone(pushed, tmp_path / "colleague")
+    run(folder, "dvc", "remote", "add", "--force", "--default", "s3gone", "s3://gone/store")
+    run(folder, "dvc", "remote", "modify", "s3gone", "endpointurl", "http://127.0.0.1:9")
+    done = attempt(folder, "dvc", "pull", AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_MAX_ATTEMPTS="1")
+    assert done.returncode != 0
+    assert "127.0.0.1:9" in done.stdout
+
+
+def test_hand_over_through_s3(pushed: Path, tmp_path: Path) -> None:
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        secrets = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "not-in-git", "AWS_DEFAULT_REGION": "us-east-1"}
+        endpoint = f"http://{host}:{port}"
+        run(tmp_path, sys.executable, "-c", f"import boto3; boto3.client('s3', endpoint_url={endpoint!r}).create_bucket(Bucket='b')", **secrets)
+        source = clone(pushed, tmp_path / "source")
+        run(source, "dvc", "pull")
+        for arguments in (("add", "--default", "bucket", "s3://b/store"), ("modify", "bucket", "endpointurl", endpoint)):
+            run(source, "dvc", "remote", *arguments)
+        run(source, "dvc", "remote", "modify", "bucket", "verify", "true")
+        run(source, "git", "commit", "--quiet", "--all", "--message", "remote")
+        run(source, "dvc", "push", **secrets)
+        folder = clone(source, tmp_path / "colleague")
+        run(folder, "dvc", "pull", **secrets)
+        assert "Running stage" not in run(folder, "dvc", "repro", "--allow-missing", **secrets)
+        assert "not-in-git" not in run(folder, "git", "log", "--patch", "--", ".dvc")
+        assert not run(folder, "git", "status", "--porcelain")
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_killed_run_goes_on_to_the_same_result(tmp_path: Path, seed: int) -> None:
+    folder = copy_of_the_project(tmp_path / "project")
+    running = subprocess.Popen(
+        ["dvc", "repro", "prepare"], cwd=folder, env=environment(), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    time.sleep(random.Random(seed).uniform(3, 20))
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    run(folder, "dvc", "repro", "prepare")
+    assert data_stages(folder) == data_stages(ROOT)
+    leftovers = [path for path in (folder / "data").rglob("*.partial")]
+    assert not leftovers
+
+
+def test_a_stage_run_by_the_wrong_python_names_the_cure(tmp_path: Path) -> None:
+    folder = copy_of_the_project(tmp_path / "project")
+    base = Path(sys.base_prefix) / "bin"
+    wrong = tmp_path / "bin"
+    wrong.mkdir()
+    (wrong / "python").symlink_to(base / f"python3.{sys.version_info.minor}")
+    for name in ("extract@demo_a", "backbone"):
+        done = attempt(folder, str(Path(sys.executable).parent / "dvc"), "repro", "--single-item", name, PATH=f"{wrong}:/usr/bin:/bin")
+        assert done.returncode != 0
+        assert "source .venv/bin/activate" in done.stdout
+
+
+def test_a_missing_stage_input_is_named(tmp_path: Path) -> None:
+    done = attempt(copy_of_the_project(tmp_path / "project"), "dvc", "repro", "--single-item", "split")
+    assert done.returncode != 0
+    assert "data/dataset/v1" in done.stdout
