@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, attempt, copy_of_the_project, environment, run
+from project import ROOT, attempt, copy_of_the_project, environment, run
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +106,13 @@ def test_hand_over_through_s3(pushed: Path, tmp_path: Path) -> None:
         host, port = server.get_host_and_port()
         secrets = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "not-in-git", "AWS_DEFAULT_REGION": "us-east-1"}
         endpoint = f"http://{host}:{port}"
-        run(tmp_path, sys.executable, "-c", f"import boto3; boto3.client('s3', endpoint_url={endpoint!r}).create_bucket(Bucket='b')", **secrets)
+        run(
+            tmp_path,
+            sys.executable,
+            "-c",
+            f"import boto3; boto3.client('s3', endpoint_url={endpoint!r}).create_bucket(Bucket='b')",
+            **secrets,
+        )
         source = clone(pushed, tmp_path / "source")
         run(source, "dvc", "pull")
         for arguments in (("add", "--default", "bucket", "s3://b/store"), ("modify", "bucket", "endpointurl", endpoint)):
@@ -127,14 +133,19 @@ def test_hand_over_through_s3(pushed: Path, tmp_path: Path) -> None:
 def test_a_killed_run_goes_on_to_the_same_result(tmp_path: Path, seed: int) -> None:
     folder = copy_of_the_project(tmp_path / "project")
     running = subprocess.Popen(
-        ["dvc", "repro", "prepare"], cwd=folder, env=environment(), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ["dvc", "repro", "prepare"],
+        cwd=folder,
+        env=environment(),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     time.sleep(random.Random(seed).uniform(3, 20))
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     run(folder, "dvc", "repro", "prepare")
     assert data_stages(folder) == data_stages(ROOT)
-    leftovers = [path for path in (folder / "data").rglob("*.partial")]
+    leftovers = list((folder / "data").rglob("*.partial"))
     assert not leftovers
 
 
@@ -145,7 +156,9 @@ def test_a_stage_run_by_the_wrong_python_names_the_cure(tmp_path: Path) -> None:
     wrong.mkdir()
     (wrong / "python").symlink_to(base / f"python3.{sys.version_info.minor}")
     for name in ("extract@demo_a", "backbone"):
-        done = attempt(folder, str(Path(sys.executable).parent / "dvc"), "repro", "--single-item", name, PATH=f"{wrong}:/usr/bin:/bin")
+        done = attempt(
+            folder, str(Path(sys.executable).parent / "dvc"), "repro", "--single-item", name, PATH=f"{wrong}:/usr/bin:/bin"
+        )
         assert done.returncode != 0
         assert "source .venv/bin/activate" in done.stdout
 

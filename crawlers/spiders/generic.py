@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from scrapy import Request, Spider
 from scrapy.http import HtmlResponse, Response
+from scrapy.link import Link
 from scrapy.linkextractors.lxmlhtml import LxmlLinkExtractor
 
 from crawlers.spiders import Found
@@ -23,7 +24,7 @@ class GenericSpider(Spider):
     def __init__(self, fetch: GenericFetch, read: Read, replay: bool, **kwargs: Any):
         super().__init__(**kwargs)
         self.fetch, self.read, self.replay = fetch, read, replay
-        self.links = LxmlLinkExtractor(allow_domains=fetch.domains)
+        self.links = LxmlLinkExtractor()
         self.failures: list[str] = []
         self.pages = self.media = 0
 
@@ -39,14 +40,14 @@ class GenericSpider(Spider):
         tags = self._tags(response)
         media = dict.fromkeys(archived_url(response.urljoin(url)) for url in self._media(response))
         if self.replay:
-            taken: list[Any] = [Found(url, response.url, tags) for url in media if url.startswith("http")]
+            taken: list[Any] = [Found(url, archived_url(response.url), tags) for url in media if url.startswith("http")]
         else:
             # media do not count as a step in depth
             depth = {"depth": response.meta.get("depth", 0) - 1}
             taken = [
                 Request(url, callback=self.archived, errback=self.failed, meta=depth) for url in media if url.startswith("http")
             ]
-        followed = [Request(link.url, errback=self.failed) for link in self.links.extract_links(response)]
+        followed = [Request(link.url, errback=self.failed) for link in self._links(response)]
         return taken + followed
 
     def archived(self, response: Response, **kwargs: Any) -> list[Any]:
@@ -63,6 +64,13 @@ class GenericSpider(Spider):
         # keywords come as one comma-separated text, links one by one; "|" joins tags in the table
         tags = (tag.replace("|", " ").strip() for text in texts for tag in text.split(","))
         return tuple(sorted({" ".join(tag.split()) for tag in tags} - {""}))
+
+    def _links(self, response: HtmlResponse) -> Iterator[Link]:
+        # by host name without the port, which the link extractor's own allow_domains takes for a part of the domain
+        for link in self.links.extract_links(response):
+            host = urlsplit(link.url).hostname or ""
+            if any(host == domain or host.endswith(f".{domain}") for domain in self.fetch.domains):
+                yield link
 
     def _media(self, response: HtmlResponse) -> Iterator[str]:
         yield from response.css("img::attr(src)").getall()

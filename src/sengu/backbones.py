@@ -3,21 +3,20 @@
 It takes float32 NHWC in 0..1 (TensorFlow Hub's convention) and gives float32 (n, d). TensorFlow is imported here.
 """
 
-import http.client
-import os
+import gzip
 import shutil
-import socket
 import tarfile
+import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import requests
 import tensorflow as tf
 import tensorflow_hub as hub
 import tf_keras as keras
+from tqdm import tqdm
 
 from sengu.errors import SenguError
 
@@ -25,19 +24,27 @@ EMBEDDED = "embedded"
 TIMEOUT = 60  # seconds without a byte from the Hub
 # different in every run, and not needed for loading
 FINGERPRINT = "fingerprint.pb"
-UNREACHABLE = (OSError, EOFError, ValueError, zlib.error, tarfile.TarError, http.client.HTTPException, tf.errors.OpError)
+GZIP_MAGIC = b"\x1f\x8b"
 
 
-def write(source: str, embedded: Path, folder: Path, cache: Path) -> int:
+def write(source: str, embedded: Path, folder: Path) -> int:
     """Writes the backbone named by `source` into `folder`; returns the number of its features.
 
-    `embedded` is the file of weights for the source of that name; `cache` keeps downloads. Raises SenguError if the source
-    cannot be had or is not a trainable feature vector; nothing else is taken in its place.
+    `embedded` is the file of weights for the source of that name. Raises SenguError if the source cannot be had or is not a
+    trainable feature vector; nothing else is taken in its place.
     """
     if source == EMBEDDED:
         unpack(embedded).save(folder, overwrite=True, include_optimizer=False)
+    elif source.startswith(("http://", "https://")):
+        _from_hub(source, folder)
+    elif Path(source).is_dir():
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+    elif Path(source).is_file():
+        _from_archive(Path(source), folder, source)
     else:
-        shutil.copytree(fetch(source, cache), folder, dirs_exist_ok=True)
+        raise SenguError(
+            f"params.yaml: backbone.source: {source!r} is neither {EMBEDDED!r}, nor a URL, nor a folder or tar archive here"
+        )
     (folder / FINGERPRINT).unlink(missing_ok=True)
     return features(folder, source)
 
@@ -53,35 +60,47 @@ def unpack(weights: Path) -> keras.Model:
     return keras.Model(picture, network(keras.layers.Rescaling(255.0)(picture)))
 
 
-def fetch(source: str, cache: Path) -> Path:
-    """The local folder of a SavedModel: a folder as it is, an archive unpacked, a TensorFlow Hub URL downloaded."""
-    if source.startswith(("http://", "https://")):
-        with _hub_cache(cache):
-            try:
-                return Path(hub.resolve(source))
-            except UNREACHABLE as error:
-                reason = " ".join(str(error).split()) or type(error).__name__
-                raise SenguError(
-                    f"params.yaml: backbone.source: {source} could not be fetched ({reason}): repeat when it can be reached, or "
-                    "download the model elsewhere and give its local path; the pinned backbone comes back with `dvc pull`"
-                ) from error
-    path = Path(source)
-    if path.is_dir():
-        return path
-    if path.is_file():
-        unpacked = cache / path.name.split(".")[0]
-        shutil.rmtree(unpacked, ignore_errors=True)
+def _from_hub(url: str, folder: Path) -> None:
+    """Downloads a model by TensorFlow Hub's protocol: the URL with ?tf-hub-format=compressed answers with a tar archive.
+
+    Not with tensorflow_hub's own resolver, which never looks at the checksum of the archive and would keep a corrupt model.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch, "model.tar.gz")
         try:
-            with tarfile.open(path) as archive:
-                archive.extractall(unpacked, filter="data")
-        except UNREACHABLE as error:
+            with requests.get(url, params={"tf-hub-format": "compressed"}, stream=True, timeout=TIMEOUT) as answer:
+                answer.raise_for_status()
+                size = int(answer.headers.get("Content-Length", 0)) or None
+                with (
+                    archive.open("wb") as file,
+                    tqdm(desc="backbone", total=size, unit="B", unit_scale=True, disable=None) as progress,
+                ):
+                    for chunk in answer.iter_content(1 << 16):
+                        progress.update(file.write(chunk))
+        except requests.RequestException as error:
             raise SenguError(
-                f"params.yaml: backbone.source: {source} is not a whole tar archive ({error}): fetch it again"
+                f"params.yaml: backbone.source: {url} could not be fetched ({error}): repeat when it can be reached, or "
+                "download the model elsewhere and give its local path; the pinned backbone comes back with `dvc pull`"
             ) from error
-        return unpacked
-    raise SenguError(
-        f"params.yaml: backbone.source: {source!r} is neither {EMBEDDED!r}, nor a URL, nor a folder or tar archive here"
-    )
+        _from_archive(archive, folder, url)
+
+
+def _from_archive(archive: Path, folder: Path, source: str) -> None:
+    try:
+        with archive.open("rb") as file:
+            compressed = file.read(2) == GZIP_MAGIC
+        if compressed:
+            with gzip.open(archive) as stream:
+                while stream.read(1 << 20):  # to the end, where the checksum is; tarfile stops before it
+                    pass
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        reason = str(error).splitlines()[0]  # tarfile lists every compression it tried
+        raise SenguError(
+            f"params.yaml: backbone.source: {source} is not a whole tar archive ({reason}): "
+            "fetch it again; the pinned backbone comes back with `dvc pull`"
+        ) from error
 
 
 def features(folder: Path, source: str) -> int:
@@ -91,7 +110,7 @@ def features(folder: Path, source: str) -> int:
         signature = layer.resolved_object.signatures["serving_default"].structured_input_signature[1]
         side = next(iter(signature.values())).shape[1] or 64
         shape = layer(tf.zeros((1, side, side, 3)), training=False).shape
-    except (*UNREACHABLE, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SenguError(
             f"params.yaml: backbone.source: {source} is not a TF2 SavedModel of a feature vector: {reason}"
@@ -107,19 +126,3 @@ def features(folder: Path, source: str) -> int:
 def layer(folder: Path, trainable: bool) -> Any:
     """The backbone as a Keras layer; call it with training=False to keep its BatchNorm statistics frozen."""
     return hub.KerasLayer(str(folder), trainable=trainable)
-
-
-@contextmanager
-def _hub_cache(cache: Path) -> Iterator[None]:
-    """TensorFlow Hub takes its cache from the environment, and its downloads wait for ever unless sockets time out."""
-    before, timeout = os.environ.get("TFHUB_CACHE_DIR"), socket.getdefaulttimeout()
-    os.environ["TFHUB_CACHE_DIR"] = str(cache)
-    socket.setdefaulttimeout(TIMEOUT)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(timeout)
-        if before is None:
-            del os.environ["TFHUB_CACHE_DIR"]
-        else:
-            os.environ["TFHUB_CACHE_DIR"] = before

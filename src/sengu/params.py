@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from sengu.errors import SenguError
 
 PARAMS = Path("params.yaml")
+SOURCES = ("generic", "folder")
 STRICT = ConfigDict(extra="forbid", strict=True)
 
 Section = TypeVar("Section")
@@ -157,8 +158,11 @@ def _validated(value: Any, kind: type[Section], name: str, path: Path) -> Sectio
         # params.yaml has lists only; strict mode would refuse them for tuples, but the JSON rules take them
         return TypeAdapter(kind).validate_json(json.dumps(value))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join([name, *(str(part) for part in first["loc"] if part not in ("generic", "folder"))])
+        # a misspelt key is reported as missing too; the misspelling is what the user needs to see
+        first = min(error.errors(include_url=False), key=lambda e: e["type"] != "unexpected_keyword_argument")
+        parts = [str(part) for part in first["loc"]]
+        # after `fetch` pydantic names the source, which is no key
+        place = ".".join([name, *(p for i, p in enumerate(parts) if i == 0 or parts[i - 1] != "fetch" or p not in SOURCES)])
         message = {"unexpected_keyword_argument": "unknown key", "missing": "missing", "missing_argument": "missing"}.get(
             first["type"], first["msg"]
         )

@@ -4,6 +4,7 @@ WARC 1.1 (ISO 28500). Every record is a gzip member of its own, so that a record
 file can be mended at the last whole record. Media are stored, not deflated: they are compressed already.
 """
 
+import gzip
 import struct
 import uuid
 import zlib
@@ -14,9 +15,9 @@ from io import BytesIO
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
+import brotli
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from w3lib.url import safe_url_string
-from warcio.bufferedreaders import DecompressingBufferedReader
 
 from sengu.errors import SenguError
 
@@ -119,9 +120,19 @@ def payload(entry: Entry) -> bytes:
     if encoding in ("", "identity") or not encoded:
         return encoded
     try:
-        return bytes(DecompressingBufferedReader(BytesIO(encoded), decomp_type=encoding).read())
-    except (zlib.error, EOFError) as error:
+        if encoding == "gzip":
+            return gzip.decompress(encoded)
+        return brotli.decompress(encoded) if encoding == "br" else _inflate(encoded)
+    except (zlib.error, OSError, EOFError, brotli.error) as error:
         raise UnreadableCapture(f"broken {encoding} encoding") from error
+
+
+def _inflate(data: bytes) -> bytes:
+    """HTTP's "deflate" is zlib's format (RFC 9110), but many servers send the bare stream."""
+    try:
+        return zlib.decompress(data)
+    except zlib.error:
+        return zlib.decompress(data, -zlib.MAX_WBITS)
 
 
 class Writer:
@@ -183,7 +194,7 @@ class Writer:
             record = WarcRecord()
             # derived from its place, not random: the same crawl gives the same bytes
             name = uuid.uuid5(uuid.NAMESPACE_URL, f"{path.name.removesuffix(OPEN)}#{offset}")
-            record.init_headers(kind, record_urn=str(name).encode(), content_length=len(block))
+            record.init_headers(kind, record_urn=f"uuid:{name}".encode(), content_length=len(block))
             record.headers["WARC-Date"] = date
             for key, value in headers.items():
                 record.headers[key] = value

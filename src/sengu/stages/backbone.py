@@ -9,14 +9,12 @@ from sengu.errors import run_program
 
 logger = logging.getLogger("backbone")
 
-CACHE = Path(".sengu/hub")
-
 
 def main(arguments: list[str]) -> None:
     embedded, output = map(Path, arguments)
     settings = params.section("backbone", params.Backbone)
     with replaced_folder(output) as partial:
-        features = backbones.write(settings.source, embedded, partial, CACHE)
+        features = backbones.write(settings.source, embedded, partial)
     logger.info("%s: %d features", settings.source, features)
 
 

@@ -21,14 +21,14 @@ def evaluate(values: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     """Metrics of probabilities (n, classes) against values (n,).
 
     With two classes, precision, recall and F1 are those of value 1 and ROC AUC that of its probability; with more, they are
-    averaged over the classes without weights, ROC AUC one class against the rest. The confusion matrix is by actual, then
-    predicted value.
+    averaged over the classes without weights, ROC AUC one class of `values` against the rest. The confusion matrix is by
+    actual, then predicted value.
     """
     classes = list(range(probabilities.shape[1]))
     predicted = probabilities.argmax(axis=1)
     binary = len(classes) == 2
     average = {"average": "binary" if binary else "macro", "zero_division": 0}
-    areas = [metrics.roc_auc_score(values == c, probabilities[:, c]) for c in ([1] if binary else classes)]
+    areas = [metrics.roc_auc_score(values == c, probabilities[:, c]) for c in ([1] if binary else np.unique(values))]
     confusion = metrics.confusion_matrix(values, predicted, labels=classes)
     return {
         "accuracy": float(metrics.accuracy_score(values, predicted)),

@@ -1,0 +1,3 @@
+from served import site, work
+
+__all__ = ["site", "work"]

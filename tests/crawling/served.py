@@ -1,0 +1,96 @@
+"""A real HTTP server on a free loopback port, whose answers a test may change and whose requests it can count."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from crawlers.demo import pictures
+from crawlers.demo.sites import HTML, Answer
+
+JPEG = {name: pictures.jpeg(pictures.draw("dots", number)) for number, name in enumerate("abcd")}
+
+
+@dataclass
+class Site:
+    """`answers` by path; `seen` has path and headers of every request; each answer is held back for `delay` seconds."""
+
+    answers: dict[str, Answer]
+    seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    url: str = ""
+    delay: float = 0
+
+    def paths(self) -> list[str]:
+        return [path for path, _ in self.seen]
+
+
+def page(body: str) -> Answer:
+    return Answer(HTML, f"<html><body>{body}</body></html>".encode())
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site(
+        {
+            "/": page(
+                '<a href="/two?b=1&a=2#top">two</a> <a href="/private/">no</a> <a href="http://elsewhere.invalid/">out</a>'
+            ),
+            "/two": page(
+                '<p class="t"><a>Dots,  round </a></p><img src="a.jpg"><img src="/b.jpg">'
+                '<a href="/c.JPG">c</a><img src="/a.jpg#x">'
+            ),
+            "/private/": page('<img src="/d.jpg">'),
+            "/robots.txt": Answer("text/plain", b"User-agent: *\nDisallow: /private/\n"),
+            "/a.jpg": Answer("image/jpeg", JPEG["a"]),
+            "/b.jpg": Answer(HTML, b"", 301, "/d.jpg"),
+            "/c.JPG": Answer(HTML, b"gone", 404),
+            "/d.jpg": Answer("image/jpeg", JPEG["d"]),
+        }
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:
+            site.seen.append((self.path, dict(self.headers)))
+            threading.Event().wait(site.delay)
+            answer = site.answers.get(self.path.partition("?")[0], Answer("text/plain", b"", 404))
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(answer.body)))
+            if answer.location:
+                self.send_header("Location", answer.location)
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Kept in `seen`."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    site.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield site
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def work(tmp_path: Path, site: Site) -> Path:
+    """A folder whose params.yaml lists the server as site `web`."""
+    write_params(tmp_path, web=fetch_of(site))
+    return tmp_path
+
+
+def fetch_of(site: Site, **more: Any) -> dict[str, Any]:
+    return {"source": "generic", "start": [f"{site.url}/"], "domains": ["127.0.0.1"], "delay": 0, **more}
+
+
+def write_params(folder: Path, **fetches: dict[str, Any]) -> None:
+    sites = {name: {"fetch": fetch, "read": {"tags": ".t a::text"}} for name, fetch in fetches.items()}
+    (folder / "params.yaml").write_text(yaml.safe_dump({"sites": sites}))

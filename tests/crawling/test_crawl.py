@@ -1,0 +1,166 @@
+"""Real crawls, each a program of its own, of a real server."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from project import attempt, environment, run
+from served import JPEG, Site, fetch_of, page, write_params
+
+from crawlers.demo import pictures
+from crawlers.demo.sites import Answer
+from crawlers.pinned import dvc_hash
+from sengu import warc
+
+CRAWL = (sys.executable, "-m", "crawlers.crawl", "web", "raw/web")
+
+
+def captures(folder: Path) -> dict[str, warc.Entry]:
+    return {
+        entry.url.partition("/")[2].partition("/")[2].partition("/")[2]: entry
+        for entry in warc.latest(folder / "raw/web", "web").values()
+    }
+
+
+def test_pages_and_media_are_archived_as_they_came(work: Path, site: Site) -> None:
+    said = run(work, *CRAWL)
+    found = captures(work)
+    assert {name: entry.status for name, entry in found.items()} == {
+        "robots.txt": 200, "": 200, "two?b=1&a=2": 200, "a.jpg": 200, "b.jpg": 301, "d.jpg": 200, "c.JPG": 404,
+    }  # fmt: skip
+    assert warc.body(found["a.jpg"]) == JPEG["a"]
+    assert "2 pages, 2 media, 2 failures" in said
+    assert "/private/: Forbidden by robots.txt" in said
+    assert site.paths().count("/a.jpg") == 1
+
+
+def test_the_crawler_says_who_it_is(work: Path, site: Site) -> None:
+    write_params(work, web=fetch_of(site, contact="https://example.org/us"))
+    run(work, *CRAWL)
+    assert {headers["User-Agent"] for _, headers in site.seen} == {"Sengu (+https://example.org/us)"}
+
+
+def test_an_unchanged_site_adds_nothing_and_media_are_not_fetched_again(work: Path, site: Site) -> None:
+    run(work, *CRAWL)
+    before = dvc_hash(work / "raw/web")
+    site.seen.clear()
+    run(work, *CRAWL)
+    assert dvc_hash(work / "raw/web") == before
+    assert not {"/a.jpg", "/d.jpg"} & set(site.paths())
+
+
+def test_a_changed_page_and_its_new_picture_make_one_new_file(work: Path, site: Site) -> None:
+    run(work, *CRAWL)
+    (first,) = warc.files(work / "raw/web", "web")
+    before = first.read_bytes()
+    site.answers["/two"] = page('<img src="a.jpg"><img src="/new.jpg">')
+    site.answers["/new.jpg"] = Answer("image/jpeg", JPEG["c"])
+    run(work, *CRAWL)
+    assert first.read_bytes() == before
+    _, second = warc.files(work / "raw/web", "web")
+    assert [entry.url.rpartition("/")[2] for entry in warc.entries(second)] == ["two?b=1&a=2", "new.jpg"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_killed_crawl_goes_on_where_it_was(work: Path, site: Site, seed: int) -> None:
+    names = [f"/{i}.jpg" for i in range(120)]
+    site.answers["/two"] = page("".join(f'<img src="{name}">' for name in names))
+    bodies = {name: pictures.jpeg(pictures.draw("stripes", i)) for i, name in enumerate(names)}
+    site.answers |= {name: Answer("image/jpeg", body) for name, body in bodies.items()}
+    site.delay = 0.02
+    running = subprocess.Popen(CRAWL, cwd=work, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    enough = random.Random(seed).randrange(5, 100)
+    while len(site.seen) < enough:
+        assert running.poll() is None, "the crawl ended before it could be killed"
+        time.sleep(0.005)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    (left_open,) = (work / "raw/web").glob("*.open")
+    warc.mend(left_open)
+    kept = {"/" + entry.url.rpartition("/")[2] for entry in warc.entries(left_open)} & set(names)
+    site.seen.clear()
+    run(work, *CRAWL)
+    assert not kept & set(site.paths())
+    found = captures(work)
+    assert all(warc.body(found[name[1:]]) == body for name, body in bodies.items())
+
+
+def test_a_site_that_does_not_answer_is_an_error_and_not_an_empty_archive(work: Path, site: Site) -> None:
+    write_params(work, web=fetch_of(site, start=["http://127.0.0.1:9/"]))
+    done = attempt(work, *CRAWL)
+    assert done.returncode == 1
+    said = done.stdout.splitlines()[-1]
+    assert said.startswith("error: site web: no picture or video was fetched; the first failure was http://127.0.0.1:9/")
+
+
+def test_a_public_site_is_not_crawled_without_a_contact(work: Path, site: Site) -> None:
+    write_params(work, web=fetch_of(site, start=["http://example.invalid/"]))
+    done = attempt(work, *CRAWL)
+    assert done.returncode == 1
+    assert "sites.web.fetch.contact is empty, and http://example.invalid/ is public" in done.stdout
+    assert not site.seen
+
+
+def pin(folder: Path, fetch: dict[str, Any], md5: str) -> None:
+    stage = {"params": {"params.yaml": {"sites.web.fetch": fetch}}, "outs": [{"path": "raw/web", "md5": md5}]}
+    (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"crawl@web": stage}}))
+
+
+def test_a_clone_without_the_pinned_archive_is_told_both_cures(work: Path, site: Site) -> None:
+    pin(work, fetch_of(site), "0" * 32 + ".dir")
+    done = attempt(work, *CRAWL)
+    assert done.returncode == 1
+    assert "fetch it with `dvc pull raw/web`, or give it up by removing crawl@web from dvc.lock" in done.stdout
+    assert not site.seen
+
+
+def test_a_regenerated_archive_must_equal_the_pinned_one(tmp_path: Path) -> None:
+    fetch = {"source": "generic", "start": ["http://demo-b.example/spots/1"], "domains": [], "depth": 0, "delay": 0}
+    fetch |= {"reproducible": True, "demo": "demo_b"}
+    write_params(tmp_path, web=fetch)
+    run(tmp_path, *CRAWL)
+    pinned = dvc_hash(tmp_path / "raw/web")
+    pin(tmp_path, fetch, pinned)
+    run(tmp_path, *CRAWL)
+    assert dvc_hash(tmp_path / "raw/web") == pinned
+    pin(tmp_path, fetch, "0" * 32 + ".dir")
+    done = attempt(tmp_path, *CRAWL)
+    assert done.returncode == 1
+    assert f"was regenerated as {pinned}, but dvc.lock pins 0000" in done.stdout
+
+
+def test_a_demo_site_that_does_not_exist_is_named(tmp_path: Path, site: Site) -> None:
+    write_params(tmp_path, web=fetch_of(site, demo="demo_z"))
+    done = attempt(tmp_path, *CRAWL)
+    assert done.returncode == 1
+    assert "there is no demo site 'demo_z': expected one of demo_a, demo_b" in done.stdout
+
+
+def test_a_folder_is_archived_file_by_file_and_only_changes_are_added(tmp_path: Path) -> None:
+    pictures_folder = tmp_path / "camera"
+    for name in ("cat/one two.jpg", "dog/b.jpg", ".hidden/c.jpg"):
+        (pictures_folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (pictures_folder / name).write_bytes(JPEG["a"])
+    write_params(tmp_path, web={"source": "folder", "folder": "camera", "device": "camera 7"})
+    run(tmp_path, *CRAWL)
+    before = dvc_hash(tmp_path / "raw/web")
+    run(tmp_path, *CRAWL)
+    assert dvc_hash(tmp_path / "raw/web") == before
+    entries = warc.latest(tmp_path / "raw/web", "web")
+    assert list(entries) == ["file://web/cat/one%20two.jpg", "file://web/dog/b.jpg"]
+    assert entries["file://web/dog/b.jpg"].header("File-Device") == "camera 7"
+    assert warc.payload(entries["file://web/dog/b.jpg"]) == JPEG["a"]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    write_params(tmp_path, web={"source": "folder", "folder": "nowhere"})
+    done = attempt(tmp_path, *CRAWL)
+    assert done.returncode == 1
+    assert "sites.web.fetch.folder: nowhere is not a folder" in done.stdout

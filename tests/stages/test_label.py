@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sengu import tables
+from sengu.errors import SenguError
+from sengu.stages.label import from_sheet, from_tags, label
+
+A, B, C = (f"{digit * 40}.jpg" for digit in "abc")
+CLASSES = ["dots", "stripes"]
+KNOWN = pd.DataFrame({"objectId": [A, B, C, C], "filename": ["x/a.jpg", "same.jpg", "same.jpg", ""]})
+
+
+def sources(*rows: tuple[str, int, str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["objectId", "value", "source"])
+
+
+def sheet(folder: Path, text: str) -> Path:
+    path = folder / "mine.csv"
+    path.write_text(text)
+    return path
+
+
+def test_agreeing_sources_give_one_label() -> None:
+    labels, conflicts = label(sources(), sources((A, 1, "p1"), (A, 1, "p2"), (B, 0, "p1")))
+    assert sorted(map(tuple, labels.to_numpy().tolist())) == [(A, 1), (B, 0)]
+    assert conflicts.empty
+
+
+def test_disagreeing_tags_are_left_out_and_listed() -> None:
+    labels, conflicts = label(sources(), sources((A, 1, "p1"), (A, 0, "p2"), (B, 0, "p1")))
+    assert labels["objectId"].tolist() == [B]
+    assert conflicts.to_numpy().tolist() == [[A, "0|1", "p1|p2"]]
+
+
+def test_an_annotation_outranks_tags_and_settles_their_conflict() -> None:
+    labels, conflicts = label(sources((A, 0, "mine.csv:2")), sources((A, 1, "p1"), (A, 0, "p2")))
+    assert labels.to_numpy().tolist() == [[A, 0]]
+    assert conflicts.empty
+
+
+def test_annotators_who_disagree_are_listed() -> None:
+    labels, conflicts = label(sources((A, 0, "mine.csv:2"), (A, 1, "yours.csv:9")), sources((A, 1, "p1")))
+    assert labels.empty
+    assert conflicts["sources"].tolist() == ["mine.csv:2|yours.csv:9"]
+
+
+def test_every_page_of_an_object_counts_on_every_site() -> None:
+    captures = pd.DataFrame(
+        {
+            "site": ["one", "one", "two"],
+            "urlId": ["1", "1", "1"],
+            "page": ["p1", "p2", "p3"],
+            "tags": ["dots|pictures", "pictures", "stripes"],
+        }
+    )
+    index = pd.DataFrame({"site": ["one", "two"], "objectId": [A, A], "urlId": ["1", "1"]})
+    assert from_tags(captures, index, {"dots": 0, "stripes": 1}).to_numpy().tolist() == [[A, 0, "p1"], [A, 1, "p3"]]
+
+
+def test_a_sheet_may_name_objects_or_files_and_classes_or_values(tmp_path: Path) -> None:
+    rows = from_sheet(sheet(tmp_path, f"objectId,value,note\n{A},1,\n{B},dots,sure\n"), KNOWN, CLASSES)
+    assert rows.to_numpy().tolist() == [[A, 1, "mine.csv:2"], [B, 0, "mine.csv:3"]]
+    rows = from_sheet(sheet(tmp_path, "filename,value\nx/a.jpg,stripes\n"), KNOWN, CLASSES)
+    assert rows.to_numpy().tolist() == [[A, 1, "mine.csv:2"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"objectId,value\n{A},1\n{'d' * 40}.jpg,1\n", "mine.csv:3: no object has the objectId 'ddd.*: correct the sheet"),
+        (f"objectId,value\n{A},2\n", "mine.csv:2: value '2' is no class: expected one of dots, stripes, 0, 1"),
+        ("filename,value\nsame.jpg,1\n", "mine.csv:2: 2 objects have the filename 'same.jpg'"),
+        ("filename,value\n,1\n", "mine.csv:2: no object has the filename ''"),
+        ("object,value\n", "mine.csv:1: columns are object,value, expected value and one of objectId and filename"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SenguError, match=message):
+        from_sheet(sheet(tmp_path, text), KNOWN, CLASSES)
+
+
+def test_an_empty_sheet_is_no_error(tmp_path: Path) -> None:
+    assert from_sheet(sheet(tmp_path, "objectId,value\n"), KNOWN, CLASSES).empty
+
+
+def test_tables_of_labels_have_their_columns() -> None:
+    assert tables.columns(tables.Label) == ["objectId", "value"]
+    assert tables.columns(tables.SplitLabel) == ["objectId", "value", "type"]

@@ -1,0 +1,87 @@
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sengu import params, tables
+from sengu.errors import SenguError
+from sengu.stages.split import check, split
+
+BARE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="keep")
+EXCLUDE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="exclude")
+NO_DUPLICATES = tables.empty(tables.Duplicate)
+
+
+def name(low_byte: int, first: int = 0) -> str:
+    return f"{first:038x}{low_byte:02x}.jpg"
+
+
+def labels(*rows: tuple[str, int]) -> pd.DataFrame:
+    return tables.frame([tables.Label(*row) for row in rows], tables.Label)
+
+
+def types(table: pd.DataFrame) -> dict[str, str]:
+    return dict(zip(table["objectId"], table["type"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("low_byte", "expected"), [(0, "test"), (24, "test"), (25, "validation"), (49, "validation"), (50, "train"), (255, "train")]
+)
+def test_the_low_byte_decides(low_byte: int, expected: str) -> None:
+    table = split(labels((name(low_byte, 0), 0), (name(low_byte, 1), 1)), NO_DUPLICATES, BARE)
+    assert table["type"].tolist() == [expected] * 2
+    assert table.columns.tolist() == tables.columns(tables.SplitLabel)
+
+
+def test_classes_are_cut_to_the_smallest_in_table_order() -> None:
+    rows = [(name(0, i), 0) for i in (5, 3, 1)] + [(name(0, 4), 1)] + [(name(30, 6), 1)]
+    found = types(split(labels(*rows), NO_DUPLICATES, BARE))
+    assert found[name(0, 1)] == found[name(0, 4)] == "test"
+    assert found[name(0, 3)] == found[name(0, 5)] == "train"
+    # validation has no example of class 0, so it is left with none of class 1
+    assert found[name(30, 6)] == "train"
+
+
+def test_leaks_move_out_of_train_and_validation_but_never_out_of_test() -> None:
+    rows = [(name(low, i), i % 2) for low in (0, 30, 100) for i in range(4)]
+    pairs = [(name(0, 0), name(100, 0)), (name(30, 1), name(100, 1)), (name(0, 2), name(30, 2)), (name(100, 2), name(100, 3))]
+    groups = tables.frame([tables.Duplicate(m, min(pair)) for pair in pairs for m in pair], tables.Duplicate)
+    found = types(split(labels(*rows), groups, EXCLUDE))
+    assert {k for k, v in found.items() if v == "excluded"} == {name(100, 0), name(100, 1), name(30, 2)}
+    assert found[name(0, 0)] == found[name(0, 2)] == "test"
+    assert types(split(labels(*rows), groups, BARE)) == types(split(labels(*rows), NO_DUPLICATES, BARE))
+
+
+OBJECTS = st.dictionaries(st.integers(0, 2**160 - 1).map(lambda n: f"{n:040x}.jpg"), st.integers(0, 2), min_size=1, max_size=60)
+
+
+@given(OBJECTS)
+def test_the_rule_equals_the_rule_applied_row_by_row(objects: dict[str, int]) -> None:
+    by_row: dict[str, str] = {}
+    for object_id in sorted(objects):
+        low = int(object_id[38:40], 16)
+        by_row[object_id] = "test" if low <= 24 else "validation" if low <= 49 else "train"
+    for held in ("test", "validation"):
+        counts = {v: sum(by_row[o] == held and objects[o] == v for o in objects) for v in set(objects.values())}
+        room = dict.fromkeys(counts, min(counts.values()))
+        for object_id in sorted(objects):
+            if by_row[object_id] == held:
+                if room[objects[object_id]]:
+                    room[objects[object_id]] -= 1
+                else:
+                    by_row[object_id] = "train"
+    assert types(split(labels(*objects.items()), NO_DUPLICATES, BARE)) == by_row
+
+
+@given(OBJECTS, st.randoms())
+def test_the_order_of_the_labels_does_not_matter(objects: dict[str, int], chance) -> None:
+    rows = list(objects.items())
+    shuffled = chance.sample(rows, len(rows))
+    assert split(labels(*rows), NO_DUPLICATES, BARE).equals(split(labels(*shuffled), NO_DUPLICATES, BARE))
+
+
+def test_overlapping_and_empty_ranges_are_refused() -> None:
+    with pytest.raises(SenguError, match="overlap"):
+        check(params.Split(dataset="v1", test=(0, 24), validation=(24, 49), leaks="keep"))
+    with pytest.raises(SenguError, match=r"split.test is \[24, 0\]"):
+        check(params.Split(dataset="v1", test=(24, 0), validation=(25, 49), leaks="keep"))

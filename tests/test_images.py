@@ -1,0 +1,125 @@
+"""Real pictures with real defects, the ones that the demo sites show."""
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from crawlers.demo import pictures
+from crawlers.demo.sites import WEBP
+from sengu import images
+
+LIMIT = 100_000_000
+PIXELS = pictures.draw("stripes", 0)
+
+
+def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def difference(data: bytes, expected: np.ndarray) -> float:
+    """Mean difference in levels between what `data` decodes to and the pixels that went in."""
+    return float(np.abs(images.decode(data).astype(int) - expected).mean())
+
+
+@pytest.mark.parametrize(
+    ("encode", "extension"),
+    [
+        (pictures.jpeg, "jpg"),
+        (pictures.commented_jpeg, "jpg"),
+        (pictures.cmyk_jpeg, "jpg"),
+        (pictures.rotated_jpeg, "jpg"),
+        (pictures.png, "png"),
+        (pictures.alpha_png, "png"),
+        (pictures.palette_png, "png"),
+        (pictures.deep_png, "png"),
+        (pictures.animated_gif, "gif"),
+        (lambda p: encoded(Image.fromarray(p), "BMP"), "bmp"),
+        (lambda p: encoded(Image.fromarray(p), "TIFF"), "tif"),
+        (lambda p: encoded(Image.fromarray(p), "WEBP"), "webp"),
+        (lambda p: encoded(Image.fromarray(p), "AVIF"), "avif"),
+    ],
+)
+def test_the_format_is_sniffed_and_the_picture_decoded(encode, extension: str) -> None:
+    data = encode(PIXELS)
+    height, width = PIXELS.shape[:2]
+    stored = (height, width) if encode is pictures.rotated_jpeg else (width, height)
+    assert images.examine(data, LIMIT) == images.Picture(extension, *stored)
+    decoded = images.decode(data)
+    assert decoded.dtype == np.uint8
+    assert decoded.shape == PIXELS.shape
+
+
+def test_the_kept_webp_is_one() -> None:
+    assert images.examine(WEBP.read_bytes(), LIMIT).extension == "webp"
+
+
+def test_lossless_pixels_are_exact_and_lossy_ones_close() -> None:
+    assert difference(pictures.png(PIXELS), PIXELS) == 0
+    assert difference(pictures.jpeg(PIXELS), PIXELS) < 10
+    assert difference(pictures.cmyk_jpeg(PIXELS), PIXELS) < 10
+
+
+def test_orientation_is_applied() -> None:
+    assert difference(pictures.rotated_jpeg(PIXELS), PIXELS) < 10
+
+
+def test_transparency_shows_white() -> None:
+    decoded = images.decode(pictures.alpha_png(PIXELS))
+    assert (decoded[:8] == 255).all()
+    assert (decoded[8:-8, 8:-8] == PIXELS[8:-8, 8:-8]).all()
+
+
+def test_a_transparent_palette_entry_shows_white() -> None:
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    assert (images.decode(pictures.palette_png(pixels)) == 255).all()
+
+
+def test_sixteen_bits_are_scaled_not_clipped() -> None:
+    assert (images.decode(pictures.deep_png(PIXELS)) == PIXELS[..., 1:2]).all()
+
+
+def test_an_animation_is_its_first_frame() -> None:
+    levels = PIXELS[..., 1:2] // 16 * 17
+    assert (images.decode(pictures.animated_gif(PIXELS)) == levels).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (pictures.jpeg(PIXELS)[:1500], "truncated"),
+        (pictures.png(PIXELS)[:3000], "truncated"),
+        (pictures.bomb_png(), "more than 100000000 pixels"),
+        (b"<!DOCTYPE html><p>log in", "html"),
+        (b"\xef\xbb\xbf\n<HTML>", "html"),
+        (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "svg"),
+        (b"\x00\x00\x00\x20ftypisom", "video"),
+        (b"\x1a\x45\xdf\xa3webm", "video"),
+        (b"just text", "unknown format"),
+        (b"\xff\xd8\xff", "unknown format"),
+        (b"GIF89a", "unknown format"),
+    ],
+)
+def test_what_is_no_picture_has_a_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(images.NotAPicture, match=f"^{reason}$"):
+        images.examine(data, LIMIT)
+
+
+def test_damage_inside_a_png_is_found() -> None:
+    data = bytearray(pictures.png(PIXELS))
+    data[len(data) // 2] ^= 0xFF
+    with pytest.raises(images.NotAPicture, match="broken|truncated"):
+        images.examine(bytes(data), LIMIT)
+
+
+def test_the_limit_is_the_callers_and_is_put_back() -> None:
+    before = Image.MAX_IMAGE_PIXELS
+    pixels = PIXELS.shape[0] * PIXELS.shape[1]
+    images.examine(pictures.png(PIXELS), pixels)
+    with pytest.raises(images.NotAPicture, match=f"more than {pixels - 1} pixels"):
+        images.examine(pictures.png(PIXELS), pixels - 1)
+    assert before == Image.MAX_IMAGE_PIXELS

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+from project import ROOT
+
+from sengu import params
+from sengu.errors import SenguError
+
+SPLIT = "split: { dataset: v1, test: [0, 24], validation: [25, 49], leaks: keep }\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "params.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_projects_own_file_is_valid() -> None:
+    for name, kind in params.SECTIONS.items():
+        params.section(name, kind, ROOT / "params.yaml")
+
+
+def test_a_section_becomes_a_frozen_dataclass(tmp_path: Path) -> None:
+    split = params.section("split", params.Split, write(tmp_path, SPLIT))
+    assert split == params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="keep")
+    with pytest.raises(AttributeError):
+        split.leaks = "exclude"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SPLIT.replace("leaks", "leak"), r"params.yaml: split.leak: unknown key .*the keys are dataset, test, validation, leaks"),
+        (SPLIT.replace(", leaks: keep", ""), r"params.yaml: split.leaks: missing"),
+        (SPLIT.replace("keep", "drop"), r"params.yaml: split.leaks: .*'exclude' or 'keep' \(found 'drop'\)"),
+        (SPLIT.replace("24", "256"), r"params.yaml: split.test.1: .*less than or equal to 255 \(found 256\)"),
+        (SPLIT.replace("[0, 24]", "24"), r"params.yaml: split.test: .*\(found 24\)"),
+        (SPLIT.replace("v1", "1"), r"params.yaml: split.dataset: .*string \(found 1\)"),
+        ("splits: {}\n", r"params.yaml: unknown section 'splits': expected one of sites, objects"),
+        ("label: {}\n", r"params.yaml: split is missing"),
+        ("- split\n", r"params.yaml: expected sections"),
+        ("split: [\n", r"params.yaml: not YAML: .*line 2"),
+    ],
+)
+def test_a_wrong_file_is_named_with_key_and_value(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SenguError, match=message):
+        params.section("split", params.Split, write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("fetch", "message"),
+    [
+        ("{ source: generic, start: [], domains: [], dealy: 1 }", r"sites.a.fetch.dealy: unknown key"),
+        ("{ source: generic, start: [], domains: [], delay: '1' }", r"sites.a.fetch.delay: .*number \(found '1'\)"),
+        ("{ source: ftp }", r"sites.a.fetch: .*'generic', 'folder'"),
+        ("{ source: folder }", r"sites.a.fetch.folder: missing"),
+    ],
+)
+def test_a_wrong_site_is_named(tmp_path: Path, fetch: str, message: str) -> None:
+    path = write(tmp_path, f"sites: {{ a: {{ fetch: {fetch} }} }}\n")
+    with pytest.raises(SenguError, match=message):
+        params.section("sites.a", params.Site, path)
+
+
+def test_a_site_name_that_dvc_cannot_take_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "sites: { a.b: { fetch: { source: folder, folder: x } } }\n")
+    with pytest.raises(SenguError, match=r"site name 'a.b'"):
+        params.site_names(path)
+
+
+def test_no_file_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(SenguError, match=r"params.yaml is missing: run the stage in the folder that holds it"):
+        params.document(tmp_path / "params.yaml")

@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sengu import tables
+from sengu.errors import SenguError
+from sengu.pixels import EXAMPLES, FEATURES, PIXELS, read_features, read_pixels
+
+ROWS = tables.frame(
+    [tables.SplitLabel(f"{i:040x}.jpg", i % 2, name) for i, name in enumerate(["train", "test", "train"])], tables.SplitLabel
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tables.write(tmp_path / EXAMPLES, ROWS, tables.SplitLabel)
+    np.save(tmp_path / PIXELS, np.arange(3 * 2 * 2 * 3, dtype=np.uint8).reshape(3, 2, 2, 3))
+    np.save(tmp_path / FEATURES, np.arange(6, dtype=np.float32).reshape(3, 2))
+    return tmp_path
+
+
+def test_rows_and_arrays_stay_together(folder: Path) -> None:
+    train = read_pixels(folder).of_type("train")
+    assert train.values.tolist() == [0, 0]
+    assert train.arrays[:, 0, 0, 0].tolist() == [0, 24]
+    assert read_features(folder, folder).of_type("test").arrays.tolist() == [[2, 3]]
+
+
+def test_a_missing_a_damaged_and_a_short_array_are_named(folder: Path) -> None:
+    whole = (folder / PIXELS).read_bytes()
+    (folder / PIXELS).write_bytes(whole[:-1])
+    with pytest.raises(SenguError, match="pixels.npy is damaged"):
+        read_pixels(folder)
+    np.save(folder / PIXELS, np.zeros((2, 1)))
+    with pytest.raises(SenguError, match="pixels.npy has 2 rows, but .*examples.csv has 3"):
+        read_pixels(folder)
+    (folder / PIXELS).unlink()
+    with pytest.raises(SenguError, match="pixels.npy is missing"):
+        read_pixels(folder)
