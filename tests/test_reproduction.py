@@ -110,12 +110,12 @@ def test_hand_over_through_s3(pushed: Path, tmp_path: Path) -> None:
             tmp_path,
             sys.executable,
             "-c",
-            f"import boto3; boto3.client('s3', endpoint_url={endpoint!r}).create_bucket(Bucket='b')",
+            f"import boto3; boto3.client('s3', endpoint_url={endpoint!r}).create_bucket(Bucket='sengu')",
             **secrets,
         )
-        source = clone(pushed, tmp_path / "source")
+        source = clone(pushed, pushed.parent / "source")
         run(source, "dvc", "pull")
-        for arguments in (("add", "--default", "bucket", "s3://b/store"), ("modify", "bucket", "endpointurl", endpoint)):
+        for arguments in (("add", "--default", "bucket", "s3://sengu/store"), ("modify", "bucket", "endpointurl", endpoint)):
             run(source, "dvc", "remote", *arguments)
         run(source, "dvc", "remote", "modify", "bucket", "verify", "true")
         run(source, "git", "commit", "--quiet", "--all", "--message", "remote")
@@ -155,7 +155,7 @@ def test_a_stage_run_by_the_wrong_python_names_the_cure(tmp_path: Path) -> None:
     wrong = tmp_path / "bin"
     wrong.mkdir()
     (wrong / "python").symlink_to(base / f"python3.{sys.version_info.minor}")
-    for name in ("extract@demo_a", "backbone"):
+    for name in ("crawl@demo_a", "backbone"):
         done = attempt(
             folder, str(Path(sys.executable).parent / "dvc"), "repro", "--single-item", name, PATH=f"{wrong}:/usr/bin:/bin"
         )
