@@ -90,8 +90,6 @@ def main(arguments: list[str]) -> None:
     site, folder, output = arguments[0], Path(arguments[1]), Path(arguments[2])
     source = params.section(f"sites.{site}", params.Site)
     archive = warc.latest(folder, site)
-    if not archive:
-        raise SenguError(f"{folder} holds no archive of site {site}: run `dvc repro crawl@{site}`, or `dvc pull`")
     if isinstance(source.fetch, params.GenericFetch):
         found = replay(site, source.fetch, source.read, folder)
     else:

@@ -52,6 +52,8 @@ def write(source: str, embedded: Path, folder: Path) -> int:
 def unpack(weights: Path) -> keras.Model:
     """EfficientNet-B0 with the float16 weights that ship with the repository (models/embedded/README.md)."""
     network = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(None, None, 3), pooling="avg")
+    if not weights.is_file():
+        raise SenguError(f"{weights} is missing: it ships with the repository, `git checkout {weights}` brings it back")
     stored = np.load(weights)
     for weight in network.weights:
         if weight.name in stored:
@@ -125,4 +127,6 @@ def features(folder: Path, source: str) -> int:
 
 def layer(folder: Path, trainable: bool) -> Any:
     """The backbone as a Keras layer; call it with training=False to keep its BatchNorm statistics frozen."""
+    if not folder.is_dir():
+        raise SenguError(f"{folder} is missing: run `dvc repro backbone`, or `dvc pull` if someone else produced it")
     return hub.KerasLayer(str(folder), trainable=trainable)

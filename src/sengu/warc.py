@@ -74,8 +74,11 @@ def entries(path: Path) -> Iterator[Entry]:
 
 
 def latest(folder: Path, site: str) -> dict[str, Entry]:
-    """The latest capture of every URL of a site."""
-    return {entry.url: entry for path in files(folder, site) for entry in entries(path)}
+    """The latest capture of every URL of a site. Raises SenguError if there is no archive."""
+    paths = files(folder, site)
+    if not paths:
+        raise SenguError(f"{folder} holds no archive of site {site}: run `dvc repro crawl@{site}`, or `dvc pull`")
+    return {entry.url: entry for path in paths for entry in entries(path)}
 
 
 def resolve(captures: Mapping[str, Entry], url: str) -> Entry | None:

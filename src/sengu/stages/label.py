@@ -78,6 +78,8 @@ def main(arguments: list[str]) -> None:
             raise SenguError(
                 f"params.yaml: label.tags.{tag} is {value}, but label.classes has values 0 to {len(settings.classes) - 1}"
             )
+    if not sheets.is_dir():
+        raise SenguError(f"{sheets} is missing: make the folder of annotation sheets, which may be empty")
     sites = params.site_names()
     captures = tables.read_sites(captures_folder, sites, tables.Capture)
     index = tables.read_sites(index_folder, sites, tables.IndexRow)
