@@ -64,9 +64,7 @@ class WarcStorage:
         if not self.offline:
             self.writer = warc.Writer(self.folder, self.site, self._info(), compress=not self.reproducible)
         left_open = [self.writer.path] if self.writer and self.writer.path else []
-        for path in [*warc.files(self.folder, self.site), *left_open]:
-            for entry in warc.entries(path):
-                self.captures[canonicalize_url(entry.url)] = entry
+        self.captures = warc.gather([*warc.files(self.folder, self.site), *left_open])
 
     def close_spider(self, spider: Spider) -> None:
         if self.writer is not None:
@@ -89,7 +87,9 @@ class WarcStorage:
             return
         key, url, date = canonicalize_url(request.url), warc.archived_url(request.url), self._date(response)
         known = self.captures.get(key)
-        if known is not None and known.status == response.status and warc.body(known) == response.body:
+        location = (response.headers.get("Location") or b"").decode("latin-1")
+        unchanged = known is not None and (known.status, known.header("Location")) == (response.status, location)
+        if known is not None and unchanged and warc.body(known) == response.body:
             return
         assert self.writer is not None
         if url.startswith("file:"):
@@ -97,9 +97,8 @@ class WarcStorage:
             self.captures[key] = self.writer.resource(url, date, headers, response.body)
         else:
             received = [(name, value) for name, values in response.headers.items() for value in values]
-            self.captures[key] = self.writer.response(
-                url, date, response.status, received, response.body, deflate=not is_media(response.headers)
-            )
+            deflate = not is_media(response.headers)
+            self.captures[key] = self.writer.response(url, date, response.status, received, response.body, deflate)
 
     def _date(self, response: Response) -> str:
         # a reproducible site states its own time, so that regenerating its archive gives the same bytes

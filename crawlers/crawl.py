@@ -15,9 +15,9 @@ from sengu.errors import SenguError, run_program
 logger = logging.getLogger("crawl")
 
 
-def crawl(site: str, fetch: params.Fetch, folder: Path) -> Any:
+def crawl(site: str, fetch: params.Fetch, folder: Path, wanted: dict[str, Any]) -> Any:
     """Runs the site's spider until it is done; returns the spider, which knows what it fetched and what failed."""
-    process = settings.quiet_process(settings.for_crawl(site, fetch, folder))
+    process = settings.quiet_process(wanted)
     served = demo.served(fetch.demo) if isinstance(fetch, params.GenericFetch) and fetch.demo else nullcontext()
     with served:
         if isinstance(fetch, params.GenericFetch):
@@ -27,7 +27,8 @@ def crawl(site: str, fetch: params.Fetch, folder: Path) -> Any:
             crawler = process.create_crawler(FolderSpider)
             process.crawl(crawler, site=site, fetch=fetch)
         process.start()
-    if crawler.spider is None or crawler.stats.get_value("finish_reason") != "finished":
+    stats = crawler.stats
+    if crawler.spider is None or stats.get_value("finish_reason") != "finished" or stats.get_value("spider_exceptions/count"):
         raise SenguError(
             f"site {site}: the crawl broke off; what was fetched is kept in {folder}, and the next run goes on from there"
         )
@@ -39,20 +40,22 @@ def main(arguments: list[str]) -> None:
     fetch = params.section(f"sites.{site}", params.Site).fetch
     if isinstance(fetch, params.FolderFetch) and not Path(fetch.folder).is_dir():
         raise SenguError(f"params.yaml: sites.{site}.fetch.folder: {fetch.folder} is not a folder: mount it, or correct the path")
-    if fetch.reproducible:
+    reproducible = isinstance(fetch, params.GenericFetch) and fetch.reproducible
+    wanted = settings.for_crawl(site, fetch, folder)
+    if reproducible:
         shutil.rmtree(folder, ignore_errors=True)
     else:
         pinned.refuse_if_missing(site, folder)
-    spider = crawl(site, fetch, folder)
+    spider = crawl(site, fetch, folder, wanted)
     for failure in spider.failures:
         logger.warning("not fetched: %s", failure)
     if not spider.media:
         reason = f"the first failure was {spider.failures[0]}" if spider.failures else "no page shows any"
         raise SenguError(f"site {site}: no picture or video was fetched; {reason}: check sites.{site}.fetch in params.yaml")
-    if fetch.reproducible:
+    if reproducible:
         pinned.refuse_if_different(site, folder, params.document()["sites"][site]["fetch"])
     logger.info("%s: %d pages, %d media, %d failures", site, spider.pages, spider.media, len(spider.failures))
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, "SITE ARCHIVE")

@@ -21,14 +21,14 @@ logger = logging.getLogger("extract")
 
 
 def extract(found: Iterable[Found], archive: Mapping[str, warc.Entry]) -> Iterator[tables.Capture]:
-    """One capture per URL and page; `archive` holds the latest entry of every archived URL."""
-    spelled = {canonicalize_url(url): url for url in archive}
+    """One capture per URL and page; `archive` is what warc.latest gives."""
     merged: dict[tuple[str, str], Found] = {}
     for item in found:
         canonical = canonicalize_url(item.url)
         known = merged.get((canonical, item.page))
         tags = sorted({*item.tags, *(known.tags if known else ())})
-        merged[canonical, item.page] = Found(spelled.get(canonical, item.url), item.page, tuple(tags))
+        spelled = archive[canonical].url if canonical in archive else item.url
+        merged[canonical, item.page] = Found(spelled, item.page, tuple(tags))
     for (canonical, page), item in merged.items():
         yield _capture(canonical, item.url, page, item.tags, warc.resolve(archive, item.url))
 
@@ -36,7 +36,7 @@ def extract(found: Iterable[Found], archive: Mapping[str, warc.Entry]) -> Iterat
 def replay(site: str, fetch: params.GenericFetch, read: params.Read, folder: Path) -> list[Found]:
     """Runs the site's spider on its archive, sockets forbidden. Raises SenguError if the archive cannot be read."""
     forbid_connections()
-    process = settings.quiet_process(settings.for_extract(site, fetch, folder))
+    process = settings.quiet_process(settings.for_extract(site, folder))
     crawler = process.create_crawler(GenericSpider)
     found: list[Found] = []
     crawler.signals.connect(lambda item: found.append(item), signal=signals.item_scraped, weak=False)
@@ -100,4 +100,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, "SITE ARCHIVE CAPTURES")

@@ -15,9 +15,11 @@ LOCK = Path("dvc.lock")
 def refuse_if_missing(site: str, folder: Path, lock: Path = LOCK) -> None:
     """Raises SenguError if dvc.lock pins an archive for the site and there is none here: crawling would overwrite the pin."""
     pinned = _pinned(site, folder, lock)
-    if pinned is not None and not any(folder.glob("*.warc.gz*")):
+    here = sum(path.stat().st_size for path in folder.glob("*.warc.gz"))
+    if pinned is not None and here < pinned["size"]:
         raise SenguError(
-            f"{lock} pins an archive of site {site} ({pinned['md5']}) that is not in {folder}, and crawling would replace it: "
+            f"{lock} pins {pinned['size']} bytes of archives of site {site} ({pinned['md5']}), and {folder} has {here}: "
+            "crawling would replace what is missing; "
             f"fetch it with `dvc pull {folder}`, or give it up by removing crawl@{site} from {lock}"
         )
 

@@ -1,5 +1,6 @@
 """Real pictures with real defects, the ones that the demo sites show."""
 
+import random
 from io import BytesIO
 
 import numpy as np
@@ -114,6 +115,33 @@ def test_damage_inside_a_png_is_found() -> None:
     data[len(data) // 2] ^= 0xFF
     with pytest.raises(images.NotAPicture, match="broken|truncated"):
         images.examine(bytes(data), LIMIT)
+
+
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"Exif\0\0nonsense", b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x63"]
+)
+def test_damaged_exif_does_no_harm(exif: bytes) -> None:
+    data = pictures.jpeg(PIXELS, exif=exif)
+    images.examine(data, LIMIT)
+    assert (images.decode(data) == images.decode(pictures.jpeg(PIXELS))).all()
+
+
+@pytest.mark.parametrize("form", ["AVIF", "WEBP", "TIFF", "GIF", "BMP"])
+def test_whatever_is_accepted_can_be_decoded(form: str) -> None:
+    chance = random.Random(form)
+    whole = encoded(Image.fromarray(PIXELS[:32, :32]), form)
+    accepted = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(3):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        try:
+            images.examine(bytes(data), 10_000)
+        except images.NotAPicture:
+            continue
+        assert images.decode(bytes(data)).shape[2] == 3
+        accepted += 1
+    assert accepted
 
 
 def test_the_limit_is_the_callers_and_is_put_back() -> None:

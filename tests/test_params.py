@@ -38,6 +38,8 @@ def test_a_section_becomes_a_frozen_dataclass(tmp_path: Path) -> None:
         (SPLIT.replace("v1", "1"), r"params.yaml: split.dataset: .*string \(found 1\)"),
         ("splits: {}\n", r"params.yaml: unknown section 'splits': expected one of sites, objects"),
         ("label: {}\n", r"params.yaml: split is missing"),
+        ("split: { dataset: 2026-11-21 }\n", r"params.yaml: split: .*write dates and other special values in quotes"),
+        (SPLIT + SPLIT, r"params.yaml: not YAML: .*duplicate key"),
         ("- split\n", r"params.yaml: expected sections"),
         ("split: [\n", r"params.yaml: not YAML: .*line 2"),
     ],
@@ -66,6 +68,22 @@ def test_a_site_name_that_dvc_cannot_take_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "sites: { a.b: { fetch: { source: folder, folder: x } } }\n")
     with pytest.raises(SenguError, match=r"site name 'a.b'"):
         params.site_names(path)
+
+
+def test_the_file_is_read_as_dvc_reads_it(tmp_path: Path) -> None:
+    path = write(tmp_path, "label: { classes: [no, yes], tags: { yes: 1, no: 0 } }\n")
+    assert params.section("label", params.LabelParams, path) == params.LabelParams(
+        classes=["no", "yes"], tags={"yes": 1, "no": 0}
+    )
+    path = write(
+        tmp_path, "train: { seed: 1, head: { epochs: 1, rate: 1e-3, batch: 1 }, fine_tune: { epochs: 1, rate: 1, batch: 1 } }\n"
+    )
+    assert params.section("train", params.Train, path).head.rate == 0.001
+
+
+def test_no_site_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SenguError, match="sites is empty"):
+        params.site_names(write(tmp_path, "sites: {}\n"))
 
 
 def test_no_file_says_where_to_run(tmp_path: Path) -> None:

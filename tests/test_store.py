@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from joblib import Parallel, delayed
 
 from sengu.errors import SenguError
 from sengu.ids import ObjectId
@@ -35,6 +36,15 @@ def test_storing_again_mends_a_damaged_leaf(trees: Path) -> None:
     tree.path(FOO).write_bytes(b"fop")
     tree.put(FOO, b"foo")
     assert tree.path(FOO).read_bytes() == b"foo"
+
+
+def test_several_processes_may_store_the_same_bytes(tmp_path: Path) -> None:
+    payload = bytes(3_000_000)
+    object_id = ObjectId.of(payload, "jpg")
+    for round_ in range(5):
+        tree = ObjectTree(tmp_path / str(round_))
+        Parallel(n_jobs=2)(delayed(tree.put)(object_id, payload) for _ in range(8))
+        assert [path.name for path in tree.root.rglob("*") if path.is_file()] == [str(object_id)]
 
 
 def test_pruning_leaves_what_a_run_from_scratch_would_make(trees: Path) -> None:

@@ -50,8 +50,8 @@ def test_a_malformed_table_is_named_with_line_and_value(tmp_path: Path, text: st
 
 def test_bytes_that_are_no_text_are_an_error(tmp_path: Path) -> None:
     path = tmp_path / "label.csv"
-    path.write_bytes(b"objectId,value\n\xff\xfe,0\n")
-    with pytest.raises(SenguError, match="not a CSV file in UTF-8"):
+    path.write_bytes(b"objectId,value\n" + f"{A},0\n".encode() * 5000 + b"\xff\xfe,0\n")
+    with pytest.raises(SenguError, match="label.csv:5002: not a CSV file in UTF-8"):
         tables.read(path, tables.Label)
 
 
@@ -60,6 +60,12 @@ def test_a_type_that_is_none_is_refused(tmp_path: Path) -> None:
     path.write_text(f"objectId,value,type\n{A},0,dev\n")
     with pytest.raises(SenguError, match=r"split_label.csv:2: type is 'dev', expected one of train, validation, test, excluded"):
         tables.read(path, tables.SplitLabel)
+
+
+def test_a_lone_carriage_return_in_a_cell_is_read_back(tmp_path: Path) -> None:
+    row = tables.Conflict(A, "0|1", "Icon\r")
+    tables.write(tmp_path / "c.csv", tables.frame([row], tables.Conflict), tables.Conflict)
+    assert tables.read(tmp_path / "c.csv", tables.Conflict)["sources"].tolist() == ["Icon\r"]
 
 
 def test_a_missing_table_says_what_to_run(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def archive(folder: Path, compress: bool = True) -> None:
 def test_everything_survives(tmp_path: Path) -> None:
     archive(tmp_path)
     entries = warc.latest(tmp_path, "site")
+    assert list(entries) == [e.url for e in entries.values()]
     assert [(e.url, e.status, e.fetched) for e in entries.values()] == [
         ("http://a.example/", 200, DATE),
         ("http://a.example/p.jpg", 200, DATE),
@@ -158,6 +159,28 @@ def test_a_killed_crawl_loses_at_most_the_last_record(tmp_path: Path) -> None:
         warc.Writer(tmp_path, "site", {}).close()
         expected = sum(end <= cut for end in [*starts[1:], len(whole)])
         assert len(list(warc.entries(closed))) == expected
+
+
+def test_a_cut_off_closed_file_is_an_error(tmp_path: Path) -> None:
+    archive(tmp_path)
+    path = tmp_path / "site-00000.warc.gz"
+    whole = path.read_bytes()
+    starts = [0, *(e.offset for e in warc.entries(path))]
+    for cut in random.Random(2).sample(range(1, len(whole)), 60):
+        path.write_bytes(whole[:cut])
+        if cut not in starts:  # a cut between records cannot be seen in the file; dvc.lock sees it
+            with pytest.raises(SenguError, match="site-00000.warc.gz: damaged archive file"):
+                list(warc.entries(path))
+
+
+def test_a_location_in_utf8_or_another_parameter_order_is_found(tmp_path: Path) -> None:
+    writer = warc.Writer(tmp_path, "site", {})
+    writer.response("http://a.example/1", DATE, 302, [(b"Location", "/ö?b=1&a=2".encode())], b"")
+    writer.response("http://a.example/%C3%B6?a=2&b=1", DATE, 200, [], b"here")
+    writer.close()
+    found = warc.resolve(warc.latest(tmp_path, "site"), "http://a.example/1")
+    assert found is not None
+    assert warc.body(found) == b"here"
 
 
 @pytest.mark.parametrize("place", [0.3, 0.9])

@@ -1,10 +1,11 @@
 """Files of a local or NFS folder -> resource records, each under file://<site>/<relative path>."""
 
+import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from scrapy import Request, Spider
 from scrapy.core.downloader.handlers.base import BaseDownloadHandler
@@ -28,9 +29,14 @@ class FolderSpider(Spider):
     async def start(self) -> AsyncIterator[Any]:
         for path in sorted(self.folder.rglob("*")):
             relative = path.relative_to(self.folder)
-            if path.is_file() and not any(part.startswith(".") for part in relative.parts):
-                url = f"file://{self.site}/{quote(relative.as_posix())}"
-                yield Request(url, headers={"File-Modified": modified(path)}, errback=self.failed)
+            if any(part.startswith(".") for part in relative.parts):
+                continue
+            try:
+                if path.is_file():
+                    url = f"file://{self.site}/{quote(os.fsencode(relative.as_posix()))}"
+                    yield Request(url, headers={"File-Modified": modified(path)}, errback=self.failed)
+            except OSError as error:  # gone since the folder was listed, or not ours to read
+                self.failures.append(f"{path}: {error}")
 
     def parse(self, response: Response, **kwargs: Any) -> list[Any]:
         self.media += 1
@@ -49,7 +55,7 @@ class FolderHandler(BaseDownloadHandler):
         self.device: str = crawler.settings["SENGU_DEVICE"]
 
     async def download_request(self, request: Request) -> Response:
-        path = self.folder / unquote(urlsplit(request.url).path.lstrip("/"))
+        path = self.folder / os.fsdecode(unquote_to_bytes(urlsplit(request.url).path.lstrip("/")))
         body = await run_in_thread(path.read_bytes)
         headers = {"Content-Type": "application/octet-stream", "File-Modified": modified(path)}
         if self.device:

@@ -13,6 +13,8 @@ from crawlers.spiders import Found
 from sengu.params import GenericFetch, Read
 from sengu.warc import archived_url
 
+# how many links a page is away from the start; not Scrapy's own depth, which counts a picture as a step beyond its page
+STEPS = "steps"
 MEDIA_EXTENSIONS = ("jpg", "jpeg", "png", "gif", "webp", "avif", "bmp", "tif", "tiff", "svg", "mp4", "webm", "mov")
 
 
@@ -30,7 +32,7 @@ class GenericSpider(Spider):
 
     async def start(self) -> AsyncIterator[Any]:
         for url in self.fetch.start:
-            yield Request(url, errback=self.failed)
+            yield Request(url, errback=self.failed, meta={STEPS: 0})
 
     def parse(self, response: Response, **kwargs: Any) -> list[Any]:
         # a list, not a generator: what one page yields is queued in one piece, so the order of requests is always the same
@@ -38,17 +40,15 @@ class GenericSpider(Spider):
             return []
         self.pages += 1
         tags = self._tags(response)
-        media = dict.fromkeys(archived_url(response.urljoin(url)) for url in self._media(response))
+        media = dict.fromkeys(self._media(response))
         if self.replay:
-            taken: list[Any] = [Found(url, archived_url(response.url), tags) for url in media if url.startswith("http")]
+            taken: list[Any] = [Found(url, archived_url(response.url), tags) for url in media]
         else:
-            # media do not count as a step in depth
-            depth = {"depth": response.meta.get("depth", 0) - 1}
-            taken = [
-                Request(url, callback=self.archived, errback=self.failed, meta=depth) for url in media if url.startswith("http")
-            ]
-        followed = [Request(link.url, errback=self.failed) for link in self._links(response)]
-        return taken + followed
+            taken = [Request(url, callback=self.archived, errback=self.failed) for url in media]
+        steps = response.meta[STEPS] + 1
+        if steps > self.fetch.depth:
+            return taken
+        return taken + [Request(link.url, errback=self.failed, meta={STEPS: steps}) for link in self._links(response)]
 
     def archived(self, response: Response, **kwargs: Any) -> list[Any]:
         self.media += 1
@@ -73,7 +73,14 @@ class GenericSpider(Spider):
                 yield link
 
     def _media(self, response: HtmlResponse) -> Iterator[str]:
-        yield from response.css("img::attr(src)").getall()
-        for url in response.css("a::attr(href)").getall():
-            if urlsplit(url).path.lower().rpartition(".")[2] in MEDIA_EXTENSIONS:
+        shown = [(True, url) for url in response.css("img::attr(src)").getall()]
+        linked = [(False, url) for url in response.css("a::attr(href)").getall()]
+        for is_shown, text in shown + linked:
+            try:
+                url = archived_url(response.urljoin(text.strip()))
+                parts = urlsplit(url)
+            except ValueError as error:  # one broken address must not cost the rest of the page
+                self.failures.append(f"{text!r} on {response.url}: {error}")
+                continue
+            if parts.scheme in ("http", "https") and (is_shown or parts.path.lower().rpartition(".")[2] in MEDIA_EXTENSIONS):
                 yield url

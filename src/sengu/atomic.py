@@ -7,10 +7,13 @@ from pathlib import Path
 
 
 @contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
-    """Yields a path to write to; on success it is renamed to `path`, on an error it is removed."""
+def replaced_file(path: Path, writer: str = "") -> Iterator[Path]:
+    """Yields a path to write to; on success it is renamed to `path`, on an error it is removed.
+
+    Where several processes may write the same file, `writer` tells them apart.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}{writer}.partial")
     try:
         yield partial
         partial.replace(path)

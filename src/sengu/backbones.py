@@ -55,9 +55,11 @@ def unpack(weights: Path) -> keras.Model:
     if not weights.is_file():
         raise SenguError(f"{weights} is missing: it ships with the repository, `git checkout {weights}` brings it back")
     stored = np.load(weights)
-    for weight in network.weights:
-        if weight.name in stored:
-            weight.assign(stored[weight.name].astype(np.float32))
+    floats = {weight.name: weight for weight in network.weights if weight.dtype == tf.float32}
+    if floats.keys() != set(stored.files):
+        raise SenguError(f"{weights} does not hold the weights of EfficientNet-B0: `git checkout {weights}` brings them back")
+    for name, weight in floats.items():
+        weight.assign(stored[name].astype(np.float32))
     picture = keras.Input((None, None, 3))
     return keras.Model(picture, network(keras.layers.Rescaling(255.0)(picture)))
 

@@ -33,21 +33,20 @@ REPRODUCIBLE: dict[Any, Any] = {"svg.hashsalt": "sengu", "svg.fonttype": "none"}
 
 
 def roc(values: np.ndarray, probabilities: Mapping[str, np.ndarray], folder: Path) -> None:
-    """roc.svg and roc.csv: a curve per model; for more than two classes, all one-against-rest decisions pooled."""
+    """roc.svg with a curve per model, and roc_<model>.csv; for more than two classes, all one-against-rest decisions pooled."""
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
-    curves = []
     for name, found in probabilities.items():
         binary = found.shape[1] == 2
         truth = values if binary else (values[:, None] == np.arange(found.shape[1])).ravel()
         false_positives, true_positives, _ = metrics.roc_curve(truth, found[:, 1] if binary else found.ravel())
         axes.plot(false_positives, true_positives, label=f"{name}, AUC {metrics.auc(false_positives, true_positives):.4f}")
-        curves.append(pd.DataFrame({"model": name, "false_positive_rate": false_positives, "true_positive_rate": true_positives}))
+        curve = pd.DataFrame({"false_positive_rate": false_positives, "true_positive_rate": true_positives})
+        curve.to_csv(folder / f"roc_{name}.csv", index=False, lineterminator="\n", float_format="%.6f")
     axes.plot([0, 1], [0, 1], linestyle=":", color="grey", label="chance")
     axes.set(xlabel="false positive rate", ylabel="true positive rate", title=f"ROC on {len(values)} test pictures")
     axes.legend(loc="lower right")
     _save(figure, folder / "roc.svg")
-    pd.concat(curves).to_csv(folder / "roc.csv", index=False, lineterminator="\n", float_format="%.6f")
 
 
 def confusion(values: np.ndarray, probabilities: np.ndarray, folder: Path) -> None:

@@ -28,7 +28,7 @@ EXTENSIONS = {
 OPENED = [name for name in EXTENSIONS if name != "MPO"]  # which the JPEG reader finds out
 BACKGROUND = (255, 255, 255)
 # what Pillow raises on broken bytes, depending on the format
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, ArithmeticError, struct.error)
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError, ArithmeticError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def examine(data: bytes, max_pixels: int) -> Picture:
             with Image.open(BytesIO(data), formats=OPENED) as picture:
                 extension = EXTENSIONS[picture.format or ""]
                 width, height = picture.size
-                picture.load()
+                _pixels(picture)  # all that decode does, so that what is accepted here decodes there
         except UnidentifiedImageError:
             raise NotAPicture(_what_else(data)) from None
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -66,8 +66,16 @@ def examine(data: bytes, max_pixels: int) -> Picture:
 def decode(data: bytes) -> np.ndarray:
     """Pixels of a picture that `examine` accepted: uint8 RGB (height, width, 3), as a person sees it."""
     with _pixel_limit(None), Image.open(BytesIO(data), formats=OPENED) as picture:
+        return _pixels(picture)
+
+
+def _pixels(picture: Image.Image) -> np.ndarray:
+    picture.load()
+    try:
         upright = ImageOps.exif_transpose(picture)
-        return np.asarray(_rgb(upright), dtype=np.uint8)
+    except BROKEN:  # damaged EXIF says nothing of the orientation, and does no harm to the pixels
+        upright = picture
+    return np.asarray(_rgb(upright), dtype=np.uint8)
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

@@ -6,9 +6,10 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from sengu.errors import SenguError
 
@@ -44,7 +45,6 @@ class FolderFetch:
     source: Literal["folder"]
     folder: str
     device: str = ""
-    reproducible: bool = False
 
 
 Fetch = Annotated[GenericFetch | FolderFetch, Field(discriminator="source")]
@@ -133,8 +133,8 @@ def document(path: Path = PARAMS) -> dict[str, Any]:
     if not path.is_file():
         raise SenguError(f"{path} is missing: run the stage in the folder that holds it")
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        value = YAML(typ="safe").load(path.read_text(encoding="utf-8"))  # YAML 1.2, as DVC reads it: `yes` is a text
+    except (YAMLError, UnicodeDecodeError) as error:
         raise SenguError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(value, dict):
         raise SenguError(f"{path}: expected sections such as `split:`, found {type(value).__name__}")
@@ -147,6 +147,8 @@ def document(path: Path = PARAMS) -> dict[str, Any]:
 def site_names(path: Path = PARAMS) -> list[str]:
     """The sites, by name; params.yaml is the only list of them."""
     names = sorted(section("sites", dict[str, Any], path))
+    if not names:
+        raise SenguError(f"{path}: sites is empty: list at least one, see README.md")
     for name in names:
         if not name.replace("_", "").replace("-", "").isalnum():
             raise SenguError(f"{path}: site name {name!r}: use letters, digits, _ and - (DVC cannot take dots or spaces)")
@@ -155,8 +157,12 @@ def site_names(path: Path = PARAMS) -> list[str]:
 
 def _validated(value: Any, kind: type[Section], name: str, path: Path) -> Section:
     try:
+        text = json.dumps(value)
+    except TypeError as error:
+        raise SenguError(f"{path}: {name}: {error}: write dates and other special values in quotes") from error
+    try:
         # params.yaml has lists only; strict mode would refuse them for tuples, but the JSON rules take them
-        return TypeAdapter(kind).validate_json(json.dumps(value))
+        return TypeAdapter(kind).validate_json(text)
     except ValidationError as error:
         # a misspelt key is reported as missing too; the misspelling is what the user needs to see
         first = min(error.errors(include_url=False), key=lambda e: e["type"] != "unexpected_keyword_argument")

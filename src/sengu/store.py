@@ -1,5 +1,6 @@
 """Object ids <-> bytes: the tree of one site, and all trees read as one store."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ class ObjectTree:
         path = self.path(object_id)
         if path.is_file() and path.read_bytes() == payload:
             return
-        with replaced_file(path) as partial:
+        with replaced_file(path, writer=f".{os.getpid()}") as partial:  # two URLs may have the same bytes
             partial.write_bytes(payload)
 
     def prune(self, keep: Iterable[ObjectId]) -> int:

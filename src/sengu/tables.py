@@ -6,9 +6,10 @@ A row type is a frozen dataclass whose fields are the columns, in order. Errors 
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ SPELLINGS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "objectId": (OBJECT_ID.pattern.replace("?P<sha1>", "?:").replace("?P<extension>", "?:"), "an object id"),
         "group": (OBJECT_ID.pattern.replace("?P<sha1>", "?:").replace("?P<extension>", "?:"), "an object id"),
         "urlId": (URL_ID.pattern, "40 lower-case hex digits"),
-        "value": (r"0|[1-9][0-9]*", "a class number, 0 or greater"),
+        "value": (r"0|[1-9][0-9]{0,5}", "a class number, 0 or greater"),
         "type": ("|".join(TYPES), "one of " + ", ".join(TYPES)),
     }
 )
@@ -134,19 +135,24 @@ def read_text(path: Path) -> pd.DataFrame:
     """Reads a CSV file of any columns as text, empty cells as empty text; ragged lines are errors."""
     if not path.is_file():
         raise SenguError(f"{path} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            header = next(reader, None)
-            if header is None:
-                raise SenguError(f"{path}:1: the file is empty, expected a line of column names")
-            rows = []
-            for row in reader:
-                if len(row) != len(header):
-                    raise SenguError(f"{path}:{reader.line_num}: {len(row)} fields, expected {len(header)}: {','.join(row)!r}")
-                rows.append(row)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise SenguError(f"{path}:{reader.line_num}: not a CSV file in UTF-8: {error}") from error
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise SenguError(f"{path}:{line}: not a CSV file in UTF-8: {error}") from error
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    rows = []
+    try:
+        header = next(reader, None)
+        if header is None:
+            raise SenguError(f"{path}:1: the file is empty, expected a line of column names")
+        for row in reader:
+            if len(row) != len(header):
+                raise SenguError(f"{path}:{reader.line_num}: {len(row)} fields, expected {len(header)}: {','.join(row)!r}")
+            rows.append(row)
+    except csv.Error as error:
+        raise SenguError(f"{path}:{reader.line_num}: not a CSV file in UTF-8: {error}") from error
     return pd.DataFrame(rows, columns=header, dtype="str")
 
 
@@ -154,7 +160,11 @@ def write(path: Path, table: pd.DataFrame, row_type: type) -> None:
     """Writes a table of `row_type`, sorted by its columns, without an index, atomically."""
     names = columns(row_type)
     with replaced_file(path) as partial:
-        table[names].sort_values(names, kind="stable").to_csv(partial, index=False, lineterminator="\n")
+        # csv quotes no lone carriage return, but takes one for the end of a line when it reads
+        texts = [table[field.name] for field in fields(row_type) if field.type is str]
+        returns = any(column.str.contains("\r", regex=False).any() for column in texts)
+        quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+        table[names].sort_values(names, kind="stable").to_csv(partial, index=False, lineterminator="\n", quoting=quoting)
 
 
 def read_sites(folder: Path, sites: Iterable[str], row_type: type) -> pd.DataFrame:
@@ -171,7 +181,7 @@ def read_sites(folder: Path, sites: Iterable[str], row_type: type) -> pd.DataFra
 
 
 def _checked(cells: pd.Series, is_number: bool, path: Path) -> pd.Series:
-    pattern, expected = SPELLINGS.get(str(cells.name), (r"-?[0-9]+", "a whole number") if is_number else (None, ""))
+    pattern, expected = SPELLINGS.get(str(cells.name), (r"-?[0-9]{1,18}", "a whole number") if is_number else (None, ""))
     if pattern is None:
         return cells
     wrong = ~cells.str.fullmatch(pattern)

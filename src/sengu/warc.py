@@ -8,22 +8,24 @@ import gzip
 import struct
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urldefrag, urljoin
 
 import brotli
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
-from w3lib.url import safe_url_string
+from w3lib.url import canonicalize_url, safe_url_string
 
 from sengu.errors import SenguError
 
 CAPTURES = WarcRecordType.response | WarcRecordType.resource
-ENCODINGS = ("", "identity", "gzip", "deflate", "br")
+ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate", "br")
 OPEN = ".open"  # suffix of the one file that a crawl is writing
+ERRORS = 400
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_REDIRECTS = 20
 STORED_BLOCK = 0xFFFF  # the longest stored block of RFC 1951
@@ -57,37 +59,53 @@ def files(folder: Path, site: str) -> list[Path]:
 def entries(path: Path) -> Iterator[Entry]:
     """Every response and resource record of one archive file, in order. Raises SenguError if the file is damaged."""
     with path.open("rb") as stream:
+        last = 0
         try:
-            for record in ArchiveIterator(stream, record_types=CAPTURES, parse_http=True):
+            for record in ArchiveIterator(stream, parse_http=True):
+                last = record.stream_pos
+                if not record.record_type & CAPTURES:
+                    continue
                 is_http = record.http_headers is not None
                 headers = record.http_headers if is_http else record.headers
+                charset = "latin-1" if is_http else "utf-8"
                 yield Entry(
                     url=record.headers["WARC-Target-URI"],
                     file=path,
-                    offset=record.stream_pos,
+                    offset=last,
                     fetched=record.headers["WARC-Date"],
                     status=(record.http_headers.status_code or 0) if is_http else HTTPStatus.OK,
-                    headers=tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in headers.items_bytes()),
+                    headers=tuple((k.decode(charset), v.decode(charset)) for k, v in headers.items_bytes()),
                 )
-        except OSError as error:
+            _check_end(stream, last)
+        except (OSError, KeyError, UnicodeDecodeError) as error:
             raise SenguError(f"{path}: damaged archive file ({error}): restore it with `dvc checkout` or `dvc pull`") from error
 
 
 def latest(folder: Path, site: str) -> dict[str, Entry]:
-    """The latest capture of every URL of a site. Raises SenguError if there is no archive."""
+    """What is to be believed of every URL of a site, by canonical URL. Raises SenguError if there is no archive."""
     paths = files(folder, site)
     if not paths:
         raise SenguError(f"{folder} holds no archive of site {site}: run `dvc repro crawl@{site}`, or `dvc pull`")
-    return {entry.url: entry for path in paths for entry in entries(path)}
+    return gather(paths)
+
+
+def gather(paths: Iterable[Path]) -> dict[str, Entry]:
+    """The latest capture of every URL, by canonical URL; a later error does not take the place of a success."""
+    found: dict[str, Entry] = {}
+    for entry in (entry for path in paths for entry in entries(path)):
+        key = canonicalize_url(entry.url)
+        if key not in found or entry.status < ERRORS or found[key].status >= ERRORS:
+            found[key] = entry
+    return found
 
 
 def resolve(captures: Mapping[str, Entry], url: str) -> Entry | None:
-    """The capture at the end of the redirects from `url`, as archived; None if the archive does not hold it."""
+    """The capture at the end of the redirects from `url`; None if the archive does not hold it."""
     for _ in range(MAX_REDIRECTS):
-        entry = captures.get(url)
+        entry = captures.get(canonicalize_url(url))
         if entry is None or entry.status not in REDIRECTS or not entry.header("Location"):
             return entry
-        url = archived_url(urljoin(url, entry.header("Location")))
+        url = archived_url(urljoin(entry.url, safe_url_string(entry.header("Location").encode("latin-1"))))
     return None
 
 
@@ -107,7 +125,7 @@ def body(entry: Entry) -> bytes:
             if record.record_type == WarcRecordType.response:
                 record.parse_http()
             return bytes(record.reader.read())
-        except (OSError, StopIteration) as error:
+        except (OSError, KeyError, StopIteration) as error:
             raise SenguError(
                 f"{entry.file}: damaged record at byte {entry.offset}, {entry.url} ({error}): "
                 "restore the file with `dvc checkout` or `dvc pull`"
@@ -123,7 +141,7 @@ def payload(entry: Entry) -> bytes:
     if encoding in ("", "identity") or not encoded:
         return encoded
     try:
-        if encoding == "gzip":
+        if encoding.endswith("gzip"):
             return gzip.decompress(encoded)
         return brotli.decompress(encoded) if encoding == "br" else _inflate(encoded)
     except (zlib.error, OSError, EOFError, brotli.error) as error:
@@ -136,6 +154,19 @@ def _inflate(data: bytes) -> bytes:
         return zlib.decompress(data)
     except zlib.error:
         return zlib.decompress(data, -zlib.MAX_WBITS)
+
+
+def _check_end(stream: BinaryIO, last: int) -> None:
+    """Raises OSError unless the file ends with the record at `last`, whole; the iterator passes over a cut-off tail."""
+    stream.seek(last)
+    unpacker = zlib.decompressobj(31)
+    while not unpacker.eof:
+        chunk = stream.read(1 << 16)
+        if not chunk:
+            raise OSError("cut off in its last record")
+        unpacker.decompress(chunk)
+    if unpacker.unused_data or stream.read(1):
+        raise OSError(f"unreadable behind byte {last}")
 
 
 class Writer:

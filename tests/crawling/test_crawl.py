@@ -1,5 +1,6 @@
 """Real crawls, each a program of its own, of a real server."""
 
+import os
 import random
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from served import JPEG, Site, fetch_of, page, write_params
 from crawlers.demo import pictures
 from crawlers.demo.sites import Answer
 from crawlers.pinned import dvc_hash
-from sengu import warc
+from sengu import tables, warc
 
 CRAWL = (sys.executable, "-m", "crawlers.crawl", "web", "raw/web")
 
@@ -104,21 +105,89 @@ def test_a_public_site_is_not_crawled_without_a_contact(work: Path, site: Site) 
     write_params(work, web=fetch_of(site, start=["http://example.invalid/"]))
     done = attempt(work, *CRAWL)
     assert done.returncode == 1
-    assert "sites.web.fetch.contact is empty, and http://example.invalid/ is public" in done.stdout
+    assert "sites.web.fetch.contact is empty, and example.invalid is public" in done.stdout
     assert not site.seen
 
 
 def pin(folder: Path, fetch: dict[str, Any], md5: str) -> None:
-    stage = {"params": {"params.yaml": {"sites.web.fetch": fetch}}, "outs": [{"path": "raw/web", "md5": md5}]}
+    stage = {"params": {"params.yaml": {"sites.web.fetch": fetch}}, "outs": [{"path": "raw/web", "md5": md5, "size": 10_000}]}
     (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"crawl@web": stage}}))
 
 
 def test_a_clone_without_the_pinned_archive_is_told_both_cures(work: Path, site: Site) -> None:
     pin(work, fetch_of(site), "0" * 32 + ".dir")
+    (work / "raw/web").mkdir(parents=True)
+    for here in (0, 5000):  # nothing, and what an interrupted pull leaves
+        (work / "raw/web/web-00000.warc.gz").write_bytes(bytes(here))
+        done = attempt(work, *CRAWL)
+        assert done.returncode == 1
+        assert f"pins 10000 bytes of archives of site web (0000{'0' * 28}.dir), and raw/web has {here}" in done.stdout
+        assert "fetch it with `dvc pull raw/web`, or give it up by removing crawl@web from dvc.lock" in done.stdout
+    assert not site.seen
+
+
+@pytest.mark.parametrize(("depth", "reached"), [(0, "/a.jpg"), (1, "/b.jpg"), (2, "/c.jpg")])
+def test_depth_counts_links_between_pages_and_media_cost_none(work: Path, site: Site, depth: int, reached: str) -> None:
+    site.answers |= {f"/{name}.jpg": Answer("image/jpeg", JPEG[name]) for name in "abcd"}
+    site.answers["/"] = page('<img src="/a.jpg"><a href="/1">1</a>')
+    site.answers["/1"] = page('<img src="/b.jpg"><a href="/2">2</a>')
+    site.answers["/2"] = page('<img src="/c.jpg"><a href="/3">3</a>')
+    site.answers["/3"] = page('<img src="/d.jpg">')
+    write_params(work, web=fetch_of(site, depth=depth))
+    run(work, *CRAWL)
+    pictures_seen = [path for path in site.paths() if path.endswith(".jpg")]
+    assert pictures_seen == [f"/{name}.jpg" for name in "abcd"[: depth + 1]]
+    assert pictures_seen[-1] == reached
+
+
+def test_a_page_is_met_on_its_shortest_way(work: Path, site: Site) -> None:
+    site.answers["/"] = page('<img src="/a.jpg"><a href="/far">1</a><a href="/near">2</a>')
+    site.answers["/far"] = page('<a href="/further">1</a>')
+    site.answers["/further"] = page('<a href="/hub">1</a>')
+    site.answers["/near"] = page('<a href="/hub">1</a>')
+    site.answers["/hub"] = page('<a href="/end">1</a>')
+    site.answers["/end"] = page('<img src="/d.jpg">')
+    write_params(work, web=fetch_of(site, depth=3))
+    run(work, *CRAWL)
+    assert "/d.jpg" in site.paths()
+
+
+def test_one_broken_address_does_not_cost_the_rest_of_the_page(work: Path, site: Site) -> None:
+    site.answers["/"] = page('<a href="http://[oops/">x</a><img src="http://[b"><img src="http://h:80a/x.jpg"><img src="/a.jpg">')
+    said = run(work, *CRAWL)
+    assert "a.jpg" in captures(work)
+    assert "not fetched: 'http://[b' on" in said
+    run(work, sys.executable, "-m", "crawlers.extract", "web", "raw/web", "web.csv")
+    assert "/a.jpg" in (work / "web.csv").read_text()
+
+
+def test_an_error_on_a_recrawl_does_not_take_the_place_of_what_was_archived(work: Path, site: Site) -> None:
+    run(work, *CRAWL)
+    two = site.answers["/two"]
+    site.answers["/two"] = Answer("text/plain", b"busy", 404)
+    assert attempt(work, *CRAWL).returncode == 1  # no page shows a picture any more, so something is wrong
+    assert captures(work)["two?b=1&a=2"].status == 200
+    assert warc.body(captures(work)["two?b=1&a=2"]) == two.body
+
+
+def test_a_redirect_that_points_elsewhere_is_a_change(work: Path, site: Site) -> None:
+    run(work, *CRAWL)
+    site.answers["/b.jpg"] = Answer("text/html", b"", 301, "/new.jpg")
+    site.answers["/new.jpg"] = Answer("image/jpeg", JPEG["b"])
+    run(work, *CRAWL)
+    entries = warc.latest(work / "raw/web", "web")
+    found = warc.resolve(entries, f"{site.url}/b.jpg")
+    assert found is not None
+    assert found.url == f"{site.url}/new.jpg"
+
+
+def test_only_a_demo_may_be_regenerated(work: Path, site: Site) -> None:
+    run(work, *CRAWL)
+    write_params(work, web=fetch_of(site, reproducible=True))
     done = attempt(work, *CRAWL)
     assert done.returncode == 1
-    assert "fetch it with `dvc pull raw/web`, or give it up by removing crawl@web from dvc.lock" in done.stdout
-    assert not site.seen
+    assert "sites.web.fetch.reproducible: only a demo site can be regenerated" in done.stdout
+    assert captures(work)
 
 
 def test_a_regenerated_archive_must_equal_the_pinned_one(tmp_path: Path) -> None:
@@ -137,7 +206,7 @@ def test_a_regenerated_archive_must_equal_the_pinned_one(tmp_path: Path) -> None
 
 
 def test_a_demo_site_that_does_not_exist_is_named(tmp_path: Path, site: Site) -> None:
-    write_params(tmp_path, web=fetch_of(site, demo="demo_z"))
+    write_params(tmp_path, web=fetch_of(site, demo="demo_z", start=["http://demo-z.example/"]))
     done = attempt(tmp_path, *CRAWL)
     assert done.returncode == 1
     assert "there is no demo site 'demo_z': expected one of demo_a, demo_b" in done.stdout
@@ -157,6 +226,21 @@ def test_a_folder_is_archived_file_by_file_and_only_changes_are_added(tmp_path: 
     assert list(entries) == ["file://web/cat/one%20two.jpg", "file://web/dog/b.jpg"]
     assert entries["file://web/dog/b.jpg"].header("File-Device") == "camera 7"
     assert warc.payload(entries["file://web/dog/b.jpg"]) == JPEG["a"]
+
+
+def test_odd_file_names_are_archived_and_read_back(tmp_path: Path) -> None:
+    folder = tmp_path / "camera"
+    folder.mkdir()
+    names = [b"a.jpg", b"m\xff.jpg", "Küche 台所.jpg".encode(), b"Icon\r", b"per%20cent.jpg"]
+    for name in names:
+        (folder / os.fsdecode(name)).write_bytes(name)
+    write_params(tmp_path, web={"source": "folder", "folder": "camera", "device": "Küche"})
+    run(tmp_path, *CRAWL)
+    assert {warc.payload(entry) for entry in warc.latest(tmp_path / "raw/web", "web").values()} == set(names)
+    run(tmp_path, sys.executable, "-m", "crawlers.extract", "web", "raw/web", "web.csv")
+    table = tables.read(tmp_path / "web.csv", tables.Capture)
+    assert {"Küche 台所.jpg", "Icon\r", "per%20cent.jpg"} <= set(table["filename"])
+    assert set(table["device"]) == {"Küche"}
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

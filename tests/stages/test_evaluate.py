@@ -40,7 +40,7 @@ def test_plots_and_report_are_the_same_bytes_twice(tmp_path: Path, probabilities
         result = {"test_images": 6, "excluded_as_leaks": 0, "network": evaluate(VALUES, probabilities)}
         (folder / "index.html").write_text(figures.page(json.loads(json.dumps(result)), folder))
     names = sorted(p.name for p in (tmp_path / "one").iterdir())
-    assert names == ["confusion.svg", "index.html", "roc.csv", "roc.svg"]
+    assert names == ["confusion.svg", "index.html", "roc.svg", "roc_head.csv", "roc_network.csv"]
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     page = (tmp_path / "one/index.html").read_text()

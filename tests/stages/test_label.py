@@ -3,9 +3,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sengu import tables
+from sengu import params, tables
 from sengu.errors import SenguError
-from sengu.stages.label import from_sheet, from_tags, label
+from sengu.stages.label import check, from_sheet, from_tags, label
 
 A, B, C = (f"{digit * 40}.jpg" for digit in "abc")
 CLASSES = ["dots", "stripes"]
@@ -79,6 +79,20 @@ def test_a_sheet_may_name_objects_or_files_and_classes_or_values(tmp_path: Path)
 def test_a_wrong_line_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SenguError, match=message):
         from_sheet(sheet(tmp_path, text), KNOWN, CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("classes", "tags", "message"),
+    [
+        (["1", "2", "3"], {}, "label.classes: '1' at position 0"),
+        (["dots", "dots"], {}, "label.classes: 'dots' at position 0 stands twice"),
+        (["dots", "stripes"], {"x": 2}, "label.tags.x is 2, but there are 2 classes"),
+    ],
+)
+def test_classes_that_could_be_mistaken_are_refused(classes: list[str], tags: dict[str, int], message: str) -> None:
+    with pytest.raises(SenguError, match=message):
+        check(params.LabelParams(classes=classes, tags=tags))
+    check(params.LabelParams(classes=["0", "1"]))
 
 
 def test_an_empty_sheet_is_no_error(tmp_path: Path) -> None:

@@ -68,4 +68,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, "SPLIT_LABEL PIXELS FEATURES CLASSIFIER PLOTS REPORT METRICS")

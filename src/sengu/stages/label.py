@@ -70,14 +70,20 @@ def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str]) -> pd.Da
     return pd.DataFrame(rows, columns=["objectId", "value", "source"]).astype({"value": "int64"})
 
 
+def check(settings: params.LabelParams) -> None:
+    """Raises SenguError for classes that a sheet could mistake for one another, and for tags of no class."""
+    for number, name in enumerate(settings.classes):
+        if settings.classes.count(name) > 1 or (name.isdigit() and name != str(number)):
+            raise SenguError(f"params.yaml: label.classes: {name!r} at position {number} stands twice or reads as another value")
+    for tag, value in settings.tags.items():
+        if value >= len(settings.classes):
+            raise SenguError(f"params.yaml: label.tags.{tag} is {value}, but there are {len(settings.classes)} classes, from 0")
+
+
 def main(arguments: list[str]) -> None:
     sheets, captures_folder, index_folder, labels_path, conflicts_path = map(Path, arguments)
     settings = params.section("label", params.LabelParams)
-    for tag, value in settings.tags.items():
-        if value >= len(settings.classes):
-            raise SenguError(
-                f"params.yaml: label.tags.{tag} is {value}, but label.classes has values 0 to {len(settings.classes) - 1}"
-            )
+    check(settings)
     if not sheets.is_dir():
         raise SenguError(f"{sheets} is missing: make the folder of annotation sheets, which may be empty")
     sites = params.site_names()
@@ -98,4 +104,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, "SHEETS CAPTURES INDEX LABEL CONFLICTS")

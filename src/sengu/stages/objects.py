@@ -67,4 +67,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main)
+    run_program(main, "ARCHIVE CAPTURES TREE INDEX REJECTED")
