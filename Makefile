@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # bare commands below are the environment's
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro test lint lock install clean
+.PHONY: repro test pull lint lock install clean
 
 repro: install
 	dvc repro
@@ -15,6 +15,11 @@ repro: install
 
 test: install
 	pytest
+
+# `dvc pull`, after a look whether the remote is there at all
+pull: install
+	python -m sengu.remotes .
+	dvc pull
 
 lint: install
 	ruff check .

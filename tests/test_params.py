@@ -72,13 +72,10 @@ def test_a_site_name_that_dvc_cannot_take_is_refused(tmp_path: Path) -> None:
 
 def test_the_file_is_read_as_dvc_reads_it(tmp_path: Path) -> None:
     path = write(tmp_path, "label: { classes: [no, yes], tags: { yes: 1, no: 0 } }\n")
-    assert params.section("label", params.LabelParams, path) == params.LabelParams(
-        classes=["no", "yes"], tags={"yes": 1, "no": 0}
-    )
-    path = write(
-        tmp_path, "train: { seed: 1, head: { epochs: 1, rate: 1e-3, batch: 1 }, fine_tune: { epochs: 1, rate: 1, batch: 1 } }\n"
-    )
-    assert params.section("train", params.Train, path).head.rate == 0.001
+    expected = params.LabelParams(classes=["no", "yes"], tags={"yes": 1, "no": 0})
+    assert params.section("label", params.LabelParams, path) == expected
+    path = write(tmp_path, "train: { epochs: 1, rate: 1e-3, batch: 1 }\n")
+    assert params.section("train", params.Phase, path).rate == 0.001
 
 
 def test_no_site_is_an_error(tmp_path: Path) -> None:

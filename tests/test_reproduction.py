@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -54,10 +53,24 @@ def test_the_demo_is_learnt(rebuilt: Path) -> None:
     assert 0.5 < metrics["head"]["accuracy"] <= 1
 
 
-def test_training_again_leaves_the_lock_unchanged(rebuilt: Path) -> None:
+def test_training_again_even_after_a_kill_leaves_the_lock_unchanged(rebuilt: Path) -> None:
     before = (rebuilt / "dvc.lock").read_bytes()
-    run(rebuilt, "dvc", "repro", "--force", "--single-item", "train")
+    kill_at(rebuilt, "models/.classifier.partial/head.npz", "dvc", "repro", "--force", "--single-item", "train")
+    assert "models" not in run(rebuilt, "git", "status", "--porcelain")
+    run(rebuilt, "dvc", "repro", "train")
     assert (rebuilt / "dvc.lock").read_bytes() == before
+
+
+def kill_at(folder: Path, sign: str, *command: str) -> None:
+    """Starts a command, and kills it and its children as soon as a file appears that says how far it is."""
+    running = subprocess.Popen(
+        command, cwd=folder, env=environment(), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not list(folder.glob(sign)):
+        assert running.poll() is None, f"the command ended before {sign} appeared"
+        time.sleep(0.005)
+    os.killpg(running.pid, signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL
 
 
 def test_a_colleague_pulls_and_reruns_nothing(pushed: Path) -> None:
@@ -99,6 +112,15 @@ def test_an_unreachable_remote_is_an_error_that_names_it(pushed: Path, tmp_path:
     assert "127.0.0.1:9" in done.stdout
 
 
+def test_a_default_remote_that_is_not_here_is_named(pushed: Path, tmp_path: Path) -> None:
+    folder = clone(pushed, tmp_path / "colleague")
+    done = attempt(folder, sys.executable, "-m", "sengu.remotes", ".")
+    assert done.returncode == 1
+    assert f"remote 'local' is the folder {tmp_path / 'sengu-remote'}, which is not here" in done.stdout
+    (tmp_path / "sengu-remote").mkdir()
+    run(folder, sys.executable, "-m", "sengu.remotes", ".")
+
+
 def test_hand_over_through_s3(pushed: Path, tmp_path: Path) -> None:
     server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
@@ -129,20 +151,14 @@ def test_hand_over_through_s3(pushed: Path, tmp_path: Path) -> None:
         server.stop()
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_killed_run_goes_on_to_the_same_result(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(
+    "sign",
+    ["data/raw/demo_b/*.open", "data/object/demo_a/*/*/*.jpg", "data/.pixels.partial"],
+    ids=["crawl", "objects", "prepare"],
+)
+def test_a_killed_run_goes_on_to_the_same_result(tmp_path: Path, sign: str) -> None:
     folder = copy_of_the_project(tmp_path / "project")
-    running = subprocess.Popen(
-        ["dvc", "repro", "prepare"],
-        cwd=folder,
-        env=environment(),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    time.sleep(random.Random(seed).uniform(3, 20))
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    kill_at(folder, sign, "dvc", "repro", "prepare")
     run(folder, "dvc", "repro", "prepare")
     assert data_stages(folder) == data_stages(ROOT)
     leftovers = list((folder / "data").rglob("*.partial"))
