@@ -22,10 +22,12 @@ def sheet(folder: Path, text: str) -> Path:
     return path
 
 
-def test_agreeing_sources_give_one_label() -> None:
+def test_agreeing_sources_give_one_label(tmp_path: Path) -> None:
     labels, conflicts = label(sources(), sources((A, 1, "p1"), (A, 1, "p2"), (B, 0, "p1")))
     assert sorted(map(tuple, labels.to_numpy().tolist())) == [(A, 1), (B, 0)]
     assert conflicts.empty
+    tables.write(tmp_path / "conflicts.csv", conflicts, tables.Conflict)
+    assert (tmp_path / "conflicts.csv").read_text() == "objectId,values,sources\n"
 
 
 def test_disagreeing_tags_are_left_out_and_listed() -> None:

@@ -30,6 +30,7 @@ def label(annotations: pd.DataFrame, tagged: pd.DataFrame) -> tuple[pd.DataFrame
             sources=("source", lambda s: "|".join(sorted(set(s)))),
         )
         .reset_index()
+        .astype("str")  # of no row at all pandas cannot tell
     )
     return labels, conflicts
 
