@@ -91,13 +91,6 @@ def test_the_bytes_are_what_they_were(tmp_path: Path) -> None:
     assert stored[:10] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 
-@pytest.mark.parametrize("size", [0, 1, 0xFFFF, 0x10000, 200_000])
-def test_stored_members_are_gzip(size: int) -> None:
-    data = random.Random(size).randbytes(size)
-    assert gzip.decompress(warc.gzip_member(data, deflate=False)) == data
-    assert gzip.decompress(warc.gzip_member(data, deflate=True)) == data
-
-
 @pytest.mark.parametrize("command", [["warcio", "check"], ["fastwarc", "check"]])
 def test_other_peoples_checks_pass(tmp_path: Path, command: list[str]) -> None:
     archive(tmp_path)

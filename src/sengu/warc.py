@@ -5,7 +5,7 @@ file can be mended at the last whole record. Media are stored, not deflated: the
 """
 
 import gzip
-import struct
+import logging
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import urldefrag, urljoin
 
 import brotli
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from w3lib.url import canonicalize_url, safe_url_string
 
+from sengu import members
 from sengu.errors import SenguError
 
 CAPTURES = WarcRecordType.response | WarcRecordType.resource
@@ -28,7 +28,8 @@ OPEN = ".open"  # suffix of the one file that a crawl is writing
 ERRORS = 400
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_REDIRECTS = 20
-STORED_BLOCK = 0xFFFF  # the longest stored block of RFC 1951
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def entries(path: Path) -> Iterator[Entry]:
                     status=(record.http_headers.status_code or 0) if is_http else HTTPStatus.OK,
                     headers=tuple((k.decode(charset), v.decode(charset)) for k, v in headers.items_bytes()),
                 )
-            _check_end(stream, last)
+            members.check_end(stream, last)
         except (OSError, KeyError, UnicodeDecodeError) as error:
             raise SenguError(f"{path}: damaged archive file ({error}): restore it with `dvc checkout` or `dvc pull`") from error
 
@@ -156,19 +157,6 @@ def _inflate(data: bytes) -> bytes:
         return zlib.decompress(data, -zlib.MAX_WBITS)
 
 
-def _check_end(stream: BinaryIO, last: int) -> None:
-    """Raises OSError unless the file ends with the record at `last`, whole; the iterator passes over a cut-off tail."""
-    stream.seek(last)
-    unpacker = zlib.decompressobj(31)
-    while not unpacker.eof:
-        chunk = stream.read(1 << 16)
-        if not chunk:
-            raise OSError("cut off in its last record")
-        unpacker.decompress(chunk)
-    if unpacker.unused_data or stream.read(1):
-        raise OSError(f"unreadable behind byte {last}")
-
-
 class Writer:
     """Appends records to the archive of a site: one new file per crawl, and another each time one outgrows `roll_over` bytes.
 
@@ -182,7 +170,9 @@ class Writer:
         left_open = sorted(folder.glob(f"{site}-*.warc.gz{OPEN}"))
         self.path: Path | None = left_open[0] if left_open else None
         if self.path is not None:
-            mend(self.path)
+            lost = members.mend(self.path)
+            if lost:
+                logger.warning("%s: cut off %d bytes of a record that a killed crawl did not finish", self.path, lost)
 
     def response(
         self, url: str, date: str, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, deflate: bool = False
@@ -238,37 +228,5 @@ class Writer:
                 record.parse_http()
             plain = BytesIO()
             record.write(plain, checksum_data=True)
-            stream.write(gzip_member(plain.getvalue(), deflate and self.compress))
+            stream.write(members.pack(plain.getvalue(), deflate and self.compress))
         return offset
-
-
-def gzip_member(data: bytes, deflate: bool) -> bytes:
-    """One gzip member (RFC 1952). Stored members are framed here: their bytes must not depend on the zlib of the machine."""
-    if deflate:
-        packer = zlib.compressobj(6, zlib.DEFLATED, 31)
-        return packer.compress(data) + packer.flush()
-    blocks = [data[i : i + STORED_BLOCK] for i in range(0, len(data), STORED_BLOCK)] or [b""]
-    parts = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"]
-    for position, block in enumerate(blocks):
-        is_last = position == len(blocks) - 1
-        parts += [struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block]
-    return b"".join([*parts, struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)])
-
-
-def mend(path: Path) -> int:
-    """Cuts an archive file at its last whole record; returns how many bytes were lost."""
-    whole = 0
-    with path.open("r+b") as stream:
-        while unpacker := zlib.decompressobj(31):
-            try:
-                while not unpacker.eof and (chunk := stream.read(1 << 16)):
-                    unpacker.decompress(chunk)
-            except zlib.error:
-                break
-            if not unpacker.eof:
-                break
-            whole = stream.tell() - len(unpacker.unused_data)
-            stream.seek(whole)
-        lost = stream.seek(0, 2) - whole
-        stream.truncate(whole)
-    return lost
