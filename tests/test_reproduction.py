@@ -62,6 +62,14 @@ def test_training_again_even_after_a_kill_leaves_the_lock_unchanged(rebuilt: Pat
     assert (rebuilt / "dvc.lock").read_bytes() == before
 
 
+def test_dvc_shows_the_plots_and_compares_the_metrics(rebuilt: Path) -> None:
+    shown = json.loads(run(rebuilt, "dvc", "plots", "diff", "HEAD", "--json").splitlines()[-1])
+    assert "errors" not in shown
+    assert {"ROC", "Confusion", "reports/plots/roc.svg", "reports/plots/confusion.svg"} <= shown["data"].keys()
+    assert "reports/training/plots/metrics/fine_tune/validation/accuracy.tsv" in shown["data"]
+    assert "network.accuracy" in run(rebuilt, "dvc", "metrics", "show")
+
+
 def kill_at(folder: Path, sign: str, *command: str) -> None:
     """Starts a command, and kills it and its children as soon as a file appears that says how far it is."""
     running = subprocess.Popen(
