@@ -10,6 +10,7 @@ from scrapy import Request, Spider
 from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from scrapy.settings import BaseSettings
+from scrapy.utils.defer import deferred_from_coro
 from w3lib.url import canonicalize_url
 
 from sengu import warc
@@ -91,14 +92,23 @@ class WarcStorage:
         unchanged = known is not None and (known.status, known.header("Location")) == (response.status, location)
         if known is not None and unchanged and warc.body(known) == response.body:
             return
+        try:
+            self.captures[key] = self._append(url, date, response)
+        except OSError as error:
+            # nothing that comes now can be kept; the server need not be asked for it
+            engine = spider.crawler.engine
+            assert engine is not None
+            deferred_from_coro(engine.close_spider_async(reason=f"the archive cannot be written: {error}"))
+            raise
+
+    def _append(self, url: str, date: str, response: Response) -> warc.Entry:
         assert self.writer is not None
         if url.startswith("file:"):
             headers = {name.decode(): values[0].decode() for name, values in response.headers.items() if name != b"Date"}
-            self.captures[key] = self.writer.resource(url, date, headers, response.body)
-        else:
-            received = [(name, value) for name, values in response.headers.items() for value in values]
-            deflate = not is_media(response.headers)
-            self.captures[key] = self.writer.response(url, date, response.status, received, response.body, deflate)
+            return self.writer.resource(url, date, headers, response.body)
+        received = [(name, value) for name, values in response.headers.items() for value in values]
+        deflate = not is_media(response.headers)
+        return self.writer.response(url, date, response.status, received, response.body, deflate)
 
     def _date(self, response: Response) -> str:
         # a reproducible site states its own time, so that regenerating its archive gives the same bytes

@@ -27,10 +27,12 @@ def crawl(site: str, fetch: params.Fetch, folder: Path, wanted: dict[str, Any]) 
             crawler = process.create_crawler(FolderSpider)
             process.crawl(crawler, site=site, fetch=fetch)
         process.start()
-    stats = crawler.stats
-    if crawler.spider is None or stats.get_value("finish_reason") != "finished" or stats.get_value("spider_exceptions/count"):
+    reason = crawler.stats.get_value("finish_reason")
+    failed = crawler.stats.get_value("spider_exceptions/count", 0)
+    if crawler.spider is None or reason != "finished" or failed:
         raise SenguError(
-            f"site {site}: the crawl broke off; what was fetched is kept in {folder}, and the next run goes on from there"
+            f"site {site}: the crawl broke off ({reason}, {failed} spider exceptions); what was fetched is kept in {folder}, "
+            "and the next run goes on from there"
         )
     return crawler.spider
 

@@ -6,6 +6,7 @@ file can be mended at the last whole record. Media are stored, not deflated: the
 
 import gzip
 import logging
+import os
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -213,20 +214,24 @@ class Writer:
 
     def _write(self, kind: WarcRecordType, date: str, block: bytes, headers: Mapping[str, str], deflate: bool) -> int:
         path = self._file()
-        with path.open("ab") as stream:
-            offset = stream.tell()
-            record = WarcRecord()
-            # derived from its place, not random: the same crawl gives the same bytes
-            name = uuid.uuid5(uuid.NAMESPACE_URL, f"{path.name.removesuffix(OPEN)}#{offset}")
-            record.init_headers(kind, record_urn=f"uuid:{name}".encode(), content_length=len(block))
-            record.headers["WARC-Date"] = date
-            for key, value in headers.items():
-                record.headers[key] = value
-            record.set_bytes_content(block)
-            if kind == WarcRecordType.response:
-                record.is_http = True
-                record.parse_http()
-            plain = BytesIO()
-            record.write(plain, checksum_data=True)
-            stream.write(members.pack(plain.getvalue(), deflate and self.compress))
+        offset = path.stat().st_size if path.exists() else 0
+        record = WarcRecord()
+        # derived from its place, not random: the same crawl gives the same bytes
+        name = uuid.uuid5(uuid.NAMESPACE_URL, f"{path.name.removesuffix(OPEN)}#{offset}")
+        record.init_headers(kind, record_urn=f"uuid:{name}".encode(), content_length=len(block))
+        record.headers["WARC-Date"] = date
+        for key, value in headers.items():
+            record.headers[key] = value
+        record.set_bytes_content(block)
+        if kind == WarcRecordType.response:
+            record.is_http = True
+            record.parse_http()
+        plain = BytesIO()
+        record.write(plain, checksum_data=True)
+        try:
+            with path.open("ab") as stream:
+                stream.write(members.pack(plain.getvalue(), deflate and self.compress))
+        except OSError:
+            os.truncate(path, offset)  # the disk is full: what follows must not stand behind half a record
+            raise
         return offset

@@ -93,6 +93,24 @@ def test_a_killed_crawl_goes_on_where_it_was(work: Path, site: Site, seed: int) 
     assert all(warc.body(found[name[1:]]) == body for name, body in bodies.items())
 
 
+def test_a_full_disk_ends_the_crawl_and_loses_nothing_that_was_archived(work: Path, site: Site) -> None:
+    names = [f"/{i}.jpg" for i in range(40)]
+    site.answers["/two"] = page("".join(f'<img src="{name}">' for name in names))
+    bodies = {name: pictures.jpeg(pictures.draw("stripes", i)) for i, name in enumerate(names)}
+    site.answers |= {name: Answer("image/jpeg", body) for name, body in bodies.items()}
+    # a limit on the size of files gives the same error as a full disk, at the same place
+    done = attempt(work, "bash", "-c", f"ulimit -f 100; {' '.join(CRAWL)}")
+    assert done.returncode == 1
+    assert "the crawl broke off (the archive cannot be written:" in done.stdout
+    kept = {url.rpartition("/")[2] for url in warc.latest(work / "raw/web", "web")}
+    assert 5 < len(kept) < 40
+    site.seen.clear()
+    run(work, *CRAWL)
+    assert not {f"/{name}" for name in kept if name.endswith(".jpg")} & set(site.paths())
+    found = captures(work)
+    assert all(warc.body(found[name[1:]]) == body for name, body in bodies.items())
+
+
 def test_a_site_that_does_not_answer_is_an_error_and_not_an_empty_archive(work: Path, site: Site) -> None:
     write_params(work, web=fetch_of(site, start=["http://127.0.0.1:9/"]))
     done = attempt(work, *CRAWL)
