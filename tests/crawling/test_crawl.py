@@ -17,7 +17,7 @@ from served import JPEG, Site, fetch_of, page, write_params
 from crawlers.demo import pictures
 from crawlers.demo.sites import Answer
 from crawlers.pinned import dvc_hash
-from sengu import tables, warc
+from sengu import members, tables, warc
 
 CRAWL = (sys.executable, "-m", "crawlers.crawl", "web", "raw/web")
 
@@ -84,7 +84,7 @@ def test_a_killed_crawl_goes_on_where_it_was(work: Path, site: Site, seed: int) 
     running.send_signal(signal.SIGKILL)
     running.wait()
     (left_open,) = (work / "raw/web").glob("*.open")
-    warc.mend(left_open)
+    members.mend(left_open)
     kept = {"/" + entry.url.rpartition("/")[2] for entry in warc.entries(left_open)} & set(names)
     site.seen.clear()
     run(work, *CRAWL)
