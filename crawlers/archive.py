@@ -75,11 +75,12 @@ class WarcStorage:
         entry = self.captures.get(canonicalize_url(request.url))
         if entry is None:
             return None
+        is_file = entry.url.startswith("file:")
         headers = Headers()
         for name, value in entry.headers:
-            headers.appendlist(name, value.encode("latin-1"))
+            headers.appendlist(name, value.encode("utf-8" if is_file else "latin-1"))  # as sengu.warc read them
         # neither a crawl nor a replay looks into a picture; reading them all would cost what the replay is to save
-        body = b"" if entry.url.startswith("file:") or is_media(headers) else warc.body(entry)
+        body = b"" if is_file or is_media(headers) else warc.body(entry)
         kind = responsetypes.from_args(headers=headers, url=entry.url, body=body)
         return kind(url=request.url, headers=headers, status=entry.status, body=body)
 

@@ -13,7 +13,7 @@ LOCK = Path("dvc.lock")
 
 
 def refuse_if_missing(site: str, folder: Path, lock: Path = LOCK) -> None:
-    """Raises SenguError if dvc.lock pins an archive for the site and there is none here: crawling would overwrite the pin."""
+    """Raises SenguError if dvc.lock pins more of the site than is here: crawling would overwrite the pin."""
     pinned = _pinned(site, folder, lock)
     here = sum(path.stat().st_size for path in folder.glob("*.warc.gz"))
     if pinned is not None and here < pinned["size"]:

@@ -46,14 +46,19 @@ def handler(paths: dict[str, Answer]) -> type[BaseHTTPRequestHandler]:
             answer = paths.get(urlsplit(self.path).path, Answer("text/plain", b"not found", 404))
             self.send_response_only(answer.status)
             self.send_header("Date", DATE)
-            self.send_header("Content-Type", answer.content_type)
-            self.send_header("Content-Length", str(len(answer.body)))
-            if answer.location:
-                self.send_header("Location", answer.location)
-            self.end_headers()
-            self.wfile.write(answer.body)
+            send(self, answer)
 
         def log_message(self, format: str, *args: object) -> None:
             """Scrapy keeps the log."""
 
     return Handler
+
+
+def send(request: BaseHTTPRequestHandler, answer: Answer) -> None:
+    """Sends what follows the status line and the date."""
+    request.send_header("Content-Type", answer.content_type)
+    request.send_header("Content-Length", str(len(answer.body)))
+    if answer.location:
+        request.send_header("Location", answer.location)
+    request.end_headers()
+    request.wfile.write(answer.body)

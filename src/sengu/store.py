@@ -56,7 +56,8 @@ class ObjectStore:
                 return path
         trees = ", ".join(str(tree.root) for tree in self.trees) or "no tree at all"
         raise SenguError(
-            f"object {object_id} is missing (looked in {trees}): `dvc repro -f objects` restores it from the archive"
+            f"object {object_id} is missing (looked in {trees}): "
+            "`dvc repro --force --single-item objects` restores it from the archive"
         )
 
     def read(self, object_id: ObjectId) -> bytes:

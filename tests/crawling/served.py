@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from crawlers.demo import pictures
+from crawlers.demo.server import send
 from crawlers.demo.sites import HTML, Answer
 
 JPEG = {name: pictures.jpeg(pictures.draw("dots", number)) for number, name in enumerate("abcd")}
@@ -62,12 +63,7 @@ def site() -> Iterator[Site]:
             threading.Event().wait(site.delay)
             answer = site.answers.get(self.path.partition("?")[0], Answer("text/plain", b"", 404))
             self.send_response(answer.status)
-            self.send_header("Content-Type", answer.content_type)
-            self.send_header("Content-Length", str(len(answer.body)))
-            if answer.location:
-                self.send_header("Location", answer.location)
-            self.end_headers()
-            self.wfile.write(answer.body)
+            send(self, answer)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Kept in `seen`."""

@@ -252,13 +252,16 @@ def test_odd_file_names_are_archived_and_read_back(tmp_path: Path) -> None:
     names = [b"a.jpg", b"m\xff.jpg", "Küche 台所.jpg".encode(), b"Icon\r", b"per%20cent.jpg"]
     for name in names:
         (folder / os.fsdecode(name)).write_bytes(name)
-    write_params(tmp_path, web={"source": "folder", "folder": "camera", "device": "Küche"})
+    write_params(tmp_path, web={"source": "folder", "folder": "camera", "device": "Küche 台所"})
     run(tmp_path, *CRAWL)
     assert {warc.payload(entry) for entry in warc.latest(tmp_path / "raw/web", "web").values()} == set(names)
     run(tmp_path, sys.executable, "-m", "crawlers.extract", "web", "raw/web", "web.csv")
     table = tables.read(tmp_path / "web.csv", tables.Capture)
+    before = dvc_hash(tmp_path / "raw/web")
+    assert "cache" not in run(tmp_path, *CRAWL)  # Scrapy would warn of an entry that it cannot read
+    assert dvc_hash(tmp_path / "raw/web") == before
     assert {"Küche 台所.jpg", "Icon\r", "per%20cent.jpg"} <= set(table["filename"])
-    assert set(table["device"]) == {"Küche"}
+    assert set(table["device"]) == {"Küche 台所"}
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
