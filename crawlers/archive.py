@@ -1,23 +1,28 @@
 """Scrapy's HTTP cache, kept as WARC: one storage and one policy for crawls, incremental recrawls and offline replays."""
 
+import hashlib
 import logging
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from scrapy import Request, Spider
+from scrapy.crawler import Crawler
 from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from scrapy.settings import BaseSettings
 from scrapy.utils.defer import deferred_from_coro
-from w3lib.url import canonicalize_url
 
+from crawlers.spiders import AGE
 from sengu import warc
+from sengu.urls import archived_url, canonical_url
 
 logger = logging.getLogger(__name__)
 
-MEDIA = ("image/", "video/")
+MEDIA_TYPES = ("image/", "video/")
+THIS_CRAWL = "this crawl"  # flag of an answer that this crawl itself archived, before it was killed
 PURPOSE = "pictures for training an image classifier, kept so that it can be rebuilt from them"
 
 
@@ -36,9 +41,9 @@ class ArchivePolicy:
     def is_cached_response_fresh(self, cachedresponse: Response, request: Request) -> bool:
         if self.offline:
             return True
-        if request.url.startswith("file:"):
+        if is_file(request.url):
             return bool(cachedresponse.headers.get("File-Modified") == request.headers.get("File-Modified"))
-        if cachedresponse.status == 200 and is_media(cachedresponse.headers):
+        if (cachedresponse.status == 200 and is_media(cachedresponse.headers)) or THIS_CRAWL in cachedresponse.flags:
             return True
         for validator, condition in (("Last-Modified", "If-Modified-Since"), ("ETag", "If-None-Match")):
             if validator in cachedresponse.headers:
@@ -47,6 +52,20 @@ class ArchivePolicy:
 
     def is_cached_response_valid(self, cachedresponse: Response, response: Response, request: Request) -> bool:
         return response.status == 304
+
+
+class Fingerprints:
+    """Requests of the same canonical URL are one request."""
+
+    def __init__(self, crawler: Crawler):
+        self.tracking: list[str] = crawler.settings.getlist("SENGU_TRACKING")
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> "Fingerprints":
+        return cls(crawler)
+
+    def fingerprint(self, request: Request) -> bytes:
+        return hashlib.sha1(canonical_url(request.url, self.tracking).encode(), usedforsecurity=False).digest()
 
 
 class WarcStorage:
@@ -58,43 +77,53 @@ class WarcStorage:
         self.folder = Path(settings["SENGU_ARCHIVE"])
         self.offline = settings.getbool("HTTPCACHE_IGNORE_MISSING")
         self.reproducible = settings.getbool("SENGU_REPRODUCIBLE")
-        self.captures: dict[str, warc.Entry] = {}
+        self.archive = warc.Archive(tracking=settings.getlist("SENGU_TRACKING"))
+        self.of_this_crawl: set[Path] = set()
         self.writer: warc.Writer | None = None
 
     def open_spider(self, spider: Spider) -> None:
+        paths = warc.files(self.folder, self.site)
         if not self.offline:
-            self.writer = warc.Writer(self.folder, self.site, self._info(), compress=not self.reproducible)
-        left_open = [self.writer.path] if self.writer and self.writer.path else []
-        self.captures = warc.gather([*warc.files(self.folder, self.site), *left_open])
+            roll_over = int(self.settings.getfloat("SENGU_ROLL_OVER") * 1e6)
+            robots = "obeyed" if self.settings.getbool("ROBOTSTXT_OBEY") else "not applicable"
+            fields = description(self.site, self.settings["USER_AGENT"], robots, self.reproducible)
+            self.writer = warc.Writer(self.folder, self.site, fields, not self.reproducible, roll_over)
+            left_open = self.writer.of_this_crawl()
+            self.of_this_crawl = set(left_open)
+            paths += left_open[-1:]
+        for path in paths:
+            for entry in warc.entries(path):
+                self.archive.add(entry)
 
     def close_spider(self, spider: Spider) -> None:
         if self.writer is not None:
             self.writer.close()
 
     def retrieve_response(self, spider: Spider, request: Request) -> Response | None:
-        entry = self.captures.get(canonicalize_url(request.url))
+        versions = self.archive.versions(request.url) if request.meta.get(AGE) else [self.archive.find(request.url)]
+        entry = versions[request.meta.get(AGE, 0)]
         if entry is None:
             return None
-        is_file = entry.url.startswith("file:")
-        headers = Headers()
-        for name, value in entry.headers:
-            headers.appendlist(name, value.encode("utf-8" if is_file else "latin-1"))  # as sengu.warc read them
+        pairs, body = entry.headers, b""
         # neither a crawl nor a replay looks into a picture; reading them all would cost what the replay is to save
-        body = b"" if is_file or is_media(headers) else warc.body(entry)
+        if not is_file(entry.url) and not is_media(_headers(entry, pairs)):
+            pairs, body = warc.headers_and_body(entry)
+        headers = _headers(entry, pairs)
         kind = responsetypes.from_args(headers=headers, url=entry.url, body=body)
-        return kind(url=request.url, headers=headers, status=entry.status, body=body)
+        flags = [THIS_CRAWL] if entry.file in self.of_this_crawl and entry.status < 400 else []
+        return kind(url=request.url, headers=headers, status=entry.status, body=body, flags=flags)
 
     def store_response(self, spider: Spider, request: Request, response: Response) -> None:
         if "cached" in response.flags:  # a page that the server says is unchanged
             return
-        key, url, date = canonicalize_url(request.url), warc.archived_url(request.url), self._date(response)
-        known = self.captures.get(key)
+        url, date = archived_url(request.url), self._date(response)
+        known = self.archive.find(url)
         location = (response.headers.get("Location") or b"").decode("latin-1")
         unchanged = known is not None and (known.status, known.header("Location")) == (response.status, location)
         if known is not None and unchanged and warc.body(known) == response.body:
             return
         try:
-            self.captures[key] = self._append(url, date, response)
+            self.archive.add(self._append(url, date, response))
         except OSError as error:
             # nothing that comes now can be kept; the server need not be asked for it
             engine = spider.crawler.engine
@@ -104,7 +133,7 @@ class WarcStorage:
 
     def _append(self, url: str, date: str, response: Response) -> warc.Entry:
         assert self.writer is not None
-        if url.startswith("file:"):
+        if is_file(url):
             headers = {name.decode(): values[0].decode() for name, values in response.headers.items() if name != b"Date"}
             return self.writer.resource(url, date, headers, response.body)
         received = [(name, value) for name, values in response.headers.items() for value in values]
@@ -116,19 +145,31 @@ class WarcStorage:
         now = parsedate_to_datetime((response.headers["Date"] or b"").decode()) if self.reproducible else datetime.now(UTC)
         return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    def _info(self) -> dict[str, str]:
-        info = {"software": "Sengu", "format": "WARC File Format 1.1", "description": f"site {self.site}: {PURPOSE}"}
-        info["operator"] = self.settings.get("USER_AGENT")
-        info["robots"] = "obeyed" if self.settings.getbool("ROBOTSTXT_OBEY") else "not applicable"
-        if not self.reproducible:  # where and at which commit differ between clones
-            info["isPartOf"] = _git("config", "--get", "remote.origin.url")
-            info["commit"] = _git("rev-parse", "HEAD")
-        return {key: value for key, value in info.items() if value}
+
+def description(site: str, operator: str = "", robots: str = "not applicable", reproducible: bool = False) -> dict[str, str]:
+    """The fields of a warcinfo record, by which an orphaned file still explains itself."""
+    fields = {"software": "Sengu", "format": "WARC File Format 1.1", "description": f"site {site}: {PURPOSE}"}
+    fields |= {"operator": operator, "robots": robots}
+    if not reproducible:  # where and at which commit differ between clones
+        fields |= {"isPartOf": _git("config", "--get", "remote.origin.url"), "commit": _git("rev-parse", "HEAD")}
+    return {key: value for key, value in fields.items() if value}
+
+
+def is_file(url: str) -> bool:
+    """Of a folder or bucket, where every file has a modification time."""
+    return url.startswith(("file:", "s3:"))
 
 
 def is_media(headers: Headers) -> bool:
     content_type = headers.get("Content-Type") or b""
-    return content_type.decode("latin-1").strip().lower().startswith(MEDIA)
+    return content_type.decode("latin-1").strip().lower().startswith(MEDIA_TYPES)
+
+
+def _headers(entry: warc.Entry, pairs: Iterable[tuple[str, str]]) -> Headers:
+    headers = Headers()
+    for name, value in pairs:
+        headers.appendlist(name, value.encode("utf-8" if is_file(entry.url) else "latin-1", "replace"))  # as sengu.warc read them
+    return headers
 
 
 def _git(*arguments: str) -> str:

@@ -2,62 +2,114 @@
 
 import logging
 import shutil
+from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from crawlers import demo, pinned, settings
-from crawlers.spiders.folder import FolderSpider
-from crawlers.spiders.generic import GenericSpider
-from sengu import params
+from crawlers import demo, foreign, pinned, progress, settings
+from crawlers.archive import description
+from crawlers.sources import spider_class
+from crawlers.spiders.files import FilesSpider, Place
+from crawlers.spiders.folder import Folder
+from crawlers.spiders.s3 import Bucket
+from sengu import journal, params, tables, warc
 from sengu.errors import SenguError, run_program
+
+LOGGED = 20  # failures; the table has all
+WHOLE = ("finished", "closespider_timeout")  # the ends of a crawl that are as they should be
 
 logger = logging.getLogger("crawl")
 
 
-def crawl(site: str, fetch: params.Fetch, folder: Path, wanted: dict[str, Any]) -> Any:
-    """Runs the site's spider until it is done; returns the spider, which knows what it fetched and what failed."""
-    process = settings.quiet_process(wanted)
-    served = demo.served(fetch.demo) if isinstance(fetch, params.GenericFetch) and fetch.demo else nullcontext()
-    with served:
+def crawl(name: str, site: params.Site, folder: Path, again: list[tables.Failed]) -> Any:
+    """Runs the site's spider until it is done; `again` is what the crawl before could not fetch.
+
+    Returns the Scrapy crawler, which knows how it ended, and whose spider knows what was fetched and what failed.
+    """
+    fetch = site.fetch
+    process = settings.quiet_process(settings.for_crawl(name, site, folder))
+    with demo.served(fetch.demo) if isinstance(fetch, params.GenericFetch) and fetch.demo else nullcontext():
         if isinstance(fetch, params.GenericFetch):
-            crawler = process.create_crawler(GenericSpider)
-            process.crawl(crawler, fetch=fetch, read=params.Read(), replay=False)
+            crawler = process.create_crawler(spider_class(fetch.spider))
+            process.crawl(crawler, fetch=fetch, read=site.read, again=again)
         else:
-            crawler = process.create_crawler(FolderSpider)
-            process.crawl(crawler, site=site, fetch=fetch)
+            assert isinstance(fetch, params.FolderFetch | params.S3Fetch)
+            crawler = process.create_crawler(FilesSpider)
+            process.crawl(crawler, place=_place(name, fetch), device=fetch.device)
         process.start()
-    reason = crawler.stats.get_value("finish_reason")
-    failed = crawler.stats.get_value("spider_exceptions/count", 0)
-    if crawler.spider is None or reason != "finished" or failed:
+    return crawler
+
+
+def adopt(name: str, fetch: params.WarcFetch, folder: Path) -> int:
+    """Copies the records of WARC files made by others into the archive, but for those that it has; returns how many."""
+    paths = foreign.matching(name, fetch.files)
+    writer = warc.Writer(folder, name, description(name), roll_over=int(fetch.roll_over * 1e6))
+    try:
+        here = warc.files(folder, name) + writer.of_this_crawl()[-1:]
+        return foreign.adopt(paths, writer, foreign.record_ids(here))
+    finally:
+        writer.close()
+
+
+def _place(name: str, fetch: params.FolderFetch | params.S3Fetch) -> Place:
+    if isinstance(fetch, params.S3Fetch):
+        return Bucket(fetch.url, fetch.endpoint)
+    if not Path(fetch.folder).is_dir():
+        raise SenguError(f"params.yaml: sites.{name}.fetch.folder: {fetch.folder} is not a folder: mount it, or correct the path")
+    return Folder(name, Path(fetch.folder))
+
+
+def _account(name: str, crawler: Any, folder: Path) -> None:
+    """Says what was fetched. Raises SenguError if the crawl broke off or fetched nothing to learn from."""
+    spider, stats = crawler.spider, crawler.stats
+    reason, broken = stats.get_value("finish_reason"), stats.get_value("spider_exceptions/count", 0)
+    if reason not in WHOLE or broken:
         raise SenguError(
-            f"site {site}: the crawl broke off ({reason}, {failed} spider exceptions); what was fetched is kept in {folder}, "
+            f"site {name}: the crawl broke off ({reason}, {broken} spider exceptions); what was fetched is kept in {folder}, "
             "and the next run goes on from there"
         )
-    return crawler.spider
+    failures = list(spider.failures.values())
+    for failure in failures[:LOGGED]:
+        logger.warning("not fetched: %s: %s", failure.url, failure.reason)
+    observed = next(extension for extension in crawler.extensions.middlewares if isinstance(extension, progress.Progress))
+    logger.info("%s:\n%s", name, progress.table(observed.answers, Counter(failure.reason for failure in failures)))
+    if reason != "finished":
+        logger.warning("%s: stopped after max_hours, with work left; the next crawl goes on", name)
+    if stats.get_value("sengu/pages_beyond_limit"):
+        logger.warning("%s: followed no more links after max_pages; set it higher, or `follow` closer", name)
+    if not spider.media_count:
+        why = f"the first failure was {failures[0].url}: {failures[0].reason}" if failures else "no page shows any"
+        raise SenguError(f"site {name}: no picture or video was fetched; {why}: check sites.{name}.fetch in params.yaml")
+    logger.info("%s: %d pages, %d media, %d failures", name, spider.pages, spider.media_count, len(failures))
 
 
 def main(arguments: list[str]) -> None:
-    site, folder = arguments[0], Path(arguments[1])
-    fetch = params.section(f"sites.{site}", params.Site).fetch
-    if isinstance(fetch, params.FolderFetch) and not Path(fetch.folder).is_dir():
-        raise SenguError(f"params.yaml: sites.{site}.fetch.folder: {fetch.folder} is not a folder: mount it, or correct the path")
-    reproducible = isinstance(fetch, params.GenericFetch) and fetch.reproducible
-    wanted = settings.for_crawl(site, fetch, folder)
+    name, folder, failed = arguments[0], Path(arguments[1]), Path(arguments[2])
+    site = params.section(f"sites.{name}", params.Site)
+    reproducible = isinstance(site.fetch, params.GenericFetch) and site.fetch.reproducible
+    if isinstance(site.fetch, params.GenericFetch):
+        settings.check(name, site.fetch)
     if reproducible:
         shutil.rmtree(folder, ignore_errors=True)
+        failed.unlink(missing_ok=True)
     else:
-        pinned.refuse_if_missing(site, folder)
-    spider = crawl(site, fetch, folder, wanted)
-    for failure in spider.failures:
-        logger.warning("not fetched: %s", failure)
-    if not spider.media:
-        reason = f"the first failure was {spider.failures[0]}" if spider.failures else "no page shows any"
-        raise SenguError(f"site {site}: no picture or video was fetched; {reason}: check sites.{site}.fetch in params.yaml")
+        pinned.refuse_if_missing(name, folder)
+    if isinstance(site.fetch, params.WarcFetch):
+        copied = adopt(name, site.fetch, folder)
+        tables.write(failed, tables.empty(tables.Failed), tables.Failed)
+        logger.info("%s: %d records copied", name, copied)
+    else:
+        again = tables.rows(tables.read(failed, tables.Failed), tables.Failed) if failed.is_file() else []
+        crawler = crawl(name, site, folder, again)
+        if crawler.spider is None:
+            raise SenguError(f"site {name}: the crawl did not begin; see the log above")
+        tables.write(failed, tables.frame(crawler.spider.failures.values(), tables.Failed), tables.Failed)
+        _account(name, crawler, folder)
     if reproducible:
-        pinned.refuse_if_different(site, folder, params.document()["sites"][site]["fetch"])
-    logger.info("%s: %d pages, %d media, %d failures", site, spider.pages, spider.media, len(spider.failures))
+        pinned.refuse_if_different(name, folder, params.document()["sites"][name]["fetch"])
+    journal.crawled(name)
 
 
 if __name__ == "__main__":
-    run_program(main, "SITE ARCHIVE")
+    run_program(main, "SITE ARCHIVE FAILED")

@@ -1,59 +1,92 @@
 """Replay the archived pages of one site offline, and list every picture and video they show."""
 
 import logging
+import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from scrapy import signals
-from w3lib.url import canonicalize_url
 
 from crawlers import settings
+from crawlers.archive import MEDIA_TYPES, is_file
+from crawlers.sources import spider_class
 from crawlers.spiders import Found
-from crawlers.spiders.generic import GenericSpider
 from sengu import ids, params, tables, warc
 from sengu.errors import SenguError, run_program
 
 logger = logging.getLogger("extract")
 
 
-def extract(found: Iterable[Found], archive: Mapping[str, warc.Entry]) -> Iterator[tables.Capture]:
-    """One capture per URL and page; `archive` is what warc.latest gives."""
+def extract(found: Iterable[Found], archive: warc.Archive) -> Iterator[tables.Capture]:
+    """One capture per URL and page, with the tags of the latest version of the page that shows it."""
     merged: dict[tuple[str, str], Found] = {}
     for item in found:
-        canonical = canonicalize_url(item.url)
-        known = merged.get((canonical, item.page))
-        tags = sorted({*item.tags, *(known.tags if known else ())})
-        spelled = archive[canonical].url if canonical in archive else item.url
-        merged[canonical, item.page] = Found(spelled, item.page, tuple(tags))
-    for (canonical, page), item in merged.items():
-        yield _capture(canonical, item.url, page, item.tags, warc.resolve(archive, item.url))
+        key = archive.canonical(item.url), archive.canonical(item.page) if item.page else ""
+        known = merged.get(key)
+        if known is not None and known.age < item.age:
+            continue
+        tags = {*item.tags, *(known.tags if known and known.age == item.age else ())}
+        entry = archive.find(item.url)
+        merged[key] = Found(entry.url if entry else item.url, known.page if known else item.page, tuple(sorted(tags)), item.age)
+    for (canonical, _), item in merged.items():
+        yield _capture(canonical, item, archive.resolve(item.url))
 
 
-def replay(site: str, fetch: params.GenericFetch, read: params.Read, folder: Path) -> list[Found]:
-    """Runs the site's spider on its archive, sockets forbidden. Raises SenguError if the archive cannot be read."""
+def replay(name: str, site: params.Site, folder: Path, archive: warc.Archive) -> list[Found]:
+    """Runs the site's spider on every archived version of every page, sockets forbidden.
+
+    Raises SenguError if the archive cannot be read.
+    """
+    assert isinstance(site.fetch, params.GenericFetch | params.WarcFetch)
     forbid_connections()
-    process = settings.quiet_process(settings.for_extract(site, folder))
-    crawler = process.create_crawler(GenericSpider)
+    process = settings.quiet_process(settings.for_extract(name, site, folder))
+    crawler = process.create_crawler(spider_class(site.fetch.spider))
     found: list[Found] = []
     crawler.signals.connect(lambda item: found.append(item), signal=signals.item_scraped, weak=False)
-    process.crawl(crawler, fetch=fetch, read=read, replay=True)
+    process.crawl(crawler, fetch=site.fetch, read=site.read, replayed=pages(archive))
     process.start()
     unread = crawler.stats.get_value("httpcache/retrieve_error", 0) if crawler.stats else 1
     broken = crawler.stats.get_value("spider_exceptions/count", 0) if crawler.stats else 1
     if crawler.spider is None or unread or broken:
         raise SenguError(
-            f"site {site}: the replay of {folder} failed: {unread} unreadable records, {broken} pages; see the log above"
+            f"site {name}: the replay of {folder} failed: {unread} unreadable records, {broken} pages; see the log above"
         )
     return found
 
 
-def from_files(archive: Iterable[warc.Entry]) -> list[Found]:
-    """The files of a folder source; their tags are the names of the folders above them."""
-    return [Found(e.url, "", tuple(sorted(unquote(urlsplit(e.url).path).strip("/").split("/")[:-1]))) for e in archive]
+def pages(archive: warc.Archive) -> Iterator[tuple[str, int]]:
+    """URL and age of each version of everything that may be a page; what a page once showed stays a capture."""
+    for entry in archive:
+        if entry.url.startswith(("http:", "https:")) and not entry.header("Content-Type").lower().startswith(MEDIA_TYPES):
+            for age, version in enumerate(archive.versions(entry.url)):
+                if version.status == 200:
+                    yield entry.url, age
+
+
+def from_files(archive: Iterable[warc.Entry], pattern: str) -> list[Found]:
+    """The files of a folder or bucket. Their tags are the names of the folders above them, or what the groups of `pattern` find.
+
+    A file in whose path the pattern is not found has no tags.
+    """
+    found = []
+    for entry in archive:
+        path = file_name(entry.url)
+        match = re.search(pattern, path) if pattern else None
+        groups = match.groupdict() if match else {}
+        tags = [text for name, text in groups.items() if name.startswith("tag") and text] if pattern else path.split("/")[:-1]
+        found.append(
+            Found(entry.url, "", tuple(sorted({tag.replace("|", " ") for tag in tags})), device=groups.get("device") or "")
+        )
+    return found
+
+
+def file_name(url: str) -> str:
+    """The path of an archived file below its folder or in its bucket."""
+    return unquote(urlsplit(url).path).lstrip("/") if is_file(url) else ""
 
 
 def forbid_connections() -> None:
@@ -66,7 +99,7 @@ def forbid_connections() -> None:
     sys.addaudithook(refuse)
 
 
-def _capture(canonical: str, url: str, page: str, tags: tuple[str, ...], entry: warc.Entry | None) -> tables.Capture:
+def _capture(canonical: str, item: Found, entry: warc.Entry | None) -> tables.Capture:
     modified = entry.header("Last-Modified") if entry else ""
     if modified:
         try:
@@ -75,11 +108,11 @@ def _capture(canonical: str, url: str, page: str, tags: tuple[str, ...], entry: 
             modified = ""  # servers send nonsense here; the archive keeps it
     return tables.Capture(
         urlId=ids.url_id(canonical),
-        url=url,
-        page=page,
-        tags="|".join(tags),
-        device=entry.header("File-Device") if entry else "",
-        filename=unquote(urlsplit(url).path).lstrip("/") if url.startswith("file:") else "",
+        url=item.url,
+        page=item.page,
+        tags="|".join(item.tags),
+        device=item.device or (entry.header("File-Device") if entry else ""),
+        filename=file_name(item.url),
         fetched=entry.fetched if entry else "",
         modified=(entry.header("File-Modified") if entry else "") or modified,
         status=entry.status if entry else 0,
@@ -87,16 +120,16 @@ def _capture(canonical: str, url: str, page: str, tags: tuple[str, ...], entry: 
 
 
 def main(arguments: list[str]) -> None:
-    site, folder, output = arguments[0], Path(arguments[1]), Path(arguments[2])
-    source = params.section(f"sites.{site}", params.Site)
-    archive = warc.latest(folder, site)
-    if isinstance(source.fetch, params.GenericFetch):
-        found = replay(site, source.fetch, source.read, folder)
+    name, folder, output = arguments[0], Path(arguments[1]), Path(arguments[2])
+    site = params.section(f"sites.{name}", params.Site)
+    archive = warc.read(folder, name, site.read.tracking)
+    if isinstance(site.fetch, params.GenericFetch | params.WarcFetch):
+        found = replay(name, site, folder, archive)
     else:
-        found = from_files(archive.values())
+        found = from_files(archive, site.read.path)
     captures = list(extract(found, archive))
     tables.write(output, tables.frame(captures, tables.Capture), tables.Capture)
-    logger.info("%s: %d captures", site, len(captures))
+    logger.info("%s: %d captures", name, len(captures))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """A site's params -> Scrapy settings: politeness and archiving, in one place."""
 
-import ipaddress
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,22 +8,25 @@ from urllib.parse import urlsplit
 
 from scrapy.crawler import CrawlerProcess
 
-from crawlers.archive import ArchivePolicy, WarcStorage
-from crawlers.spiders.folder import FolderHandler
+from crawlers import polite
+from crawlers.archive import ArchivePolicy, Fingerprints, WarcStorage
+from crawlers.progress import Progress
+from crawlers.spiders.files import FileHandler
 from sengu.errors import SenguError
-from sengu.params import Fetch, GenericFetch
+from sengu.params import GenericFetch, S3Fetch, Site
 
 DEMO_DOMAIN = ".example"  # RFC 2606: no such host exists
 POLITE: Mapping[str, Any] = {
     "ROBOTSTXT_OBEY": True,
-    "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
     "COOKIES_ENABLED": False,
-    "RETRY_TIMES": 2,
-    "DOWNLOAD_TIMEOUT": 60,
-    "DOWNLOAD_MAXSIZE": 256 << 20,
     "REFERRER_POLICY": "no-referrer",
     # what sengu.warc can decode; Scrapy would ask for zstd too
     "DEFAULT_REQUEST_HEADERS": {"Accept": "*/*", "Accept-Encoding": "gzip, deflate, br"},
+    "DOWNLOADER_MIDDLEWARES": {
+        "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
+        polite.Robots: 100,
+        polite.Courtesy: 950,  # behind the cache: what it answers need not wait
+    },
 }
 QUIET: Mapping[str, Any] = {
     "LOG_INSTALL_ROOT_HANDLER": False,
@@ -36,7 +38,8 @@ ARCHIVE: Mapping[str, Any] = {
     "HTTPCACHE_ENABLED": True,
     "HTTPCACHE_STORAGE": WarcStorage,
     "HTTPCACHE_POLICY": ArchivePolicy,
-    "HTTPCACHE_IGNORE_SCHEMES": [],  # files of folders are archived like pages
+    "HTTPCACHE_IGNORE_SCHEMES": [],  # files of folders and buckets are archived like pages
+    "REQUEST_FINGERPRINTER_CLASS": Fingerprints,
 }
 # breadth first, so that a page is met on its shortest way; last come, first served is Scrapy's own order
 BREADTH_FIRST: Mapping[str, Any] = {
@@ -47,39 +50,56 @@ BREADTH_FIRST: Mapping[str, Any] = {
 IN_ORDER: Mapping[str, Any] = {"CONCURRENT_REQUESTS": 1}
 
 
-def for_crawl(site: str, fetch: Fetch, folder: Path) -> dict[str, Any]:
-    """Settings of a crawl that appends to the archive in `folder`. Raises SenguError for a public site without a contact."""
-    settings = {**POLITE, **QUIET, **ARCHIVE, **BREADTH_FIRST, "SENGU_SITE": site, "SENGU_ARCHIVE": str(folder)}
-    if isinstance(fetch, GenericFetch):
-        _check(site, fetch)
-        settings |= IN_ORDER if fetch.reproducible else {}
-        settings |= {
-            "SENGU_REPRODUCIBLE": fetch.reproducible,
-            "DOWNLOAD_DELAY": fetch.delay,
-            "AUTOTHROTTLE_ENABLED": fetch.delay > 0,
-            "USER_AGENT": f"Sengu (+{fetch.contact})" if fetch.contact else "Sengu",
+def for_crawl(name: str, site: Site, folder: Path) -> dict[str, Any]:
+    """Settings of a crawl that appends to the archive in `folder`."""
+    fetch = site.fetch
+    settings = {**QUIET, **ARCHIVE, **BREADTH_FIRST, **_site(name, site, folder), "SENGU_ROLL_OVER": fetch.roll_over}
+    settings["EXTENSIONS"] = {**QUIET["EXTENSIONS"], Progress: 0}
+    if not isinstance(fetch, GenericFetch):
+        concurrent = fetch.concurrent if isinstance(fetch, S3Fetch) else 1
+        return settings | {
+            "DOWNLOAD_HANDLERS": {"file": FileHandler, "s3": FileHandler},
+            "ROBOTSTXT_OBEY": False,  # neither folder nor bucket has one
+            "CONCURRENT_REQUESTS_PER_DOMAIN": concurrent,
+            "CONCURRENT_REQUESTS": concurrent,
         }
-    else:
-        settings |= {
-            "DOWNLOAD_HANDLERS": {"file": FolderHandler},
-            "SENGU_FOLDER": fetch.folder,
-            "SENGU_DEVICE": fetch.device,
-            "ROBOTSTXT_OBEY": False,  # a folder has none
-        }
-    return settings
+    private = polite.local(_hosts(fetch)) if fetch.private is None else fetch.private
+    return {
+        **settings,
+        **POLITE,
+        **(IN_ORDER if fetch.reproducible else {"CONCURRENT_REQUESTS": max(16, fetch.concurrent)}),
+        **({} if private else {"TWISTED_DNS_RESOLVER": polite.PublicResolver}),
+        "SENGU_REPRODUCIBLE": fetch.reproducible,
+        "SENGU_PRIVATE": private,
+        "SENGU_OPT_OUTS": fetch.opt_outs == "honour",
+        "SENGU_PATIENCE": fetch.patience,
+        "SENGU_MAX_PAGES": fetch.max_pages,
+        "DOWNLOAD_DELAY": fetch.delay,
+        "AUTOTHROTTLE_ENABLED": fetch.delay > 0,
+        "AUTOTHROTTLE_START_DELAY": fetch.delay,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": fetch.concurrent,
+        "DOWNLOAD_TIMEOUT": fetch.timeout,
+        "DOWNLOAD_MAXSIZE": int(fetch.max_size * 1e6),
+        "DOWNLOAD_WARNSIZE": 0,
+        "RETRY_TIMES": fetch.retries,
+        "REDIRECT_MAX_TIMES": fetch.redirects,
+        "CLOSESPIDER_TIMEOUT": fetch.max_hours * 3600,
+        "USER_AGENT": f"Sengu (+{fetch.contact})" if fetch.contact else "Sengu",
+    }
 
 
-def for_extract(site: str, folder: Path) -> dict[str, Any]:
+def for_extract(name: str, site: Site, folder: Path) -> dict[str, Any]:
     """Settings of an offline replay: whatever the archive does not hold is left out."""
     return {
         **QUIET,
         **ARCHIVE,
         **BREADTH_FIRST,
         **IN_ORDER,
-        "SENGU_SITE": site,
-        "SENGU_ARCHIVE": str(folder),
+        **_site(name, site, folder),
         "HTTPCACHE_IGNORE_MISSING": True,
         "RETRY_ENABLED": False,
+        "REDIRECT_ENABLED": False,  # where a redirect leads is archived, and read, by itself
+        "METAREFRESH_ENABLED": False,
         "COOKIES_ENABLED": False,
         "ROBOTSTXT_OBEY": False,  # it was obeyed when the archive was made
     }
@@ -94,24 +114,26 @@ def quiet_process(settings: dict[str, Any]) -> CrawlerProcess:
     return process
 
 
-def _check(site: str, fetch: GenericFetch) -> None:
+def _site(name: str, site: Site, folder: Path) -> dict[str, Any]:
+    return {"SENGU_SITE": name, "SENGU_ARCHIVE": str(folder), "SENGU_TRACKING": site.read.tracking}
+
+
+def _hosts(fetch: GenericFetch) -> list[str]:
+    return [urlsplit(url).hostname or "" for url in fetch.start]
+
+
+def check(name: str, fetch: GenericFetch) -> None:
+    """Raises SenguError for a demo that is none, and for a public site without a contact."""
     if fetch.reproducible and not fetch.demo:
         raise SenguError(
-            f"params.yaml: sites.{site}.fetch.reproducible: only a demo site can be regenerated; the archive of any other is kept"
+            f"params.yaml: sites.{name}.fetch.reproducible: only a demo site can be regenerated; the archive of any other is kept"
         )
-    hosts = [urlsplit(url).hostname or "" for url in fetch.start]
+    hosts = _hosts(fetch)
     if fetch.demo and not all(host.endswith(DEMO_DOMAIN) for host in hosts):
-        raise SenguError(f"params.yaml: sites.{site}.fetch.demo: a demo starts at hosts in {DEMO_DOMAIN}, not at {hosts}")
-    public = [host for host in hosts if not _is_local(host) and not host.endswith(DEMO_DOMAIN)]
+        raise SenguError(f"params.yaml: sites.{name}.fetch.demo: a demo starts at hosts in {DEMO_DOMAIN}, not at {hosts}")
+    public = [host for host in hosts if not polite.is_private_name(host) and not host.endswith(DEMO_DOMAIN)]
     if public and not fetch.contact:
         raise SenguError(
-            f"params.yaml: sites.{site}.fetch.contact is empty, and {public[0]} is public: "
+            f"params.yaml: sites.{name}.fetch.contact is empty, and {public[0]} is public: "
             "give an e-mail address or URL under which its owner can reach you"
         )
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return host == "localhost"

@@ -52,8 +52,8 @@ def test_a_wrong_file_is_named_with_key_and_value(tmp_path: Path, text: str, mes
 @pytest.mark.parametrize(
     ("fetch", "message"),
     [
-        ("{ source: generic, start: [], domains: [], dealy: 1 }", r"sites.a.fetch.dealy: unknown key"),
-        ("{ source: generic, start: [], domains: [], delay: '1' }", r"sites.a.fetch.delay: .*number \(found '1'\)"),
+        ("{ source: generic, start: [x], domains: [], dealy: 1 }", r"sites.a.fetch.dealy: unknown key"),
+        ("{ source: generic, start: [x], domains: [], delay: '1' }", r"sites.a.fetch.delay: .*number \(found '1'\)"),
         ("{ source: ftp }", r"sites.a.fetch: .*'generic', 'folder'"),
         ("{ source: folder }", r"sites.a.fetch.folder: missing"),
     ],

@@ -57,7 +57,7 @@ def archive(folder: Path, compress: bool = True) -> None:
 
 def test_everything_survives(tmp_path: Path) -> None:
     archive(tmp_path)
-    entries = warc.latest(tmp_path, "site")
+    entries = {entry.url: entry for entry in warc.read(tmp_path, "site")}
     assert list(entries) == [e.url for e in entries.values()]
     assert [(e.url, e.status, e.fetched) for e in entries.values()] == [
         ("http://a.example/", 200, DATE),
@@ -102,11 +102,11 @@ def test_other_peoples_checks_pass(tmp_path: Path, command: list[str]) -> None:
 
 def test_redirects_are_followed_in_the_archive(tmp_path: Path) -> None:
     archive(tmp_path)
-    entries = warc.latest(tmp_path, "site")
-    found = warc.resolve(entries, "http://a.example/old")
+    entries = warc.read(tmp_path, "site")
+    found = entries.resolve("http://a.example/old")
     assert found is not None
     assert found.url == "http://a.example/p.jpg"
-    assert warc.resolve(entries, "http://a.example/never") is None
+    assert entries.resolve("http://a.example/never") is None
 
 
 def test_a_redirect_loop_ends(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_redirect_loop_ends(tmp_path: Path) -> None:
     writer.response("http://a.example/1", DATE, 302, [(b"Location", b"/2")], b"")
     writer.response("http://a.example/2", DATE, 302, [(b"Location", b"/1")], b"")
     writer.close()
-    assert warc.resolve(warc.latest(tmp_path, "site"), "http://a.example/1") is None
+    assert warc.read(tmp_path, "site").resolve("http://a.example/1") is None
 
 
 def test_the_latest_capture_counts_and_closed_files_stay(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_latest_capture_counts_and_closed_files_stay(tmp_path: Path) -> None
         writer.response("http://a.example/", DATE, 200, [], body)
         writer.close()
     assert [p.name for p in warc.files(tmp_path, "site")] == ["site-00000.warc.gz", "site-00001.warc.gz"]
-    assert warc.body(warc.latest(tmp_path, "site")["http://a.example/"]) == b"new"
+    assert warc.body(warc.read(tmp_path, "site").find("http://a.example/")) == b"new"
 
 
 def test_nothing_to_write_makes_no_file(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_files_roll_over(tmp_path: Path) -> None:
         writer.response(f"http://a.example/{i}", DATE, 200, [], b"x" * 6_000)
     writer.close()
     assert len(warc.files(tmp_path, "site")) == 3
-    assert len(warc.latest(tmp_path, "site")) == 5
+    assert len(warc.read(tmp_path, "site")) == 5
 
 
 def test_a_killed_crawl_loses_at_most_the_last_record(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_location_in_utf8_or_another_parameter_order_is_found(tmp_path: Path) 
     writer.response("http://a.example/1", DATE, 302, [(b"Location", "/ö?b=1&a=2".encode())], b"")
     writer.response("http://a.example/%C3%B6?a=2&b=1", DATE, 200, [], b"here")
     writer.close()
-    found = warc.resolve(warc.latest(tmp_path, "site"), "http://a.example/1")
+    found = warc.read(tmp_path, "site").resolve("http://a.example/1")
     assert found is not None
     assert warc.body(found) == b"here"
 
@@ -180,7 +180,7 @@ def test_a_location_in_utf8_or_another_parameter_order_is_found(tmp_path: Path) 
 def test_a_flipped_byte_is_an_error_that_names_the_file(tmp_path: Path, place: float) -> None:
     archive(tmp_path)
     path = tmp_path / "site-00000.warc.gz"
-    picture = warc.latest(tmp_path, "site")["http://a.example/p.jpg"]
+    picture = warc.read(tmp_path, "site").find("http://a.example/p.jpg")
     data = bytearray(path.read_bytes())
     data[picture.offset + int(place * 70_000)] ^= 1
     path.write_bytes(bytes(data))
@@ -202,7 +202,7 @@ def encoded(tmp_path: Path) -> Iterator[dict[str, warc.Entry]]:
     ):
         writer.response(f"http://a.example/{name}", DATE, 200, [(b"Content-Encoding", encoding)], body)
     writer.close()
-    yield {url.rpartition("/")[2]: entry for url, entry in warc.latest(tmp_path, "site").items()}
+    yield {entry.url.rpartition("/")[2]: entry for entry in warc.read(tmp_path, "site")}
 
 
 def test_payloads_are_decoded(encoded: dict[str, warc.Entry]) -> None:

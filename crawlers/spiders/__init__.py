@@ -2,11 +2,22 @@
 
 from dataclasses import dataclass
 
+# request meta: how many links a page is away from the start, or MEDIA; not Scrapy's own depth, which counts a picture as a step
+STEPS = "steps"
+MEDIA = -1
+PAGE = "page"  # request meta: the page on which the URL stands
+AGE = "age"  # request meta of a replay: how many versions of the page are younger than the one to read
+
 
 @dataclass(frozen=True)
 class Found:
-    """A picture or video that a page shows; `tags` are the page's, sorted."""
+    """A picture or video that a page shows, or a file; `tags` are the page's, sorted.
+
+    `age` counts the page's younger versions. `device` is what the path of a file says of it, if anything.
+    """
 
     url: str
     page: str
     tags: tuple[str, ...]
+    age: int = 0
+    device: str = ""

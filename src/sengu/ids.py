@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from sengu.errors import SenguError
 
 OBJECT_ID = re.compile(r"(?P<sha1>[0-9a-f]{40})\.(?P<extension>[a-z0-9]{2,4})")
+VIDEOS = ("mp4", "mov", "webm", "mkv", "avi", "mpg")  # extensions of objects that are videos
 URL_ID = re.compile(r"[0-9a-f]{40}")
 
 
@@ -32,6 +33,10 @@ class ObjectId:
 
     def __str__(self) -> str:
         return f"{self.sha1}.{self.extension}"
+
+    @property
+    def is_video(self) -> bool:
+        return self.extension in VIDEOS
 
     @property
     def path(self) -> PurePosixPath:

@@ -97,8 +97,8 @@ def _what_else(data: bytes) -> str:
         return "html"
     if b"<svg" in head:
         return "svg"
-    if data[4:8] == b"ftyp" or data.startswith((b"\x1a\x45\xdf\xa3", b"RIFF")):
-        return "video"
+    if data[4:8] == b"ftyp" and data[8:11] in (b"hei", b"hev", b"mif", b"msf"):
+        return "heif"
     return "unknown format"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,8 @@ import pandas as pd
 from sengu.atomic import replaced_file
 from sengu.errors import SenguError
 from sengu.ids import OBJECT_ID, URL_ID
+
+Row = TypeVar("Row")
 
 TYPES = ("train", "validation", "test", "excluded")
 
@@ -52,8 +54,25 @@ class Capture:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """One URL that a crawl could not fetch or was not to take (data/failed/<site>.csv); the next crawl asks again.
+
+    `page` is where it was found; `steps` counts the links from the start, and is -1 for a picture or video.
+    """
+
+    url: str
+    page: str
+    steps: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class IndexRow:
-    """One captured URL that became an object (data/index/<site>.csv); width and height in pixels as stored in the file."""
+    """One captured URL that became an object (data/index/<site>.csv), or a frame of a video that did.
+
+    Width and height in pixels as stored in the file. `milliseconds` is the duration of a video, or the time of a frame in
+    it, and 0 for a picture; `video` is the object id of a frame's video, and empty otherwise.
+    """
 
     objectId: str
     urlId: str
@@ -61,6 +80,8 @@ class IndexRow:
     width: int
     height: int
     bytes: int
+    milliseconds: int = 0
+    video: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,6 +139,11 @@ def frame(rows: Iterable[Any], row_type: type) -> pd.DataFrame:
     names = columns(row_type)
     table = pd.DataFrame([[getattr(row, name) for name in names] for row in rows], columns=names)
     return table.astype({f.name: np.int64 if f.type is int else "str" for f in fields(row_type)})
+
+
+def rows(table: pd.DataFrame, row_type: type[Row]) -> list[Row]:
+    """A frame as values of its row type."""
+    return [row_type(**dict(zip(table.columns, cells, strict=True))) for cells in table.itertuples(index=False, name=None)]
 
 
 def read(path: Path, row_type: type) -> pd.DataFrame:

@@ -16,16 +16,15 @@ from served import JPEG, Site, fetch_of, page, write_params
 
 from crawlers.demo import pictures
 from crawlers.demo.sites import Answer
-from crawlers.pinned import dvc_hash
 from sengu import members, tables, warc
+from sengu.locks import dvc_hash
 
-CRAWL = (sys.executable, "-m", "crawlers.crawl", "web", "raw/web")
+CRAWL = (sys.executable, "-m", "crawlers.crawl", "web", "raw/web", "failed/web.csv")
 
 
 def captures(folder: Path) -> dict[str, warc.Entry]:
     return {
-        entry.url.partition("/")[2].partition("/")[2].partition("/")[2]: entry
-        for entry in warc.latest(folder / "raw/web", "web").values()
+        entry.url.partition("/")[2].partition("/")[2].partition("/")[2]: entry for entry in warc.read(folder / "raw/web", "web")
     }
 
 
@@ -102,7 +101,7 @@ def test_a_full_disk_ends_the_crawl_and_loses_nothing_that_was_archived(work: Pa
     done = attempt(work, "bash", "-c", f"ulimit -f 100; {' '.join(CRAWL)}")
     assert done.returncode == 1
     assert "the crawl broke off (the archive cannot be written:" in done.stdout
-    kept = {url.rpartition("/")[2] for url in warc.latest(work / "raw/web", "web")}
+    kept = {entry.url.rpartition("/")[2] for entry in warc.read(work / "raw/web", "web")}
     assert 5 < len(kept) < 40
     site.seen.clear()
     run(work, *CRAWL)
@@ -193,8 +192,8 @@ def test_a_redirect_that_points_elsewhere_is_a_change(work: Path, site: Site) ->
     site.answers["/b.jpg"] = Answer("text/html", b"", 301, "/new.jpg")
     site.answers["/new.jpg"] = Answer("image/jpeg", JPEG["b"])
     run(work, *CRAWL)
-    entries = warc.latest(work / "raw/web", "web")
-    found = warc.resolve(entries, f"{site.url}/b.jpg")
+    entries = warc.read(work / "raw/web", "web")
+    found = entries.resolve(f"{site.url}/b.jpg")
     assert found is not None
     assert found.url == f"{site.url}/new.jpg"
 
@@ -240,10 +239,10 @@ def test_a_folder_is_archived_file_by_file_and_only_changes_are_added(tmp_path: 
     before = dvc_hash(tmp_path / "raw/web")
     run(tmp_path, *CRAWL)
     assert dvc_hash(tmp_path / "raw/web") == before
-    entries = warc.latest(tmp_path / "raw/web", "web")
-    assert list(entries) == ["file://web/cat/one%20two.jpg", "file://web/dog/b.jpg"]
-    assert entries["file://web/dog/b.jpg"].header("File-Device") == "camera 7"
-    assert warc.payload(entries["file://web/dog/b.jpg"]) == JPEG["a"]
+    entries = warc.read(tmp_path / "raw/web", "web")
+    assert [entry.url for entry in entries] == ["file://web/cat/one%20two.jpg", "file://web/dog/b.jpg"]
+    assert entries.find("file://web/dog/b.jpg").header("File-Device") == "camera 7"
+    assert warc.payload(entries.find("file://web/dog/b.jpg")) == JPEG["a"]
 
 
 def test_odd_file_names_are_archived_and_read_back(tmp_path: Path) -> None:
@@ -254,7 +253,7 @@ def test_odd_file_names_are_archived_and_read_back(tmp_path: Path) -> None:
         (folder / os.fsdecode(name)).write_bytes(name)
     write_params(tmp_path, web={"source": "folder", "folder": "camera", "device": "Küche 台所"})
     run(tmp_path, *CRAWL)
-    assert {warc.payload(entry) for entry in warc.latest(tmp_path / "raw/web", "web").values()} == set(names)
+    assert {warc.payload(entry) for entry in warc.read(tmp_path / "raw/web", "web")} == set(names)
     run(tmp_path, sys.executable, "-m", "crawlers.extract", "web", "raw/web", "web.csv")
     table = tables.read(tmp_path / "web.csv", tables.Capture)
     before = dvc_hash(tmp_path / "raw/web")

@@ -9,7 +9,7 @@ from crawlers import extract
 from crawlers.spiders import Found
 from sengu import ids, tables, warc
 
-CRAWL = (sys.executable, "-m", "crawlers.crawl", "web", "raw/web")
+CRAWL = (sys.executable, "-m", "crawlers.crawl", "web", "raw/web", "failed/web.csv")
 EXTRACT = (sys.executable, "-m", "crawlers.extract", "web", "raw/web", "captures/web.csv")
 DATE = "2013-10-05T20:00:00Z"
 
@@ -102,7 +102,7 @@ def test_one_row_per_url_and_page_with_all_its_tags(tmp_path: Path) -> None:
         Found("http://a.example/1.jpg?b=1&a=2", "p2", ()),
         Found("http://a.example/never.jpg", "p2", ()),
     ]
-    rows = list(extract.extract(found, warc.latest(tmp_path, "web")))
+    rows = list(extract.extract(found, warc.read(tmp_path, "web")))
     assert [(row.url, row.page, row.tags, row.status, row.modified) for row in rows] == [
         ("http://a.example/1.jpg?b=1&a=2", "p1", "x|y", 200, "2013-10-05T19:00:00Z"),
         ("http://a.example/1.jpg?b=1&a=2", "p2", "", 200, "2013-10-05T19:00:00Z"),

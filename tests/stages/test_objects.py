@@ -36,7 +36,7 @@ def store(archive: Path, *urls: str) -> dict[str, tables.IndexRow | tables.Rejec
     tree = archive.parent / "tree"
     tree.mkdir(exist_ok=True)
     wanted = {url_id(url): url for url in urls}
-    rows = objects(wanted, warc.latest(archive, "a"), ObjectTree(tree), 10**8)
+    rows = objects(wanted, warc.read(archive, "a"), ObjectTree(tree), 10**8)
     return {wanted[row.urlId].rpartition("/")[2]: row for row in rows}
 
 
@@ -69,7 +69,7 @@ def test_what_is_no_longer_captured_leaves_the_tree(archive: Path) -> None:
 
 
 def test_a_damaged_archive_stops_the_stage(archive: Path) -> None:
-    picture = warc.latest(archive, "a")["http://a.example/1.jpg"]
+    picture = warc.read(archive, "a").find("http://a.example/1.jpg")
     data = bytearray(picture.file.read_bytes())
     data[picture.offset + 600] ^= 1
     picture.file.write_bytes(bytes(data))

@@ -1,12 +1,15 @@
-"""Group the objects that show the same pixels, so that a split can keep them together."""
+"""Group the pictures that show the same pixels, and the frames of one video, so that a split can keep them together."""
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from sengu import images, params, tables
@@ -17,19 +20,31 @@ from sengu.store import ObjectStore
 logger = logging.getLogger("duplicates")
 
 
-def duplicates(objects: Iterable[ObjectId], store: ObjectStore) -> pd.DataFrame:
-    """The objects that have duplicates, each with the smallest object id of its group.
+def duplicates(objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[str, str]) -> pd.DataFrame:
+    """The pictures that have duplicates, each with the smallest object id of its group.
+
+    `videos` gives the video of each frame, by object id: frames of one video are duplicates.
 
     Exact for now: equal in every decoded pixel, whatever the bytes (a comment added, a lossless copy). Objects of equal
     bytes are one object already. Objects without a duplicate are not listed.
     """
-    ids = sorted(objects)
+    ids = sorted(object_id for object_id in objects if not object_id.is_video)
     prints = Parallel(n_jobs=-1, return_as="generator")(delayed(fingerprint)(object_id, store) for object_id in ids)
     table = pd.DataFrame(
         {"objectId": [str(i) for i in ids], "print": list(tqdm(prints, total=len(ids), desc="duplicates", disable=None))}
     )
-    table["group"] = table.groupby("print")["objectId"].transform("min")
-    return table[table.duplicated("print", keep=False)]
+    table["video"] = table["objectId"].map(videos).fillna(table["objectId"])
+    _, parts = connected_components(_links(len(table), table["print"], table["video"]), directed=False)
+    table["group"] = table.groupby(parts)["objectId"].transform("min")
+    return table[table.duplicated("group", keep=False)]
+
+
+def _links(size: int, *columns: pd.Series) -> coo_array:
+    """A graph of rows in which equal cells of a column link their rows to the first of them."""
+    rows = np.arange(size)
+    firsts = [pd.Series(rows).groupby(column.to_numpy()).transform("min").to_numpy() for column in columns]
+    links = (np.ones(size * len(columns), bool), (np.tile(rows, len(columns)), np.concatenate(firsts)))
+    return coo_array(links, shape=(size, size))
 
 
 def fingerprint(object_id: ObjectId, store: ObjectStore) -> str:
@@ -43,7 +58,9 @@ def fingerprint(object_id: ObjectId, store: ObjectStore) -> str:
 def main(arguments: list[str]) -> None:
     index_folder, trees, output = map(Path, arguments)
     index = tables.read_sites(index_folder, params.site_names(), tables.IndexRow)
-    grouped = duplicates((ObjectId.parse(text) for text in index["objectId"].unique()), ObjectStore.below(trees))
+    frames = index[index["video"] != ""].drop_duplicates("objectId").set_index("objectId")["video"]
+    objects = (ObjectId.parse(text) for text in index["objectId"].unique())
+    grouped = duplicates(objects, ObjectStore.below(trees), {str(frame): str(video) for frame, video in frames.items()})
     tables.write(output, grouped, tables.Duplicate)
     logger.info("%d objects in %d groups", len(grouped), grouped["group"].nunique())
 

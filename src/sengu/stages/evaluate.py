@@ -12,6 +12,7 @@ from sklearn import metrics
 from sengu import classifier, figures, tables
 from sengu.atomic import replaced_file, replaced_folder
 from sengu.errors import SenguError, run_program
+from sengu.ids import VIDEOS
 from sengu.pixels import read_features, read_pixels
 
 logger = logging.getLogger("evaluate")
@@ -42,7 +43,8 @@ def evaluate(values: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> None:
     split, pixels_folder, features_folder, model, plots, report, metrics_path = map(Path, arguments)
-    types = tables.read(split, tables.SplitLabel)["type"].value_counts()
+    rows = tables.read(split, tables.SplitLabel)
+    types = rows.loc[~rows["objectId"].str.slice(41).isin(VIDEOS), "type"].value_counts()
     pixels = read_pixels(pixels_folder).of_type("test")
     features = read_features(pixels_folder, features_folder).of_type("test")
     values = pixels.values

@@ -12,13 +12,15 @@ from sengu.errors import SenguError, run_program
 logger = logging.getLogger("label")
 
 
-def label(annotations: pd.DataFrame, tagged: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Labels and conflicts, from frames with the columns objectId, value and source.
+def label(*ranks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Labels and conflicts, from frames with the columns objectId, value and source, the highest rank first.
 
-    An annotation outranks every tag. An object whose best sources give more than one value is left out and listed.
+    An annotation outranks every tag, and a tag outranks the default of a device. An object whose
+    best sources give more than one value is left out and listed.
     """
-    outranked = tagged["objectId"].isin(annotations["objectId"])
-    sources = pd.concat([annotations, tagged[~outranked]], ignore_index=True)
+    sources = ranks[0]
+    for rank in ranks[1:]:
+        sources = pd.concat([sources, rank[~rank["objectId"].isin(sources["objectId"])]], ignore_index=True)
     values = sources.groupby("objectId")["value"].nunique()
     disputed = sources["objectId"].isin(values.index[values > 1])
     labels = sources.loc[~disputed, ["objectId", "value"]].drop_duplicates()
@@ -45,10 +47,20 @@ def from_tags(captures: pd.DataFrame, index: pd.DataFrame, tags: Mapping[str, in
     ).drop_duplicates()
 
 
+def from_devices(captures: pd.DataFrame, index: pd.DataFrame, devices: Mapping[str, int]) -> pd.DataFrame:
+    """objectId, value, source for every object that a listed device took."""
+    seen = index[["site", "objectId", "urlId"]].merge(captures[["site", "urlId", "device"]], on=["site", "urlId"])
+    seen = seen[seen["device"].isin(list(devices))]
+    return pd.DataFrame(
+        {"objectId": seen["objectId"], "value": seen["device"].map(devices).astype("int64"), "source": seen["device"]}
+    ).drop_duplicates()
+
+
 def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """objectId, value, source of one annotation sheet, a CSV file with the columns objectId or filename, and value.
 
-    `known` has the columns objectId and filename of every object; a value is a class name or its number.
+    `known` has the columns objectId, filename and video of every object; a value is a class name or its number. The file
+    name of a video stands for its frames too.
     Raises SenguError naming the line of an unknown object or value.
     """
     sheet = tables.read_text(path)
@@ -57,6 +69,7 @@ def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str]) -> pd.Da
         raise SenguError(f"{path}:1: columns are {','.join(sheet.columns)}, expected value and one of objectId and filename")
     numbers = {name: number for number, name in enumerate(classes)} | {str(number): number for number in range(len(classes))}
     objects = known[known[key] != ""].groupby(key)["objectId"].unique()
+    frames = set(known.loc[known["video"] != "", "objectId"])
     rows = []
     for line, (name, value) in enumerate(zip(sheet[key], sheet["value"], strict=True), start=2):
         if name not in objects:
@@ -65,9 +78,10 @@ def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str]) -> pd.Da
             )
         if value not in numbers:
             raise SenguError(f"{path}:{line}: value {value!r} is no class: expected one of {', '.join(numbers)}")
-        if len(objects[name]) > 1:
-            raise SenguError(f"{path}:{line}: {len(objects[name])} objects have the filename {name!r}: use the column objectId")
-        rows.append((objects[name][0], numbers[value], f"{path.name}:{line}"))
+        several = set(objects[name]) - frames
+        if len(several) > 1:
+            raise SenguError(f"{path}:{line}: {len(several)} objects have the filename {name!r}: use the column objectId")
+        rows += [(object_id, numbers[value], f"{path.name}:{line}") for object_id in objects[name]]
     return pd.DataFrame(rows, columns=["objectId", "value", "source"]).astype({"value": "int64"})
 
 
@@ -76,9 +90,12 @@ def check(settings: params.LabelParams) -> None:
     for number, name in enumerate(settings.classes):
         if settings.classes.count(name) > 1 or (name.isdigit() and name != str(number)):
             raise SenguError(f"params.yaml: label.classes: {name!r} at position {number} stands twice or reads as another value")
-    for tag, value in settings.tags.items():
-        if value >= len(settings.classes):
-            raise SenguError(f"params.yaml: label.tags.{tag} is {value}, but there are {len(settings.classes)} classes, from 0")
+    for key, values in (("tags", settings.tags), ("devices", settings.devices)):
+        for name, value in values.items():
+            if value >= len(settings.classes):
+                raise SenguError(
+                    f"params.yaml: label.{key}.{name} is {value}, but there are {len(settings.classes)} classes, from 0"
+                )
 
 
 def main(arguments: list[str]) -> None:
@@ -90,10 +107,14 @@ def main(arguments: list[str]) -> None:
     sites = params.site_names()
     captures = tables.read_sites(captures_folder, sites, tables.Capture)
     index = tables.read_sites(index_folder, sites, tables.IndexRow)
-    known = index[["site", "objectId", "urlId"]].merge(captures[["site", "urlId", "filename"]], on=["site", "urlId"])
+    known = index[["site", "objectId", "urlId", "video"]].merge(captures[["site", "urlId", "filename"]], on=["site", "urlId"])
     annotated = [from_sheet(path, known, settings.classes) for path in sorted(sheets.glob("*.csv"))]
     nothing = pd.DataFrame({"objectId": [], "value": [], "source": []}).astype({"objectId": "str", "value": "int64"})
-    labels, conflicts = label(pd.concat([nothing, *annotated]), from_tags(captures, index, settings.tags))
+    labels, conflicts = label(
+        pd.concat([nothing, *annotated]),
+        from_tags(captures, index, settings.tags),
+        from_devices(captures, index, settings.devices),
+    )
     if labels.empty:
         raise SenguError(
             f"none of {index['objectId'].nunique()} objects has a label: put annotation sheets into {sheets}, "

@@ -8,6 +8,7 @@ import pandas as pd
 
 from sengu import params, tables
 from sengu.errors import SenguError, run_program
+from sengu.ids import VIDEOS
 
 logger = logging.getLogger("split")
 
@@ -16,6 +17,8 @@ HELD_OUT = ("test", "validation")
 
 def split(labels: pd.DataFrame, duplicates: pd.DataFrame, rule: params.Split) -> pd.DataFrame:
     """`labels` (objectId, value) sorted by objectId, with a column type.
+
+    Videos are `excluded`.
 
     The low byte of the SHA-1 decides; then, in test and validation, each class is cut to the size of the smallest one in
     table order and the surplus goes to train. With `leaks: exclude`, a train row whose duplicate group reaches into test or
@@ -28,6 +31,7 @@ def split(labels: pd.DataFrame, duplicates: pd.DataFrame, rule: params.Split) ->
         first, last = getattr(rule, name)
         types[(low_byte >= first) & (low_byte <= last)] = name
     table["type"] = types
+    table.loc[table["objectId"].str.slice(41).isin(VIDEOS), "type"] = "excluded"
     for name in HELD_OUT:
         held = table[table["type"] == name]
         smallest = held["value"].value_counts().reindex(table["value"].unique(), fill_value=0).min()

@@ -1,0 +1,70 @@
+"""WARC files made by others -> the archive of a site, record by record, headers and blocks as they are."""
+
+import logging
+import re
+from collections.abc import Iterable
+from glob import iglob
+from io import BytesIO
+from pathlib import Path
+
+from fastwarc.warc import ArchiveIterator
+from tqdm import tqdm
+
+from sengu import warc
+from sengu.errors import SenguError
+
+HEAD = 8192  # bytes in which the headers of a record end, as a rule
+MEDIA_TYPE = re.compile(rb"^content-type:\s*(image|video)/", re.IGNORECASE | re.MULTILINE)
+
+logger = logging.getLogger("crawl")
+
+
+def adopt(paths: Iterable[Path], writer: warc.Writer, known: set[str]) -> int:
+    """Copies every record whose id is not `known`; returns how many. Raises SenguError for a file that is no whole WARC.
+
+    Files may be compressed in whole, by record, or not at all; copies are gzip members of their own, as a reader by offset needs.
+    """
+    copied = 0
+    for path in tqdm(list(paths), desc="archives", unit="file", disable=None):
+        last = -1
+        try:
+            with path.open("rb") as stream:
+                for record in ArchiveIterator(stream, parse_http=False):
+                    last = record.stream_pos
+                    name = record.record_id or ""
+                    if name in known:
+                        continue
+                    known.add(name)
+                    plain = BytesIO()
+                    record.write(plain)
+                    # compressing a JPEG again costs time and gains nothing
+                    packed = MEDIA_TYPE.search(plain.getbuffer()[:HEAD])
+                    writer.copy(plain.getvalue(), record.headers["WARC-Date"], deflate=not packed)
+                    copied += 1
+        except OSError as error:
+            raise SenguError(f"{path}: not a whole WARC file, behind byte {max(last, 0)}: {error}") from error
+        if last < 0:
+            raise SenguError(f"{path}: there is no WARC record in it")
+    return copied
+
+
+def record_ids(paths: Iterable[Path]) -> set[str]:
+    """The ids of all records of some archive files."""
+    found = set()
+    for path in paths:
+        with path.open("rb") as stream:
+            found |= {record.record_id or "" for record in ArchiveIterator(stream, parse_http=False)}
+    return found
+
+
+def matching(site: str, patterns: Iterable[str]) -> list[Path]:
+    """The files that the patterns name. Raises SenguError for a pattern that names none."""
+    found: list[Path] = []
+    for pattern in patterns:
+        here = sorted(Path(name) for name in iglob(pattern, recursive=True))  # noqa: PTH207 (absolute patterns)
+        if not here:
+            raise SenguError(
+                f"params.yaml: sites.{site}.fetch.files: {pattern} is no file: mount the folder, or correct the path"
+            )
+        found += here
+    return found

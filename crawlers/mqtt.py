@@ -1,0 +1,66 @@
+"""What a crawl fetches -> messages to an MQTT broker, if SENGU_MQTT names one: mqtt://[user:password@]host[:port][/topic].
+
+Not a param: it says where somebody watches, not what is fetched. A broker that cannot be reached never stops a crawl.
+"""
+
+import json
+import logging
+import os
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+
+from sengu.errors import SenguError
+
+VARIABLE = "SENGU_MQTT"
+PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+logger = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Publishes <topic>/<site>/media for each picture or video fetched, and <topic>/<site>/totals, retained."""
+
+    def __init__(self, client: Client | None, topic: str):
+        self.client, self.topic = client, topic
+
+    @classmethod
+    def from_environment(cls, site: str) -> "Publisher":
+        """Raises SenguError if SENGU_MQTT is not an address of a broker."""
+        address = os.environ.get(VARIABLE, "")
+        if not address:
+            return cls(None, "")
+        try:
+            parts = urlsplit(address)
+            port = parts.port or PORTS[parts.scheme]
+        except (ValueError, KeyError) as error:
+            raise SenguError(f"{VARIABLE} is {address!r}: expected mqtt://host[:port][/topic]") from error
+        client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        if parts.scheme == "mqtts":
+            client.tls_set()
+        if parts.username:
+            client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
+        try:
+            client.connect(parts.hostname or "localhost", port)
+        except OSError as error:
+            logger.warning("MQTT broker %s:%s: %s; the crawl goes on without it", parts.hostname, port, error)
+            return cls(None, "")
+        client.loop_start()
+        return cls(client, f"{parts.path.strip('/') or 'sengu'}/{site}")
+
+    def media(self, message: dict[str, Any]) -> None:
+        self._publish("media", message, retain=False)
+
+    def totals(self, message: dict[str, Any]) -> None:
+        self._publish("totals", message, retain=True)
+
+    def close(self) -> None:
+        if self.client is not None:
+            self.client.disconnect()
+            self.client.loop_stop()
+
+    def _publish(self, name: str, message: dict[str, Any], retain: bool) -> None:
+        if self.client is not None:
+            self.client.publish(f"{self.topic}/{name}", json.dumps(message), qos=1, retain=retain)

@@ -1,0 +1,187 @@
+"""What keeps a crawl polite and safe, as Scrapy's parts: robots.txt, Retry-After, opt-outs, private addresses, limits."""
+
+import asyncio
+import ipaddress
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from scrapy import Request
+from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import HtmlResponse, Response
+from scrapy.resolver import CachingThreadedResolver
+from scrapy.utils.defer import maybe_deferred_to_future
+from twisted.internet.defer import Deferred
+from twisted.internet.error import DNSLookupError
+
+from crawlers.spiders import MEDIA, STEPS
+
+ASKS_TO_WAIT = (429, 503)
+OPT_OUTS = ("noai", "noimageai")
+US = "sengu"  # the name under which a header may speak to us alone
+
+logger = logging.getLogger(__name__)
+
+
+class Courtesy:
+    """The last before the network: what the cache answers does not come here.
+
+    Waits as long as a host asked by Retry-After, and leaves it alone if that is more than the site's patience. Refuses
+    pages above the site's number, addresses of a private network, and media whose owner opted out of machine learning.
+    """
+
+    def __init__(self, crawler: Any):
+        self.crawler = crawler
+        self.patience: float = crawler.settings.getfloat("SENGU_PATIENCE")
+        self.max_pages: int = crawler.settings.getint("SENGU_MAX_PAGES")
+        self.private: bool = crawler.settings.getbool("SENGU_PRIVATE")
+        self.honour: bool = crawler.settings.getbool("SENGU_OPT_OUTS")
+        self.until: dict[str, float] = {}  # by host: monotonic time before which it is not asked
+        self.pages: set[str] = set()
+
+    @classmethod
+    def from_crawler(cls, crawler: Any) -> "Courtesy":
+        return cls(crawler)
+
+    async def process_request(self, request: Request) -> None:
+        host = urlsplit(request.url).hostname or ""
+        if not self.private and is_private_name(host):
+            raise IgnoreRequest(private(host))
+        if request.meta.get(STEPS, MEDIA) != MEDIA:
+            if len(self.pages) >= self.max_pages and request.url not in self.pages:
+                self.crawler.stats.inc_value("sengu/pages_beyond_limit")
+                raise IgnoreRequest(f"beyond the limit of {self.max_pages} pages (max_pages)")
+            self.pages.add(request.url)
+        while (wait := self.until.get(host, 0.0) - time.monotonic()) > 0:
+            if wait > self.patience:
+                raise IgnoreRequest(
+                    f"the host asked to be left alone for {wait:.0f} s (Retry-After), patience is {self.patience:.0f} s"
+                )
+            await asyncio.sleep(wait)
+
+    async def process_response(self, request: Request, response: Response) -> Response:
+        if response.status in ASKS_TO_WAIT and (seconds := _retry_after(response)):
+            host = urlsplit(request.url).hostname or ""
+            logger.info("%s asks to wait %.0f s before the next request", host, seconds)
+            self.until[host] = max(self.until.get(host, 0.0), time.monotonic() + seconds)
+        if self.honour and request.meta.get(STEPS) == MEDIA and (reason := opted_out(response)):
+            raise IgnoreRequest(f"opted out: {reason}")
+        return response
+
+    def process_exception(self, request: Request, exception: Exception) -> None:
+        host = urlsplit(request.url).hostname or ""
+        if host in PublicResolver.refused:
+            raise IgnoreRequest(private(host)) from exception
+
+
+class Robots(RobotsTxtMiddleware):
+    """Scrapy's, mended in two points.
+
+    Of several requests that wait for the same robots.txt, Scrapy 2.19 tells only the first what stands there; the others go
+    ahead. And a robots.txt that the server cannot give forbids everything (RFC 9309, 2.3.1.4).
+    """
+
+    async def robot_parser(self, request: Request) -> Any:
+        waited_for: Any = self._parsers.get(urlsplit(request.url).netloc)
+        if not isinstance(waited_for, Deferred):
+            return await super().robot_parser(request)
+        told: Deferred[Any] = Deferred()
+
+        def tell(parser: Any) -> Any:
+            told.callback(parser)
+            return parser
+
+        waited_for.addCallback(tell)
+        return await maybe_deferred_to_future(told)
+
+    async def _parse_robots(self, response: Response, netloc: str, request: Request) -> None:
+        if response.status >= 500:
+            response = response.replace(body=b"User-agent: *\nDisallow: /")
+        await super()._parse_robots(response, netloc, request)
+
+
+class PublicResolver(CachingThreadedResolver):
+    """Resolves no name to an address of a private network, unless the site is in one, or the name is the proxy's."""
+
+    refused: ClassVar[set[str]] = set()  # of the class, because Scrapy keeps the resolver to itself
+
+    def __init__(self, *arguments: Any):
+        super().__init__(*arguments)
+        self.exempt = {urlsplit(proxy).hostname for proxy in getproxies().values()}
+
+    def getHostByName(self, name: str, timeout: Any = ()) -> "Deferred[str]":
+        return super().getHostByName(name, timeout).addCallback(self._checked, name)
+
+    def _checked(self, address: str, name: str) -> str:
+        if is_private(address) and name not in self.exempt:
+            self.refused.add(name)
+            raise DNSLookupError(private(name))
+        return address
+
+
+def private(host: str) -> str:
+    return f"{host} is an address of a private network, and the site is public (fetch.private)"
+
+
+def is_private_name(host: str) -> bool:
+    """Is a host of a URL private by how it is written? Names are left to the resolver."""
+    return host == "localhost" or host.endswith(".localhost") or is_private(host)
+
+
+def is_private(address: str) -> bool:
+    """Is it an address that is not of the public internet (IANA's special-purpose registries)?"""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return not (mapped or ip).is_global
+
+
+def opted_out(response: Response) -> str:
+    """The opt-out from machine learning that a response states for everyone or for us; empty if there is none.
+
+    `noai` and `noimageai`, in the header X-Robots-Tag or in a robots meta tag, as DeviantArt introduced them.
+    """
+    for value in response.headers.getlist("X-Robots-Tag"):
+        for directive in _directives(value.decode("latin-1")):
+            if directive in OPT_OUTS:
+                return f"{directive} in X-Robots-Tag"
+    if isinstance(response, HtmlResponse):
+        for name in ("robots", US):
+            for content in response.xpath(f"//meta[translate(@name, 'ROBTSENGU', 'robtsengu') = '{name}']/@content").getall():
+                for directive in content.lower().replace(" ", ",").split(","):
+                    if directive in OPT_OUTS:
+                        return f"{directive} in a meta tag"
+    return ""
+
+
+def _directives(header: str) -> Iterator[str]:
+    """Directives of an X-Robots-Tag that hold for us; `otherbot: noai, noindex` speaks to another, up to the next name."""
+    ours = True
+    for part in header.lower().split(","):
+        agent, colon, directive = part.partition(":")
+        if colon and agent.strip() not in ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"):
+            ours = agent.strip() in ("*", US)
+        if ours:
+            yield (directive if colon else part).strip()
+
+
+def _retry_after(response: Response) -> float:
+    """Seconds that a response asks to wait; the header holds a number or a date (RFC 9110), or nonsense."""
+    text = (response.headers.get("Retry-After") or b"").decode("latin-1").strip()
+    try:
+        return float(text) if text.isdigit() else max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0
+
+
+def local(hosts: Iterable[str]) -> bool:
+    """Are all of these hosts, as they are written, of this machine or of a private network?"""
+    return all(is_private_name(host) for host in hosts)

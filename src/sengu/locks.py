@@ -1,0 +1,34 @@
+"""dvc.lock -> what it pins; a folder -> the hash that DVC gives it."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+LOCK = Path("dvc.lock")
+
+
+def stages(lock: Path = LOCK) -> dict[str, Any]:
+    """The stages of a lock file by name; none if there is no file."""
+    if not lock.is_file():
+        return {}
+    return dict(yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {}))
+
+
+def pinned_output(stage: str, path: Path, lock: Path = LOCK) -> dict[str, Any] | None:
+    """md5, size and so on of an output of a stage, as pinned."""
+    outs = stages(lock).get(stage, {}).get("outs", [])
+    return next((out for out in outs if out["path"] == path.as_posix()), None)
+
+
+def dvc_hash(folder: Path) -> str:
+    """The hash that DVC gives to a folder: the MD5 of its sorted JSON list of files and their MD5s, with `.dir` added."""
+    listing = [
+        {"md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(), "relpath": path.relative_to(folder).as_posix()}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+    listing.sort(key=lambda file: file["relpath"])
+    return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"

@@ -1,0 +1,207 @@
+"""A folder of WARC files -> captures: lists what is there, says which answer counts, reads headers and payloads back."""
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urljoin
+
+import brotli
+from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+from w3lib.url import safe_url_string
+
+from sengu import members
+from sengu.errors import SenguError
+from sengu.urls import archived_url, canonical_url
+
+# what is held in memory of each of half a million answers; the rest is read again when it is needed
+KNOWN_HEADERS = (
+    "content-type", "content-encoding", "transfer-encoding", "location", "last-modified", "etag", "x-robots-tag",
+    "file-modified", "file-device", "file-name",
+)  # fmt: skip
+CAPTURES = WarcRecordType.response | WarcRecordType.resource
+SCHEMES = ("http", "https", "file", "s3")  # crawlers archive their DNS look-ups too
+ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate", "br")
+ERRORS = 400
+REDIRECTS = (301, 302, 303, 307, 308)
+MAX_REDIRECTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One captured answer: what is known of it without its body, and where it lies."""
+
+    url: str
+    file: Path
+    offset: int  # of its gzip member in `file`, bytes
+    fetched: str  # WARC-Date
+    status: int  # HTTP status; 200 for a resource record
+    headers: tuple[tuple[str, str], ...]  # those of KNOWN_HEADERS that it has; `headers` reads all
+
+    def header(self, name: str) -> str:
+        """The first value of a header, without regard to case; empty text if it is absent."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), "")
+
+
+class UnreadableCapture(Exception):
+    """A record whose payload cannot be decoded; the text is the reason that goes into the rejected table."""
+
+
+def files(folder: Path, site: str) -> list[Path]:
+    """The archive files of a site in the order in which they were written."""
+    return sorted(folder.glob(f"{site}-*.warc.gz"))
+
+
+def entries(path: Path) -> Iterator[Entry]:
+    """Every response and resource record of one archive file, in order. Raises SenguError if the file is damaged."""
+    with path.open("rb") as stream:
+        last = 0
+        try:
+            for record in ArchiveIterator(stream, parse_http=True):
+                last = record.stream_pos
+                if record.record_type & (CAPTURES | WarcRecordType.revisit) and (entry := _entry(record, path)) is not None:
+                    yield entry
+            members.check_end(stream, last)
+        except (OSError, KeyError, UnicodeDecodeError) as error:
+            raise SenguError(f"{path}: damaged archive file ({error}): restore it with `dvc checkout` or `dvc pull`") from error
+
+
+def _entry(record: WarcRecord, path: Path) -> Entry | None:
+    url = (record.headers["WARC-Target-URI"] or "").strip("<>")  # wget writes them
+    if url.partition(":")[0].lower() not in SCHEMES:
+        return None
+    if record.record_type == WarcRecordType.revisit:
+        # "the same bytes as there": of the same URL nothing new, of another one as good as a redirect
+        there = (record.headers.get("WARC-Refers-To-Target-URI") or "").strip("<>")
+        place = (url, path, record.stream_pos, record.headers["WARC-Date"])
+        return Entry(*place, HTTPStatus.FOUND, (("Location", there),)) if there and there != url else None
+    is_http = record.http_headers is not None
+    headers = [(name, value) for name, value in _headers(record) if name.lower() in KNOWN_HEADERS]
+    status = (record.http_headers.status_code or 0) if is_http else HTTPStatus.OK
+    return Entry(url, path, record.stream_pos, record.headers["WARC-Date"], status, tuple(headers))
+
+
+def _headers(record: WarcRecord) -> list[tuple[str, str]]:
+    """HTTP headers, or the WARC headers of a resource."""
+    is_http = record.http_headers is not None
+    charset = "latin-1" if is_http else "utf-8"
+    pairs = (record.http_headers if is_http else record.headers).items_bytes()
+    return [(name.decode(charset), value.decode(charset)) for name, value in pairs]
+
+
+class Archive:
+    """What is to be believed of every URL of a site, by canonical URL; `tracking` are the site's tracking parameters.
+
+    That is its latest answer; but an error does not take the place of a success.
+    """
+
+    def __init__(self, found: Iterable[Entry] = (), tracking: Sequence[str] = ()):
+        self.tracking = tuple(tracking)
+        self._latest: dict[str, Entry] = {}
+        self._earlier: dict[str, list[Entry]] = {}
+        for entry in found:
+            self.add(entry)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._latest.values())
+
+    def __len__(self) -> int:
+        return len(self._latest)
+
+    def add(self, entry: Entry) -> None:
+        key = self.canonical(entry.url)
+        known = self._latest.get(key)
+        if known is not None and entry.status >= ERRORS > known.status:
+            return
+        if known is not None and known.status == HTTPStatus.OK:
+            self._earlier.setdefault(key, []).append(known)
+        self._latest[key] = entry
+
+    def canonical(self, url: str) -> str:
+        return canonical_url(url, self.tracking)
+
+    def find(self, url: str) -> Entry | None:
+        return self._latest.get(self.canonical(url))
+
+    def versions(self, url: str) -> list[Entry]:
+        """Every successful answer that was ever archived for a URL, the latest first."""
+        latest = self.find(url)
+        return ([latest] if latest else []) + self._earlier.get(self.canonical(url), [])[::-1]
+
+    def resolve(self, url: str) -> Entry | None:
+        """The answer at the end of the redirects from `url`; None if the archive does not hold it."""
+        for _ in range(MAX_REDIRECTS):
+            entry = self.find(url)
+            if entry is None or entry.status not in REDIRECTS or not entry.header("Location"):
+                return entry
+            url = archived_url(urljoin(entry.url, safe_url_string(entry.header("Location").encode("latin-1"))))
+        return None
+
+
+def read(folder: Path, site: str, tracking: Sequence[str] = ()) -> Archive:
+    """The archive of a site. Raises SenguError if there is none."""
+    paths = files(folder, site)
+    if not paths:
+        raise SenguError(f"{folder} holds no archive of site {site}: run `dvc repro crawl@{site}`, or `dvc pull`")
+    return Archive((entry for path in paths for entry in entries(path)), tracking)
+
+
+def info(path: Path) -> dict[str, str]:
+    """The fields of a file's warcinfo record; none if it has none."""
+    with path.open("rb") as stream:
+        for record in ArchiveIterator(stream, parse_http=False):
+            if record.record_type != WarcRecordType.warcinfo:
+                break
+            lines = record.reader.read().decode("utf-8", "replace").splitlines()
+            fields = (line.partition(":") for line in lines if ":" in line)
+            return {name.strip(): value.strip() for name, _, value in fields} | {"date": record.headers["WARC-Date"]}
+    return {}
+
+
+def body(entry: Entry) -> bytes:
+    """The HTTP body as it was sent (still encoded), or the bytes of a resource. Raises SenguError if the file is damaged."""
+    return headers_and_body(entry)[1]
+
+
+def headers_and_body(entry: Entry) -> tuple[list[tuple[str, str]], bytes]:
+    """All headers of an answer, and its body. Raises SenguError if the file is damaged."""
+    with entry.file.open("rb") as stream:
+        stream.seek(entry.offset)
+        try:
+            record = next(iter(ArchiveIterator(stream, record_types=CAPTURES, parse_http=False)))
+            if "WARC-Block-Digest" in record.headers and not record.verify_block_digest():
+                raise OSError("its digest is wrong")
+            if record.record_type == WarcRecordType.response:
+                record.parse_http(auto_decode="transfer")  # other crawlers archive the chunks
+            return _headers(record), bytes(record.reader.read())
+        except (OSError, KeyError, StopIteration) as error:
+            raise SenguError(
+                f"{entry.file}: damaged record at byte {entry.offset}, {entry.url} ({error}): "
+                "restore the file with `dvc checkout` or `dvc pull`"
+            ) from error
+
+
+def payload(entry: Entry) -> bytes:
+    """The decoded payload. Raises UnreadableCapture for an unknown or broken content encoding."""
+    encoded = body(entry)
+    encoding = entry.header("Content-Encoding").strip().lower()
+    if encoding not in ENCODINGS:
+        raise UnreadableCapture(f"unknown content encoding {encoding}")
+    if encoding in ("", "identity") or not encoded:
+        return encoded
+    try:
+        if encoding.endswith("gzip"):
+            return gzip.decompress(encoded)
+        return brotli.decompress(encoded) if encoding == "br" else _inflate(encoded)
+    except (zlib.error, OSError, EOFError, brotli.error) as error:
+        raise UnreadableCapture(f"broken {encoding} encoding") from error
+
+
+def _inflate(data: bytes) -> bytes:
+    """HTTP's "deflate" is zlib's format (RFC 9110), but many servers send the bare stream."""
+    try:
+        return zlib.decompress(data)
+    except zlib.error:
+        return zlib.decompress(data, -zlib.MAX_WBITS)

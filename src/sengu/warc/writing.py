@@ -1,0 +1,144 @@
+"""Captures -> a folder of WARC files: appends responses, resources and whole records of other archives.
+
+WARC 1.1 (ISO 28500). Every record is a gzip member of its own, so that a record can be read by its offset and a cut-off
+file can be mended at the last whole record. Media are stored, not deflated: they are compressed already.
+"""
+
+import logging
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from io import BytesIO, FileIO
+from pathlib import Path
+
+from fastwarc.warc import WarcRecord, WarcRecordType
+
+from sengu import members
+from sengu.warc.reading import KNOWN_HEADERS, Entry, files, info
+
+OPEN = ".open"  # suffix of the one file that a crawl is writing
+CONTINUES = "continues"  # field of a warcinfo record: the file before this one of the same crawl
+
+logger = logging.getLogger(__name__)
+
+
+class Writer:
+    """Appends records to the archive of a site: one new file per crawl, and another each time one outgrows `roll_over` bytes.
+
+    The file is named <site>-<serial>.warc.gz.open until it is closed; from then on it is immutable. A file that a killed
+    crawl left open is cut at its last whole record and continued. No file is made until there is a record to write.
+    """
+
+    def __init__(self, folder: Path, site: str, fields: Mapping[str, str], compress: bool = True, roll_over: int = 1 << 30):
+        """`fields` are those of the warcinfo record that begins each file."""
+        self.folder, self.site, self.fields, self.compress, self.roll_over = folder, site, dict(fields), compress, roll_over
+        folder.mkdir(parents=True, exist_ok=True)
+        left_open = sorted(folder.glob(f"{site}-*.warc.gz{OPEN}"))
+        self.path: Path | None = left_open[0] if left_open else None
+        self._stream: FileIO | None = None
+        if self.path is not None:
+            lost = members.mend(self.path)
+            if lost:
+                logger.warning("%s: cut off %d bytes of a record that a killed crawl did not finish", self.path, lost)
+
+    def of_this_crawl(self) -> list[Path]:
+        """The files that a killed crawl wrote and this one continues, in order."""
+        found: list[Path] = []
+        path = self.path
+        while path is not None and path.is_file():
+            found.insert(0, path)
+            before = info(path).get(CONTINUES)
+            path = self.folder / before if before else None
+        return found
+
+    def response(
+        self, url: str, date: str, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, deflate: bool = False
+    ) -> Entry:
+        """Appends an HTTP response exactly as received, but for the reason phrase, which Twisted discards."""
+        reason = HTTPStatus(status).phrase if status in list(HTTPStatus) else ""
+        lines = [f"HTTP/1.1 {status} {reason}".encode(), *(name + b": " + value for name, value in headers)]
+        block = b"\r\n".join([*lines, b"", body])
+        kind = {"Content-Type": "application/http; msgtype=response"}
+        offset = self._append(_record(WarcRecordType.response, date, block, {"WARC-Target-URI": url, **kind}), deflate)
+        texts = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
+        return Entry(url, self._file(), offset, date, status, tuple(pair for pair in texts if pair[0].lower() in KNOWN_HEADERS))
+
+    def resource(self, url: str, date: str, headers: Mapping[str, str], body: bytes) -> Entry:
+        """Appends the bytes of a file; `headers` are WARC headers such as its device and modification time."""
+        offset = self._append(_record(WarcRecordType.resource, date, body, {"WARC-Target-URI": url, **headers}), deflate=False)
+        known = tuple(pair for pair in headers.items() if pair[0].lower() in KNOWN_HEADERS)
+        return Entry(url, self._file(), offset, date, HTTPStatus.OK, known)
+
+    def copy(self, record: bytes, date: str, deflate: bool) -> None:
+        """Appends a record of another archive as it is, headers, block and all."""
+        self._write(self._open(date), record, deflate)
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+        if self.path is not None:
+            self.path.rename(self.path.with_name(self.path.name.removesuffix(OPEN)))
+            self.path = None
+
+    def _file(self) -> Path:
+        assert self.path is not None
+        return self.path
+
+    def _append(self, record: WarcRecord, deflate: bool) -> int:
+        stream = self._open(record.headers["WARC-Date"])
+        offset = stream.tell()
+        self._write(stream, self._identified(record, offset), deflate)
+        return offset
+
+    def _open(self, date: str) -> FileIO:
+        """The file to append to, at its end; a full one is closed first, a new one begins with its warcinfo."""
+        previous = ""
+        if self._stream is None and self.path is not None:
+            self._stream = FileIO(self.path, "ab")
+        if self._stream is not None and self._stream.tell() >= self.roll_over:
+            previous = self._file().name.removesuffix(OPEN)
+            self.close()
+        if self._stream is not None:
+            return self._stream
+        self.path = self.folder / f"{self.site}-{len(files(self.folder, self.site)):05}.warc.gz{OPEN}"
+        self._stream = FileIO(self.path, "ab")
+        fields = self.fields | ({CONTINUES: previous} if previous else {})
+        text = "".join(f"{key}: {value}\r\n" for key, value in fields.items()).encode()
+        named = {"WARC-Filename": self.path.name.removesuffix(OPEN), "Content-Type": "application/warc-fields"}
+        record = _record(WarcRecordType.warcinfo, date, text, named)
+        self._write(self._stream, self._identified(record, 0), deflate=False)
+        return self._stream
+
+    def _identified(self, record: WarcRecord, offset: int) -> bytes:
+        # derived from its place, not random: the same crawl gives the same bytes
+        name = uuid.uuid5(uuid.NAMESPACE_URL, f"{self._file().name.removesuffix(OPEN)}#{offset}")
+        record.headers["WARC-Record-ID"] = f"<urn:uuid:{name}>"
+        plain = BytesIO()
+        record.write(plain, checksum_data=True)
+        return plain.getvalue()
+
+    def _write(self, stream: FileIO, record: bytes, deflate: bool) -> None:
+        offset = stream.tell()
+        data = memoryview(members.pack(record, deflate and self.compress))
+        try:
+            while data:  # unbuffered: what is written here survives a kill
+                data = data[stream.write(data) :]
+        except OSError:
+            os.truncate(self._file(), offset)  # the disk is full: what follows must not stand behind half a record
+            stream.seek(offset)
+            raise
+
+
+def _record(kind: WarcRecordType, date: str, block: bytes, headers: Mapping[str, str]) -> WarcRecord:
+    record = WarcRecord()
+    record.init_headers(kind, record_urn=uuid.UUID(int=0).urn.removeprefix("urn:").encode(), content_length=len(block))
+    record.headers["WARC-Date"] = date
+    for key, value in headers.items():
+        record.headers[key] = value
+    record.set_bytes_content(block)
+    if kind == WarcRecordType.response:
+        record.is_http = True
+        record.parse_http()
+    return record
