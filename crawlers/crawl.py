@@ -54,7 +54,9 @@ def adopt(name: str, fetch: params.WarcFetch, folder: Path) -> int:
 
 def _place(name: str, fetch: params.FolderFetch | params.S3Fetch) -> Place:
     if isinstance(fetch, params.S3Fetch):
-        return Bucket(fetch.url, fetch.endpoint)
+        bucket = Bucket(fetch.url, fetch.endpoint)
+        bucket.check()
+        return bucket
     if not Path(fetch.folder).is_dir():
         raise SenguError(f"params.yaml: sites.{name}.fetch.folder: {fetch.folder} is not a folder: mount it, or correct the path")
     return Folder(name, Path(fetch.folder))

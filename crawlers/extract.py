@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ def extract(found: Iterable[Found], archive: warc.Archive) -> Iterator[tables.Ca
             continue
         tags = {*item.tags, *(known.tags if known and known.age == item.age else ())}
         entry = archive.find(item.url)
-        merged[key] = Found(entry.url if entry else item.url, known.page if known else item.page, tuple(sorted(tags)), item.age)
+        merged[key] = replace(
+            item, url=entry.url if entry else item.url, page=known.page if known else item.page, tags=tuple(sorted(tags))
+        )
     for (canonical, _), item in merged.items():
         yield _capture(canonical, item, archive.resolve(item.url))
 

@@ -7,7 +7,7 @@ from glob import iglob
 from io import BytesIO
 from pathlib import Path
 
-from fastwarc.warc import ArchiveIterator
+from fastwarc.warc import ArchiveIterator, WarcRecord
 from tqdm import tqdm
 
 from sengu import warc
@@ -35,17 +35,27 @@ def adopt(paths: Iterable[Path], writer: warc.Writer, known: set[str]) -> int:
                     if name in known:
                         continue
                     known.add(name)
-                    plain = BytesIO()
-                    record.write(plain)
+                    data = _whole(record)
                     # compressing a JPEG again costs time and gains nothing
-                    packed = MEDIA_TYPE.search(plain.getbuffer()[:HEAD])
-                    writer.copy(plain.getvalue(), record.headers["WARC-Date"], deflate=not packed)
+                    packed = MEDIA_TYPE.search(data, 0, HEAD)
+                    writer.copy(data, record.headers["WARC-Date"], deflate=not packed)
                     copied += 1
         except OSError as error:
             raise SenguError(f"{path}: not a whole WARC file, behind byte {max(last, 0)}: {error}") from error
         if last < 0:
-            raise SenguError(f"{path}: there is no WARC record in it")
+            raise SenguError(f"{path}: not a WARC file: it is empty")
     return copied
+
+
+def _whole(record: WarcRecord) -> bytes:
+    """A record as it is. Raises OSError if the file ends before it does, which readers of WARC pass over."""
+    plain = BytesIO()
+    record.write(plain)
+    data = plain.getvalue()
+    block = len(data) - data.index(b"\r\n\r\n") - 8  # the headers end with an empty line, the block with two
+    if block != int(record.headers["Content-Length"]):
+        raise OSError("cut off in its last record")
+    return data
 
 
 def record_ids(paths: Iterable[Path]) -> set[str]:

@@ -15,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from sengu.errors import SenguError
 
 VARIABLE = "SENGU_MQTT"
+LAST = 5.0  # seconds that a broker has to take the last message
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 logger = logging.getLogger(__name__)
@@ -56,8 +57,10 @@ class Publisher:
     def totals(self, message: dict[str, Any]) -> None:
         self._publish("totals", message, retain=True)
 
-    def close(self) -> None:
+    def finish(self, message: dict[str, Any]) -> None:
+        """The last totals; waits until the broker has them."""
         if self.client is not None:
+            self.client.publish(f"{self.topic}/totals", json.dumps(message), qos=1, retain=True).wait_for_publish(LAST)
             self.client.disconnect()
             self.client.loop_stop()
 

@@ -108,8 +108,7 @@ class Progress:
         if self.task.running:
             self.task.stop()
         self.line.close()
-        self.publisher.totals(asdict(self.totals()))
-        self.publisher.close()
+        self.publisher.finish(asdict(self.totals()))
 
 
 def table(answers: Mapping[tuple[int, str, bool], int], reasons: Mapping[str, int]) -> str:

@@ -22,6 +22,7 @@ POLITE: Mapping[str, Any] = {
     "REFERRER_POLICY": "no-referrer",
     # what sengu.warc can decode; Scrapy would ask for zstd too
     "DEFAULT_REQUEST_HEADERS": {"Accept": "*/*", "Accept-Encoding": "gzip, deflate, br"},
+    "DOWNLOAD_HANDLERS": {"http": polite.PatientHandler, "https": polite.PatientHandler},
     "DOWNLOADER_MIDDLEWARES": {
         "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
         polite.Robots: 100,
@@ -41,6 +42,8 @@ ARCHIVE: Mapping[str, Any] = {
     "HTTPCACHE_IGNORE_SCHEMES": [],  # files of folders and buckets are archived like pages
     "REQUEST_FINGERPRINTER_CLASS": Fingerprints,
 }
+# loggers of errors that the table of failures lists, each under its reason
+LISTED = ("scrapy.downloadermiddlewares.robotstxt", "scrapy.downloadermiddlewares.retry")
 # breadth first, so that a page is met on its shortest way; last come, first served is Scrapy's own order
 BREADTH_FIRST: Mapping[str, Any] = {
     "SCHEDULER_DISK_QUEUE": "scrapy.squeues.PickleFifoDiskQueue",
@@ -110,6 +113,8 @@ def quiet_process(settings: dict[str, Any]) -> CrawlerProcess:
     logging.disable(logging.INFO)
     process = CrawlerProcess(settings)  # sets the level of its loggers itself, so ours comes after
     logging.getLogger("scrapy").setLevel(logging.WARNING)
+    for name in LISTED:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.disable(logging.NOTSET)
     return process
 

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scrapy import Request, Spider
-from scrapy.exceptions import IgnoreRequest
+from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
 from scrapy.http import HtmlResponse, Response
 from scrapy.linkextractors.lxmlhtml import LxmlLinkExtractor
 from scrapy.spidermiddlewares.httperror import HttpError
@@ -122,6 +122,8 @@ class GenericSpider(Spider):
         error = failure.value
         if isinstance(error, HttpError):
             reason = f"status {error.response.status}"
+        elif isinstance(error, DownloadCancelledError):
+            reason = "larger than max_size"
         elif isinstance(error, IgnoreRequest):
             reason = str(error)
         else:

@@ -23,15 +23,18 @@ class Bucket:
         config = Config(request_checksum_calculation="when_required", response_checksum_validation="when_required")
         self.client: Any = boto3.client("s3", endpoint_url=endpoint or None, config=config)
 
-    def files(self) -> Iterator[File]:
+    def check(self) -> None:
         """Raises SenguError if the bucket cannot be listed."""
         try:
-            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix):
-                for item in page.get("Contents", []):
-                    if not item["Key"].endswith("/"):
-                        yield File(f"s3://{self.bucket}/{quote(item['Key'])}", _utc(item["LastModified"]))
+            self.client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1)
         except (BotoCoreError, ClientError) as error:
             raise SenguError(f"{self.url} cannot be listed: {error}: check the address and the AWS_* variables") from error
+
+    def files(self) -> Iterator[File]:
+        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix):
+            for item in page.get("Contents", []):
+                if not item["Key"].endswith("/"):
+                    yield File(f"s3://{self.bucket}/{quote(item['Key'])}", _utc(item["LastModified"]))
 
     def read(self, url: str) -> tuple[bytes, str]:
         try:

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatch
-from urllib.parse import parse_qsl, unquote, urldefrag, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urldefrag, urlsplit, urlunsplit
 
-from w3lib.url import canonicalize_url, safe_url_string, url_query_cleaner
+from w3lib.url import canonicalize_url, safe_url_string
 
 # names of query or path parameters that say whence or by whom a page was visited, not what it shows; * stands for any text
 TRACKING = (
@@ -27,22 +27,18 @@ def archived_url(url: str, encoding: str = "utf-8") -> str:
 
 def canonical_url(url: str, tracking: Sequence[str] = ()) -> str:
     """One spelling for the many of one address: w3lib's canonical form, without default port and `tracking` parameters."""
-    plain = _without(url, tracking) if tracking and ("?" in url or ";" in url) else url
-    canonical = str(canonicalize_url(plain))
-    parts = urlsplit(canonical)
-    if parts.port is None or parts.port != DEFAULT_PORTS.get(parts.scheme):
-        return canonical
-    return urlunsplit(parts._replace(netloc=parts.netloc.removesuffix(f":{parts.port}")))
+    parts = urlsplit(str(canonicalize_url(url)))
+    if tracking and (parts.query or ";" in parts.path):
+        parts = _without(parts, tracking)
+    if parts.port is not None and parts.port == DEFAULT_PORTS.get(parts.scheme):
+        parts = parts._replace(netloc=parts.netloc.removesuffix(f":{parts.port}"))
+    return urlunsplit(parts)
 
 
-def _without(url: str, tracking: Sequence[str]) -> str:
+def _without(parts: SplitResult, tracking: Sequence[str]) -> SplitResult:
     def tracks(name: str) -> bool:
-        return any(fnmatch(name.lower(), pattern.lower()) for pattern in tracking)
+        return any(fnmatch(unquote(name).lower(), pattern.lower()) for pattern in tracking)
 
-    parts = urlsplit(url)
-    path = PATH_PARAMETER.sub(lambda found: "" if tracks(unquote(found[1])) else found[0], parts.path)
-    query = parts.query
-    names = [name for name, _ in parse_qsl(query, keep_blank_values=True, errors="surrogateescape") if tracks(name)]
-    if names:
-        query = urlsplit(str(url_query_cleaner(f"http://h/?{query}", names, remove=True, unique=False))).query
-    return urlunsplit(parts._replace(path=path, query=query))
+    path = PATH_PARAMETER.sub(lambda found: "" if tracks(found[1]) else found[0], parts.path)
+    query = "&".join(pair for pair in parts.query.split("&") if not tracks(pair.partition("=")[0]))
+    return parts._replace(path=path, query=query)

@@ -1,7 +1,9 @@
 """A real HTTP server on a free loopback port, whose answers a test may change and whose requests it can count."""
 
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,15 +15,21 @@ import yaml
 from crawlers.demo import pictures
 from crawlers.demo.server import send
 from crawlers.demo.sites import HTML, Answer
+from sengu import tables
 
 JPEG = {name: pictures.jpeg(pictures.draw("dots", number)) for number, name in enumerate("abcd")}
 
 
 @dataclass
 class Site:
-    """`answers` by path; `seen` has path and headers of every request; each answer is held back for `delay` seconds."""
+    """`answers` by path; `seen` has path and headers of every request; each answer is held back for `delay` seconds.
+
+    A path in `odd` is answered by a function of its own, which may break every rule. Asked as a proxy, the path is a whole URL.
+    """
 
     answers: dict[str, Answer]
+    odd: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
+    times: list[float] = field(default_factory=list)
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     url: str = ""
     delay: float = 0
@@ -60,8 +68,13 @@ def site() -> Iterator[Site]:
 
         def do_GET(self) -> None:
             site.seen.append((self.path, dict(self.headers)))
+            site.times.append(time.monotonic())
             threading.Event().wait(site.delay)
-            answer = site.answers.get(self.path.partition("?")[0], Answer("text/plain", b"", 404))
+            path = self.path.partition("?")[0]
+            if path in site.odd:
+                site.odd[path](self)
+                return
+            answer = site.answers.get(path, Answer("text/plain", b"", 404))
             self.send_response(answer.status)
             send(self, answer)
 
@@ -78,9 +91,20 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def work(tmp_path: Path, site: Site) -> Path:
-    """A folder whose params.yaml lists the server as site `web`."""
+    """A folder whose params.yaml lists the server as site `web`, and in which the programs below run."""
     write_params(tmp_path, web=fetch_of(site))
     return tmp_path
+
+
+CRAWL = (sys.executable, "-m", "crawlers.crawl", "web", "raw/web", "failed/web.csv")
+EXTRACT = (sys.executable, "-m", "crawlers.extract", "web", "raw/web", "captures/web.csv")
+OBJECTS = (sys.executable, "-m", "sengu.stages.objects", "raw/web", "captures/web.csv", "tree", "index.csv", "rejected.csv")
+
+
+def failures(folder: Path) -> dict[str, str]:
+    """The reasons in the table of failures, by URL without the host."""
+    table = tables.read(folder / "failed/web.csv", tables.Failed)
+    return {"/" + row.url.split("/", 3)[-1] if "://" in row.url else row.url: row.reason for row in table.itertuples()}
 
 
 def fetch_of(site: Site, **more: Any) -> dict[str, Any]:
@@ -89,4 +113,4 @@ def fetch_of(site: Site, **more: Any) -> dict[str, Any]:
 
 def write_params(folder: Path, **fetches: dict[str, Any]) -> None:
     sites = {name: {"fetch": fetch, "read": {"tags": ".t a::text"}} for name, fetch in fetches.items()}
-    (folder / "params.yaml").write_text(yaml.safe_dump({"sites": sites}))
+    (folder / "params.yaml").write_text(yaml.safe_dump({"sites": sites, "objects": {"max_pixels": 10**8}}))

@@ -12,14 +12,12 @@ from typing import Any
 import pytest
 import yaml
 from project import attempt, environment, run
-from served import JPEG, Site, fetch_of, page, write_params
+from served import CRAWL, JPEG, Site, fetch_of, page, write_params
 
 from crawlers.demo import pictures
 from crawlers.demo.sites import Answer
 from sengu import members, tables, warc
 from sengu.locks import dvc_hash
-
-CRAWL = (sys.executable, "-m", "crawlers.crawl", "web", "raw/web", "failed/web.csv")
 
 
 def captures(folder: Path) -> dict[str, warc.Entry]:
@@ -173,7 +171,7 @@ def test_one_broken_address_does_not_cost_the_rest_of_the_page(work: Path, site:
     site.answers["/"] = page('<a href="http://[oops/">x</a><img src="http://[b"><img src="http://h:80a/x.jpg"><img src="/a.jpg">')
     said = run(work, *CRAWL)
     assert "a.jpg" in captures(work)
-    assert "not fetched: 'http://[b' on" in said
+    assert "not fetched: http://[b: not an address" in said
     run(work, sys.executable, "-m", "crawlers.extract", "web", "raw/web", "web.csv")
     assert "/a.jpg" in (work / "web.csv").read_text()
 

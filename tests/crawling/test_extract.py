@@ -3,14 +3,12 @@ from pathlib import Path
 
 import pytest
 from project import attempt, run
-from served import Site, fetch_of, write_params
+from served import CRAWL, EXTRACT, Site, fetch_of, write_params
 
 from crawlers import extract
 from crawlers.spiders import Found
 from sengu import ids, tables, warc
 
-CRAWL = (sys.executable, "-m", "crawlers.crawl", "web", "raw/web", "failed/web.csv")
-EXTRACT = (sys.executable, "-m", "crawlers.extract", "web", "raw/web", "captures/web.csv")
 DATE = "2013-10-05T20:00:00Z"
 
 # runs extract as a program, and writes down every attempt to look up a host or to connect, before extract's own refusal

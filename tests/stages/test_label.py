@@ -9,7 +9,7 @@ from sengu.stages.label import check, from_sheet, from_tags, label
 
 A, B, C = (f"{digit * 40}.jpg" for digit in "abc")
 CLASSES = ["dots", "stripes"]
-KNOWN = pd.DataFrame({"objectId": [A, B, C, C], "filename": ["x/a.jpg", "same.jpg", "same.jpg", ""]})
+KNOWN = pd.DataFrame({"objectId": [A, B, C, C], "filename": ["x/a.jpg", "same.jpg", "same.jpg", ""], "video": ""})
 
 
 def sources(*rows: tuple[str, int, str]) -> pd.DataFrame:

@@ -1,14 +1,16 @@
 from pathlib import Path
 
 import pytest
+from test_videos import recorded
 
 from crawlers.demo import pictures
-from sengu import tables, warc
+from sengu import params, tables, warc
 from sengu.errors import SenguError
 from sengu.ids import ObjectId, url_id
 from sengu.stages.objects import objects
 from sengu.store import ObjectTree
 
+VIDEO = recorded("mp4", "mp4v", 20)
 DATE = "2013-10-05T20:00:00Z"
 PICTURE = pictures.jpeg(pictures.draw("dots", 1))
 PNG = pictures.png(pictures.draw("dots", 2))
@@ -36,7 +38,8 @@ def store(archive: Path, *urls: str) -> dict[str, tables.IndexRow | tables.Rejec
     tree = archive.parent / "tree"
     tree.mkdir(exist_ok=True)
     wanted = {url_id(url): url for url in urls}
-    rows = objects(wanted, warc.read(archive, "a"), ObjectTree(tree), 10**8)
+    outcomes = objects(wanted, warc.read(archive, "a"), ObjectTree(tree), params.Objects(max_pixels=10**8))
+    rows = [outcome[0] if isinstance(outcome, list) else outcome for outcome in outcomes]
     return {wanted[row.urlId].rpartition("/")[2]: row for row in rows}
 
 
@@ -75,3 +78,24 @@ def test_a_damaged_archive_stops_the_stage(archive: Path) -> None:
     picture.file.write_bytes(bytes(data))
     with pytest.raises(SenguError, match=r"damaged .*dvc checkout"):
         store(archive, "http://a.example/1.jpg")
+
+
+def test_a_video_is_an_object_and_so_are_the_frames_asked_for(tmp_path: Path) -> None:
+    writer = warc.Writer(tmp_path / "raw", "a", {})
+    writer.response("http://a.example/v", DATE, 200, [(b"Content-Type", b"image/jpeg")], VIDEO)
+    writer.response("http://a.example/cut", DATE, 200, [], VIDEO[: len(VIDEO) // 2])
+    writer.close()
+    tree = ObjectTree(tmp_path / "tree")
+    settings = params.Objects(max_pixels=10**8, video=params.Video(frames=3))
+    urls = {url_id(url): url for url in ("http://a.example/v", "http://a.example/cut")}
+    outcomes = list(objects(urls, warc.read(tmp_path / "raw", "a"), tree, settings))
+    (rejected,) = (outcome for outcome in outcomes if isinstance(outcome, tables.Rejected))
+    assert (rejected.urlId, rejected.reason) == (url_id("http://a.example/cut"), "broken")
+    (rows,) = (outcome for outcome in outcomes if isinstance(outcome, list))
+    video, *frames = rows
+    assert (video.objectId, video.milliseconds, video.video) == (str(ObjectId.of(VIDEO, "mp4")), 2000, "")
+    assert (video.width, video.height, video.bytes) == (64, 48, len(VIDEO))
+    assert [(frame.milliseconds, frame.video, frame.urlId) for frame in frames] == [
+        (time, video.objectId, video.urlId) for time in (300, 1000, 1600)
+    ]
+    assert {path.name for path in tree.root.rglob("*.*") if path.is_file()} == {row.objectId for row in rows}
