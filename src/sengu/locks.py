@@ -2,10 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
+from dvc.utils.serialize import dump_yaml
+
+from sengu.atomic import replaced_file
 
 LOCK = Path("dvc.lock")
 
@@ -21,6 +25,15 @@ def pinned_output(stage: str, path: Path, lock: Path = LOCK) -> dict[str, Any] |
     """md5, size and so on of an output of a stage, as pinned."""
     outs = stages(lock).get(stage, {}).get("outs", [])
     return next((out for out in outs if out["path"] == path.as_posix()), None)
+
+
+def forget(names: Iterable[str], lock: Path = LOCK) -> None:
+    """Takes stages out of a lock file, as `dvc` writes it."""
+    document = stages(lock)
+    if document:
+        kept = {name: stage for name, stage in document.items() if name not in set(names)}
+        with replaced_file(lock) as partial:
+            dump_yaml(partial, {"schema": "2.0", "stages": kept})
 
 
 def dvc_hash(folder: Path) -> str:

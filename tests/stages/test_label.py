@@ -5,7 +5,7 @@ import pytest
 
 from sengu import params, tables
 from sengu.errors import SenguError
-from sengu.stages.label import check, from_sheet, from_tags, label
+from sengu.stages.label import check, from_devices, from_sheet, from_tags, label
 
 A, B, C = (f"{digit * 40}.jpg" for digit in "abc")
 CLASSES = ["dots", "stripes"]
@@ -104,3 +104,22 @@ def test_an_empty_sheet_is_no_error(tmp_path: Path) -> None:
 def test_tables_of_labels_have_their_columns() -> None:
     assert tables.columns(tables.Label) == ["objectId", "value"]
     assert tables.columns(tables.SplitLabel) == ["objectId", "value", "type"]
+
+
+def test_the_default_of_a_device_counts_where_nothing_else_is_known() -> None:
+    captures = pd.DataFrame({"site": "s", "urlId": ["1", "2", "3", "4"], "device": ["scope", "scope", "scope", ""]})
+    d = f"{'d' * 40}.jpg"
+    index = pd.DataFrame({"site": "s", "objectId": [A, B, C, d], "urlId": ["1", "2", "3", "4"]})
+    defaults = from_devices(captures, index, {"scope": 0})
+    assert defaults.to_numpy().tolist() == [[A, 0, "scope"], [B, 0, "scope"], [C, 0, "scope"]]
+    labels, conflicts = label(sources((A, 1, "mine.csv:2")), sources((B, 1, "p1")), defaults)
+    assert sorted(map(tuple, labels.to_numpy().tolist())) == [(A, 1), (B, 1), (C, 0)]
+    assert conflicts.empty
+
+
+def test_the_file_name_of_a_video_stands_for_its_frames(tmp_path: Path) -> None:
+    video = f"{'e' * 40}.mp4"
+    known = pd.DataFrame({"objectId": [video, A, B], "filename": "v.mp4", "video": ["", video, video]})
+    rows = from_sheet(sheet(tmp_path, "filename,value\nv.mp4,stripes\n"), known, CLASSES)
+    assert sorted(rows["objectId"]) == sorted([video, A, B])
+    assert set(rows["value"]) == {1}

@@ -85,3 +85,10 @@ def test_overlapping_and_empty_ranges_are_refused() -> None:
         check(params.Split(dataset="v1", test=(0, 24), validation=(24, 49), leaks="keep"))
     with pytest.raises(SenguError, match=r"split.test is \[24, 0\]"):
         check(params.Split(dataset="v1", test=(24, 0), validation=(25, 49), leaks="keep"))
+
+
+@pytest.mark.parametrize("rule", [BARE, EXCLUDE])
+def test_videos_are_excluded_and_do_not_count_in_the_balance(rule: params.Split) -> None:
+    video = name(0, 1).replace(".jpg", ".mp4")
+    found = types(split(labels((name(0, 2), 0), (video, 1), (name(0, 3), 1)), NO_DUPLICATES, rule))
+    assert found == {name(0, 2): "test", video: "excluded", name(0, 3): "test"}

@@ -8,28 +8,12 @@ from typing import Any
 import click
 import pandas as pd
 import yaml
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from sengu import journal, locks, params, warc
-from sengu.atomic import replaced_file
+from sengu import journal, listing, locks, params, warc
 from sengu.errors import SenguError
 
 PIPELINE = Path("dvc.yaml")
 PER_SITE = ("crawl", "extract", "objects")  # the stages of dvc.yaml that run once for each site
-
-
-def add(name: str, fetch: dict[str, Any], read: dict[str, Any], path: Path = params.PARAMS) -> None:
-    """Writes a site into params.yaml, whose comments stay. Raises SenguError for a name that is taken or wrong params."""
-    params.check_site_name(name, path)
-    document = _round_trip().load(path.read_text(encoding="utf-8"))
-    if name in (document.get("sites") or {}):
-        raise SenguError(f"{path}: there is a site {name} already: edit it there, or choose another name")
-    if not document.get("sites"):
-        document["sites"] = CommentedMap()
-    # not as the last one, to which the comments belong that stand before the next section
-    document["sites"].insert(0, name, _styled({"fetch": fetch} | ({"read": read} if read else {})))
-    _write(document, path, lambda partial: params.section(f"sites.{name}", params.Site, partial))
 
 
 def remove(name: str, force: bool, path: Path = params.PARAMS) -> list[Path]:
@@ -46,14 +30,8 @@ def remove(name: str, force: bool, path: Path = params.PARAMS) -> list[Path]:
             f"{folder} is not what dvc.lock pins, so it would be lost: run `dvc repro crawl@{name}` and `dvc push` first, "
             "or add --force to lose it"
         )
-    document = _round_trip().load(path.read_text(encoding="utf-8"))
-    del document["sites"][name]
-    _write(document, path)
-    if locks.LOCK.is_file():
-        lock = _round_trip().load(locks.LOCK.read_text(encoding="utf-8"))
-        for stage in PER_SITE:
-            lock["stages"].pop(f"{stage}@{name}", None)
-        _write(lock, locks.LOCK)
+    listing.remove_site(path, name)
+    locks.forget([f"{stage}@{name}" for stage in PER_SITE])
     gone = [output for output in outputs(name) if output.exists()]
     for output in gone:
         if output.is_dir():
@@ -71,7 +49,7 @@ def outputs(name: str) -> Iterator[Path]:
             yield Path(str(next(iter(out)) if isinstance(out, dict) else out).replace("${key}", name))
 
 
-def listing() -> pd.DataFrame:
+def overview() -> pd.DataFrame:
     """The sites with source, spider, number and size of archive files, and the end of the last crawl on this machine.
 
     Where there was none here, the beginning of the newest archive file.
@@ -84,31 +62,6 @@ def listing() -> pd.DataFrame:
         last = journal.last_crawl(name) or (warc.info(files[-1]).get("date", "") if files else "")
         rows.append((name, fetch.source, getattr(fetch, "spider", "-"), len(files), f"{size / 1e6:.1f}", last or "never"))
     return pd.DataFrame(rows, columns=["site", "source", "spider", "files", "MB", "last crawl"])
-
-
-def _round_trip() -> YAML:
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096  # no line is folded that was not
-    return yaml
-
-
-def _write(document: Any, path: Path, check: Any = lambda partial: None) -> None:
-    with replaced_file(path) as partial:
-        with partial.open("w", encoding="utf-8") as stream:
-            _round_trip().dump(document, stream)
-        check(partial)
-
-
-def _styled(value: Any) -> Any:
-    """Lists on one line, as params.yaml has them."""
-    if isinstance(value, dict):
-        return CommentedMap((key, _styled(item)) for key, item in value.items())
-    if isinstance(value, list):
-        sequence = CommentedSeq(value)
-        sequence.fa.set_flow_style()
-        return sequence
-    return value
 
 
 @click.group("site")
@@ -141,7 +94,8 @@ def add_command(name: str, **given: Any) -> None:
     read: dict[str, Any] = {key: options.pop(key) for key in ("tags", "path") if key in options}
     if "s3" in options:
         options["url"] = options.pop("s3")
-    add(name, {"source": sources[chosen[0]], **options}, read)
+    site = {"fetch": {"source": sources[chosen[0]], **options}} | ({"read": read} if read else {})
+    listing.add_site(params.PARAMS, name, site)
     click.echo(f"params.yaml: site {name} added; `dvc repro` fetches it")
 
 
@@ -161,4 +115,4 @@ def remove_command(name: str, force: bool) -> None:
 @group.command("list")
 def list_command() -> None:
     """List the sites: source, spider, archive files and their size, last crawl."""
-    click.echo(listing().to_string(index=False))
+    click.echo(overview().to_string(index=False))
