@@ -12,7 +12,6 @@ from crawlers.archive import description
 from crawlers.sources import spider_class
 from crawlers.spiders.files import FilesSpider, Place
 from crawlers.spiders.folder import Folder
-from crawlers.spiders.s3 import Bucket
 from sengu import journal, params, tables, warc
 from sengu.errors import SenguError, run_program
 
@@ -54,6 +53,8 @@ def adopt(name: str, fetch: params.WarcFetch, folder: Path) -> int:
 
 def _place(name: str, fetch: params.FolderFetch | params.S3Fetch) -> Place:
     if isinstance(fetch, params.S3Fetch):
+        from crawlers.spiders.s3 import Bucket  # boto3 takes its time, and most sites are none of its business
+
         bucket = Bucket(fetch.url, fetch.endpoint)
         bucket.check()
         return bucket

@@ -34,6 +34,7 @@ QUIET: Mapping[str, Any] = {
     "TELNETCONSOLE_ENABLED": False,
     "REMOTE_CONTROL_ENABLED": False,
     "EXTENSIONS": {"scrapy.extensions.logstats.LogStats": None},
+    "CONCURRENT_ITEMS": 1,  # Scrapy starts so many tasks for each answer, whether it yields items or not
 }
 ARCHIVE: Mapping[str, Any] = {
     "HTTPCACHE_ENABLED": True,
