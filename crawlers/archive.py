@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
@@ -15,7 +16,7 @@ from scrapy.responsetypes import responsetypes
 from scrapy.settings import BaseSettings
 from scrapy.utils.defer import deferred_from_coro
 
-from crawlers.spiders import AGE
+from crawlers.spiders import AGE, MEDIA, PAGE
 from sengu import warc
 from sengu.urls import archived_url, canonical_url
 
@@ -79,6 +80,7 @@ class WarcStorage:
         self.reproducible = settings.getbool("SENGU_REPRODUCIBLE")
         self.archive = warc.Archive(tracking=settings.getlist("SENGU_TRACKING"))
         self.of_this_crawl: set[Path] = set()
+        self.erased: frozenset[str] = settings.get("SENGU_ERASED") or frozenset()
         self.writer: warc.Writer | None = None
 
     def open_spider(self, spider: Spider) -> None:
@@ -113,7 +115,7 @@ class WarcStorage:
         flags = [THIS_CRAWL] if entry.file in self.of_this_crawl and entry.status < 400 else []
         return kind(url=request.url, headers=headers, status=entry.status, body=body, flags=flags)
 
-    def store_response(self, spider: Spider, request: Request, response: Response) -> None:
+    def store_response(self, spider: Any, request: Request, response: Response) -> None:
         if "cached" in response.flags:  # a page that the server says is unchanged
             return
         url, date = archived_url(request.url), self._date(response)
@@ -121,6 +123,9 @@ class WarcStorage:
         location = (response.headers.get("Location") or b"").decode("latin-1")
         unchanged = known is not None and (known.status, known.header("Location")) == (response.status, location)
         if known is not None and unchanged and warc.body(known) == response.body:
+            return
+        if self.erased and self._is_erased(response):
+            spider.note(response.url, request.meta.get(PAGE, ""), MEDIA, "erased for good (tombstones.csv)")
             return
         try:
             self.archive.add(self._append(url, date, response))
@@ -130,6 +135,14 @@ class WarcStorage:
             assert engine is not None
             deferred_from_coro(engine.close_spider_async(reason=f"the archive cannot be written: {error}"))
             raise
+
+    def _is_erased(self, response: Response) -> bool:
+        encoding = (response.headers.get("Content-Encoding") or b"").decode("latin-1")
+        try:
+            payload = warc.decode(response.body, encoding)
+        except warc.UnreadableCapture:  # it becomes no object
+            return False
+        return hashlib.sha1(payload, usedforsecurity=False).hexdigest() in self.erased
 
     def _append(self, url: str, date: str, response: Response) -> warc.Entry:
         assert self.writer is not None

@@ -12,7 +12,7 @@ from crawlers.archive import description
 from crawlers.sources import spider_class
 from crawlers.spiders.files import FilesSpider, Place
 from crawlers.spiders.folder import Folder
-from sengu import journal, params, tables, warc
+from sengu import journal, params, tables, tombstones, warc
 from sengu.errors import SenguError, run_program
 
 LOGGED = 20  # failures; the table has all
@@ -46,7 +46,7 @@ def adopt(name: str, fetch: params.WarcFetch, folder: Path) -> int:
     writer = warc.Writer(folder, name, description(name), roll_over=int(fetch.roll_over * 1e6))
     try:
         here = warc.files(folder, name) + writer.of_this_crawl()[-1:]
-        return foreign.adopt(paths, writer, foreign.record_ids(here))
+        return foreign.adopt(paths, writer, foreign.record_ids(here), tombstones.erased())
     finally:
         writer.close()
 

@@ -33,7 +33,10 @@ def extract(found: Iterable[Found], archive: warc.Archive) -> Iterator[tables.Ca
         tags = {*item.tags, *(known.tags if known and known.age == item.age else ())}
         entry = archive.find(item.url)
         merged[key] = replace(
-            item, url=entry.url if entry else item.url, page=known.page if known else item.page, tags=tuple(sorted(tags))
+            item,
+            url=entry.url if entry else item.url,
+            page=min(item.page, known.page) if known else item.page,
+            tags=tuple(sorted(tags)),
         )
     for (canonical, _), item in merged.items():
         yield _capture(canonical, item, archive.resolve(item.url))

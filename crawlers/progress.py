@@ -81,7 +81,7 @@ class Progress:
     def dropped(self, request: Request, spider: Any) -> None:
         """Called for a request that the scheduler has seen before; of a redirect in a circle nobody else would hear."""
         if request.url in request.meta.get("redirect_urls", []):
-            spider._fail(request, "redirected in a circle")
+            spider.fail(request, "redirected in a circle")
 
     def report(self) -> None:
         totals = self.totals()

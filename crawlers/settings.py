@@ -12,6 +12,7 @@ from crawlers import polite
 from crawlers.archive import ArchivePolicy, Fingerprints, WarcStorage
 from crawlers.progress import Progress
 from crawlers.spiders.files import FileHandler
+from sengu import tombstones
 from sengu.errors import SenguError
 from sengu.params import GenericFetch, S3Fetch, Site
 
@@ -51,13 +52,15 @@ BREADTH_FIRST: Mapping[str, Any] = {
     "SCHEDULER_MEMORY_QUEUE": "scrapy.squeues.FifoMemoryQueue",
 }
 # one request at a time: what is written, or replayed, has the order in which links were found
-IN_ORDER: Mapping[str, Any] = {"CONCURRENT_REQUESTS": 1}
+# (what a page yields is queued in one piece, before the next request is chosen: so many of it at a time)
+IN_ORDER: Mapping[str, Any] = {"CONCURRENT_REQUESTS": 1, "CONCURRENT_ITEMS": 1000}
 
 
 def for_crawl(name: str, site: Site, folder: Path) -> dict[str, Any]:
     """Settings of a crawl that appends to the archive in `folder`."""
     fetch = site.fetch
     settings = {**QUIET, **ARCHIVE, **BREADTH_FIRST, **_site(name, site, folder), "SENGU_ROLL_OVER": fetch.roll_over}
+    settings["SENGU_ERASED"] = tombstones.erased()
     settings["EXTENSIONS"] = {**QUIET["EXTENSIONS"], Progress: 0}
     if not isinstance(fetch, GenericFetch):
         concurrent = fetch.concurrent if isinstance(fetch, S3Fetch) else 1
@@ -98,7 +101,7 @@ def for_extract(name: str, site: Site, folder: Path) -> dict[str, Any]:
         **QUIET,
         **ARCHIVE,
         **BREADTH_FIRST,
-        **IN_ORDER,
+        "CONCURRENT_REQUESTS": 1,
         **_site(name, site, folder),
         "HTTPCACHE_IGNORE_MISSING": True,
         "RETRY_ENABLED": False,

@@ -57,8 +57,10 @@ class FilesSpider(Spider):
         return []
 
     def failed(self, failure: Any) -> None:
-        url, reason = failure.request.url, f"{failure.type.__name__}: {failure.getErrorMessage()}"
-        self.failures[url] = Failed(url, "", MEDIA, " ".join(reason.split()))
+        self.note(failure.request.url, "", MEDIA, f"{failure.type.__name__}: {failure.getErrorMessage()}")
+
+    def note(self, url: str, page: str, steps: int, reason: str) -> None:
+        self.failures.setdefault(url, Failed(url, page, steps, " ".join(reason.split())))
 
 
 class FileHandler(BaseDownloadHandler):

@@ -86,13 +86,13 @@ class GenericSpider(Spider):
         if not isinstance(response, HtmlResponse) or response.status != 200:
             return []
         if not self.within(response.url):
-            self._fail(response.request, f"redirected to {response.url}, which is outside the site's domains")
+            self.fail(response.request, f"redirected to {response.url}, which is outside the site's domains")
             return []
         self.pages += 1
         page = self.identity(response)
         reason = opted_out(response) if self.fetch.opt_outs == "honour" else ""
         if reason and self.replayed is None:
-            self._note(response.url, page, response.meta[STEPS], f"page opted out: {reason}")
+            self.note(response.url, page, response.meta[STEPS], f"page opted out: {reason}")
         found = {} if reason else dict.fromkeys(self._absolute(response, self.media(response), self.fetch.take))
         if self.replayed is not None:
             tags = {" ".join(tag.replace("|", " ").split()) for tag in self.tags(response)} - {""}
@@ -128,13 +128,13 @@ class GenericSpider(Spider):
             reason = str(error)
         else:
             reason = f"{failure.type.__name__}: {failure.getErrorMessage()}".rstrip(": ")
-        self._fail(failure.request, reason)
+        self.fail(failure.request, reason)
 
-    def _fail(self, request: Any, reason: str) -> None:
+    def fail(self, request: Any, reason: str) -> None:
         url = request.meta.get("redirect_urls", [request.url])[0]
-        self._note(url, request.meta.get(PAGE, ""), request.meta.get(STEPS, MEDIA), reason)
+        self.note(url, request.meta.get(PAGE, ""), request.meta.get(STEPS, MEDIA), reason)
 
-    def _note(self, url: str, page: str, steps: int, reason: str) -> None:
+    def note(self, url: str, page: str, steps: int, reason: str) -> None:
         self.failures.setdefault(url, Failed(url, page, steps, " ".join(reason.split())))
 
     def _request(self, url: str, page: str, steps: int) -> Request:
@@ -152,7 +152,7 @@ class GenericSpider(Spider):
                 url = archived_url(response.urljoin(text.strip()), response.encoding)
                 scheme = urlsplit(url).scheme
             except ValueError as error:  # one broken address must not cost the rest of the page
-                self._note(text, response.url, MEDIA, f"not an address: {error}")
+                self.note(text, response.url, MEDIA, f"not an address: {error}")
                 continue
             wanted = not patterns or any(re.search(pattern, url) for pattern in patterns)
             if scheme in ("http", "https") and wanted:

@@ -22,6 +22,11 @@ Row = TypeVar("Row")
 
 TYPES = ("train", "validation", "test", "excluded")
 
+HEX, LETTERS = (
+    np.isin(np.arange(256), list(allowed)) for allowed in (b"0123456789abcdef", b"0123456789abcdefghijklmnopqrstuvwxyz")
+)
+NAMES = ("objectId", "group")  # columns of object ids
+FEW = ("value", "type")  # columns of few different cells
 # column name -> (pattern that every cell must match, what the user is told was expected)
 SPELLINGS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -90,6 +95,15 @@ class Rejected:
 
     urlId: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """One object that was erased for good (tombstones.csv, which Git tracks); `date` is ISO 8601."""
+
+    objectId: str
+    reason: str
+    date: str
 
 
 @dataclass(frozen=True)
@@ -167,6 +181,8 @@ def read_text(path: Path) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise SenguError(f"{path}:{line}: not a CSV file in UTF-8: {error}") from error
+    if _is_plain(text):
+        return pd.read_csv(StringIO(text), dtype="str", keep_default_na=False, engine="c")
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     rows = []
     try:
@@ -182,15 +198,39 @@ def read_text(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=header, dtype="str")
 
 
+def _is_plain(text: str) -> bool:
+    """Is it a table without quotes? Then pandas' parser may read it, which is ten times faster, but passes over faults.
+
+    Only if no cell is quoted, no line is empty or ends oddly, and every line has as many commas as the first.
+    """
+    if '"' in text or "\r" in text or "\0" in text or "\n\n" in text or text.startswith("\n") or not text.endswith("\n"):
+        return False
+    data = np.frombuffer(text.encode(), np.uint8)
+    ends = np.flatnonzero(data == ord("\n"))
+    counts = np.diff(np.searchsorted(np.flatnonzero(data == ord(",")), ends), prepend=0)
+    names = text[: text.index("\n")].split(",")
+    return bool((counts == counts[0]).all()) and len(set(names)) == len(names)
+
+
 def write(path: Path, table: pd.DataFrame, row_type: type) -> None:
     """Writes a table of `row_type`, sorted by its columns, without an index, atomically."""
     names = columns(row_type)
     with replaced_file(path) as partial:
         # csv quotes no lone carriage return, but takes one for the end of a line when it reads
-        texts = [table[field.name] for field in fields(row_type) if field.type is str]
-        returns = any(column.str.contains("\r", regex=False).any() for column in texts)
-        quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
-        table[names].sort_values(names, kind="stable").to_csv(partial, index=False, lineterminator="\n", quoting=quoting)
+        if not (table[names[0]].is_monotonic_increasing and table[names[0]].is_unique):
+            table = table.sort_values(names, kind="stable")
+        cells = [table[name].tolist() for name in names]
+        texts = [list(map(str, column)) for column in cells]
+        plain = "".join(f"{line}\n" for line in [",".join(names), *map(",".join, zip(*texts, strict=True))])
+        with partial.open("w", encoding="utf-8", newline="") as stream:
+            if _is_plain(plain) and plain.count("\n") == len(texts[0]) + 1:
+                stream.write(plain)
+                return
+            # csv quotes no lone carriage return, but takes one for the end of a line when it reads
+            quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if "\r" in plain else csv.QUOTE_MINIMAL
+            writer = csv.writer(stream, lineterminator="\n", quoting=quoting)
+            writer.writerow(names)
+            writer.writerows(zip(*cells, strict=True))
 
 
 def read_sites(folder: Path, sites: Iterable[str], row_type: type) -> pd.DataFrame:
@@ -210,9 +250,23 @@ def _checked(cells: pd.Series, is_number: bool, path: Path) -> pd.Series:
     pattern, expected = SPELLINGS.get(str(cells.name), (r"-?[0-9]{1,18}", "a whole number") if is_number else (None, ""))
     if pattern is None:
         return cells
-    wrong = ~cells.str.fullmatch(pattern)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong.to_numpy())[0])
-        # exact unless an earlier cell holds a line break, which none of the project's own tables does
-        raise SenguError(f"{path}:{row + 2}: {cells.name} is {cells.iloc[row]!r}, expected {expected}")
-    return cells.astype(np.int64) if is_number else cells
+    codes, different = pd.factorize(cells) if str(cells.name) in FEW else (slice(None), cells)
+    if not (str(cells.name) in NAMES and _are_object_ids(cells)):
+        wrong = ~pd.Series(different, dtype="str").str.fullmatch(pattern).to_numpy()[codes]
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            # exact unless an earlier cell holds a line break, which none of the project's own tables does
+            raise SenguError(f"{path}:{row + 2}: {cells.name} is {cells.iloc[row]!r}, expected {expected}")
+    return pd.Series(different.astype(np.int64)[codes], cells.index, name=cells.name) if is_number else cells
+
+
+def _are_object_ids(cells: pd.Series) -> bool:
+    """Is every cell an object id? A quick look at a million; what it does not pass is looked at one by one."""
+    try:
+        ids = cells.to_numpy().astype("S")
+    except UnicodeEncodeError:
+        return False
+    if ids.dtype.itemsize != 44 or len(ids) == 0:  # extensions of three letters, which nearly all have
+        return False
+    letters = ids.view(np.uint8).reshape(len(ids), 44)
+    return bool(HEX[letters[:, :40]].all() and (letters[:, 40] == ord(".")).all() and LETTERS[letters[:, 41:]].all())

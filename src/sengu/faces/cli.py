@@ -6,7 +6,7 @@ import sys
 import click
 
 from sengu.errors import SenguError
-from sengu.faces import site
+from sengu.faces import objects, site
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,6 +16,7 @@ def sengu() -> None:
 
 
 sengu.add_command(site.group)
+sengu.add_command(objects.group)
 
 
 def main() -> None:

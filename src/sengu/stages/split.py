@@ -12,6 +12,7 @@ from sengu.ids import VIDEOS
 
 logger = logging.getLogger("split")
 
+DIGITS = np.array([int(chr(letter), 16) if chr(letter) in "0123456789abcdef" else 0 for letter in range(256)])
 HELD_OUT = ("test", "validation")
 
 
@@ -24,14 +25,18 @@ def split(labels: pd.DataFrame, duplicates: pd.DataFrame, rule: params.Split) ->
     table order and the surplus goes to train. With `leaks: exclude`, a train row whose duplicate group reaches into test or
     validation becomes `excluded`, and so does a validation row whose group reaches into test; test never moves.
     """
-    table = labels.sort_values("objectId", ignore_index=True)
-    low_byte = table["objectId"].str.slice(38, 40).map({f"{byte:02x}": byte for byte in range(256)}).to_numpy()
+    is_sorted = labels["objectId"].is_monotonic_increasing
+    table = labels.reset_index(drop=True) if is_sorted else labels.sort_values("objectId", ignore_index=True)
+    ids = table["objectId"].to_numpy().astype("S")
+    letters = ids.view(np.uint8).reshape(len(table), -1)
+    low_byte = DIGITS[letters[:, 38]] * 16 + DIGITS[letters[:, 39]]
     types = np.full(len(table), "train", dtype=object)
     for name in HELD_OUT:
         first, last = getattr(rule, name)
         types[(low_byte >= first) & (low_byte <= last)] = name
+    extensions = np.ascontiguousarray(letters[:, 41:]).view(f"S{letters.shape[1] - 41}").ravel()
+    types[np.isin(extensions, [extension.encode() for extension in VIDEOS])] = "excluded"
     table["type"] = types
-    table.loc[table["objectId"].str.slice(41).isin(VIDEOS), "type"] = "excluded"
     for name in HELD_OUT:
         held = table[table["type"] == name]
         smallest = held["value"].value_counts().reindex(table["value"].unique(), fill_value=0).min()

@@ -1,0 +1,116 @@
+"""Objects -> erased for good: from the trees, from the archives, and listed so that nothing brings them back."""
+
+import hashlib
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dvc.repo import Repo
+from tqdm import tqdm
+
+from sengu import locks, params, tables, tombstones, warc
+from sengu.errors import SenguError
+from sengu.ids import ObjectId
+from sengu.store import ObjectStore
+
+DATA = Path("data")
+LABELS = Path("labels")
+DERIVED = {"prepare": Path("data/pixels"), "features": Path("data/features")}  # stages whose outputs show or describe pictures
+
+
+def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> tuple[list[str], list[str]]:
+    """Erases objects, and the frames of videos among them, from trees and archives.
+
+    Returns what was done, and the shell commands that remove the old copies from DVC's cache and remote. The table comes
+    first: whatever happens next, the objects do not come back. Raises SenguError if dvc.lock cannot be brought up to date.
+    """
+    doomed = sorted({*objects, *_frames(objects)})
+    tombstones.add(doomed, reason, datetime.now(UTC).strftime("%Y-%m-%d"))
+    done = [f"{tombstones.TOMBSTONES}: {len(doomed)} objects listed"]
+    old: list[str] = list(_derived(doomed))
+    for site in params.site_names():
+        changed = False
+        for path in tqdm(warc.files(DATA / "raw" / site, site), desc=f"erase {site}", unit="file", disable=None):
+            before = _md5(path)
+            urls = warc.erase(path, {object_id.sha1 for object_id in doomed})
+            if urls:
+                changed = True
+                old.append(before)
+                done += [f"{path}: {url}" for url in urls]
+        if changed:
+            commit = [sys.executable, "-m", "dvc", "commit", "--force", f"crawl@{site}"]
+            answer = subprocess.run(commit, capture_output=True, text=True, check=False)
+            if answer.returncode:
+                raise SenguError(f"`dvc commit --force crawl@{site}` failed, run it by hand: {answer.stderr.strip()}")
+    for object_id in doomed:
+        for path in store.paths(object_id):
+            path.unlink()
+            done.append(f"{path}: deleted")
+    return done, _commands(old)
+
+
+def sheet_lines(objects: Sequence[ObjectId]) -> list[str]:
+    """The lines of annotation sheets that name a file of these objects; `label` would stop at them."""
+    names = {str(object_id) for object_id in objects}
+    files = set()
+    for site in params.site_names():
+        index = tables.read(DATA / "index" / f"{site}.csv", tables.IndexRow)
+        captures = tables.read(DATA / "captures" / f"{site}.csv", tables.Capture)
+        urls = index.loc[index["objectId"].isin(names), "urlId"]
+        files |= set(captures.loc[captures["urlId"].isin(urls), "filename"]) - {""}
+    found = []
+    for path in sorted(LABELS.glob("*.csv")):
+        sheet = tables.read_text(path)
+        if "filename" in sheet and "objectId" not in sheet:
+            found += [f"{path}:{line}" for line, name in enumerate(sheet["filename"], start=2) if name in files]
+    return found
+
+
+def _frames(objects: Sequence[ObjectId]) -> Iterator[ObjectId]:
+    names = {str(object_id) for object_id in objects if object_id.is_video}
+    for site in params.site_names() if names else []:
+        index = tables.read(DATA / "index" / f"{site}.csv", tables.IndexRow)
+        yield from (ObjectId.parse(name) for name in index.loc[index["video"].isin(names), "objectId"].unique())
+
+
+def _derived(objects: Sequence[ObjectId]) -> Iterator[str]:
+    """The MD5s of the files that were made of these objects and others: their pixels and features."""
+    split = DATA / "split_label.csv"
+    if not split.is_file() or not tables.read(split, tables.SplitLabel)["objectId"].isin([str(i) for i in objects]).any():
+        return
+    with Repo() as repo:
+        for stage, folder in DERIVED.items():
+            pinned = locks.pinned_output(stage, folder)
+            listing = Path(repo.cache.local.oid_to_path(pinned["md5"])) if pinned else None
+            if listing is not None and listing.is_file():
+                yield from (file["md5"] for file in json.loads(listing.read_text()))
+
+
+def _commands(md5s: Sequence[str]) -> list[str]:
+    """What removes files from DVC's cache and from its default remote, as a shell takes it."""
+    commands = ["dvc repro", "git add --all", "git commit --message 'Erased objects'", "dvc push"]
+    with Repo() as repo:
+        remote = repo.cloud.get_remote() if repo.config["core"].get("remote") else None
+        for md5 in dict.fromkeys(md5s):
+            commands.append(f"rm --force {shlex.quote(str(repo.cache.local.oid_to_path(md5)))}")
+            if remote is None:
+                continue
+            place = remote.odb.oid_to_path(md5)
+            if remote.fs.protocol == "local":
+                commands.append(f"rm --force {shlex.quote(place)}")
+            elif remote.fs.protocol == "s3":
+                endpoint = remote.config.get("endpointurl")
+                option = f" --endpoint-url {shlex.quote(endpoint)}" if endpoint else ""
+                commands.append(f"aws{option} s3 rm {shlex.quote('s3://' + place)}")
+            else:
+                commands.append(f"# delete {remote.fs.unstrip_protocol(place)} with the tool of that storage")
+    return commands
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
