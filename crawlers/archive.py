@@ -11,6 +11,7 @@ from typing import Any
 
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
+from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from scrapy.settings import BaseSettings
@@ -22,7 +23,16 @@ from sengu.urls import archived_url, canonical_url
 
 logger = logging.getLogger(__name__)
 
-MEDIA_TYPES = ("image/", "video/")
+CONDITIONS = {"Last-Modified": "If-Modified-Since", "ETag": "If-None-Match"}
+# what may be a page; all else is media, also what S3 calls binary/octet-stream
+PAGE_TYPES = (
+    "text/",
+    "application/xhtml",
+    "application/xml",
+    "application/json",
+    "application/ld+json",
+    "application/javascript",
+)
 THIS_CRAWL = "this crawl"  # flag of an answer that this crawl itself archived, before it was killed
 PURPOSE = "pictures for training an image classifier, kept so that it can be rebuilt from them"
 
@@ -37,22 +47,35 @@ class ArchivePolicy:
         return request.method == "GET"
 
     def should_cache_response(self, response: Response, request: Request) -> bool:
-        return True
+        return bool(response.status != 304)  # which says nothing of its own
 
     def is_cached_response_fresh(self, cachedresponse: Response, request: Request) -> bool:
         if self.offline:
             return True
         if is_file(request.url):
-            return bool(cachedresponse.headers.get("File-Modified") == request.headers.get("File-Modified"))
+            return all(cachedresponse.headers.get(name) == request.headers.get(name) for name in ("File-Modified", "File-Device"))
         if (cachedresponse.status == 200 and is_media(cachedresponse.headers)) or THIS_CRAWL in cachedresponse.flags:
             return True
-        for validator, condition in (("Last-Modified", "If-Modified-Since"), ("ETag", "If-None-Match")):
+        for validator, condition in CONDITIONS.items():
             if validator in cachedresponse.headers:
                 request.headers[condition] = cachedresponse.headers[validator]
         return False
 
     def is_cached_response_valid(self, cachedresponse: Response, response: Response, request: Request) -> bool:
         return response.status == 304
+
+
+class ArchiveCache(HttpCacheMiddleware):
+    """Scrapy's, but a page that cannot be fetched now is a failure: the answer of an earlier crawl does not stand in for it."""
+
+    def process_request(self, request: Request, spider: Spider | None = None) -> Request | Response | None:
+        for condition in CONDITIONS.values():  # of another URL, from which this one was redirected
+            request.headers.pop(condition, None)
+        found: Request | Response | None = super().process_request(request)
+        return found
+
+    def process_exception(self, request: Request, exception: Exception, spider: Spider | None = None) -> None:
+        request.meta.pop("cached_response", None)
 
 
 class Fingerprints:
@@ -121,7 +144,9 @@ class WarcStorage:
         url, date = archived_url(request.url), self._date(response)
         known = self.archive.find(url)
         location = (response.headers.get("Location") or b"").decode("latin-1")
-        unchanged = known is not None and (known.status, known.header("Location")) == (response.status, location)
+        device = (response.headers.get("File-Device") or b"").decode()
+        seen = (response.status, location, device)
+        unchanged = known is not None and (known.status, known.header("Location"), known.header("File-Device")) == seen
         if known is not None and unchanged and warc.body(known) == response.body:
             return
         if self.erased and self._is_erased(response):
@@ -174,8 +199,13 @@ def is_file(url: str) -> bool:
 
 
 def is_media(headers: Headers) -> bool:
-    content_type = headers.get("Content-Type") or b""
-    return content_type.decode("latin-1").strip().lower().startswith(MEDIA_TYPES)
+    return is_media_type((headers.get("Content-Type") or b"").decode("latin-1"))
+
+
+def is_media_type(content_type: str) -> bool:
+    """Is it the Content-Type of a picture, a video or another file? An answer without one may be a page."""
+    kind = content_type.strip().lower()
+    return bool(kind) and not kind.startswith(PAGE_TYPES)
 
 
 def _headers(entry: warc.Entry, pairs: Iterable[tuple[str, str]]) -> Headers:

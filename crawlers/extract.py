@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from urllib.parse import unquote, urlsplit
 from scrapy import signals
 
 from crawlers import settings
-from crawlers.archive import MEDIA_TYPES, is_file
+from crawlers.archive import is_file, is_media_type
+from crawlers.polite import header_opt_out
 from crawlers.sources import spider_class
 from crawlers.spiders import Found
 from sengu import ids, params, tables, warc
@@ -67,7 +69,7 @@ def replay(name: str, site: params.Site, folder: Path, archive: warc.Archive) ->
 def pages(archive: warc.Archive) -> Iterator[tuple[str, int]]:
     """URL and age of each version of everything that may be a page; what a page once showed stays a capture."""
     for entry in archive:
-        if entry.url.startswith(("http:", "https:")) and not entry.header("Content-Type").lower().startswith(MEDIA_TYPES):
+        if entry.url.startswith(("http:", "https:")) and not is_media_type(entry.header("Content-Type")):
             for age, version in enumerate(archive.versions(entry.url)):
                 if version.status == 200:
                     yield entry.url, age
@@ -95,6 +97,10 @@ def file_name(url: str) -> str:
     return unquote(urlsplit(url).path).lstrip("/") if is_file(url) else ""
 
 
+def opted_out(entry: warc.Entry | None) -> bool:
+    return any(name.lower() == "x-robots-tag" and header_opt_out(value) for name, value in (entry.headers if entry else ()))
+
+
 def forbid_connections() -> None:
     """From here on any attempt of this process to look up a host or to connect is an error."""
 
@@ -109,8 +115,9 @@ def _capture(canonical: str, item: Found, entry: warc.Entry | None) -> tables.Ca
     modified = entry.header("Last-Modified") if entry else ""
     if modified:
         try:
-            modified = parsedate_to_datetime(modified).strftime("%Y-%m-%dT%H:%M:%SZ")
-        except ValueError:
+            stated = parsedate_to_datetime(modified)
+            modified = (stated.astimezone(UTC) if stated.tzinfo else stated).strftime("%Y-%m-%dT%H:%M:%SZ")
+        except (ValueError, OverflowError):
             modified = ""  # servers send nonsense here; the archive keeps it
     return tables.Capture(
         urlId=ids.url_id(canonical),
@@ -131,6 +138,8 @@ def main(arguments: list[str]) -> None:
     archive = warc.read(folder, name, site.read.tracking)
     if isinstance(site.fetch, params.GenericFetch | params.WarcFetch):
         found = replay(name, site, folder, archive)
+        if site.fetch.opt_outs == "honour":  # other crawlers archive what opted out
+            found = [item for item in found if not opted_out(archive.resolve(item.url))]
     else:
         found = from_files(archive, site.read.path)
     captures = list(extract(found, archive))

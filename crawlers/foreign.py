@@ -26,7 +26,8 @@ logger = logging.getLogger("crawl")
 def adopt(paths: Iterable[Path], writer: warc.Writer, known: set[str], erased: Collection[str]) -> int:
     """Copies every record whose id is not `known`, and whose payload is not one of the `erased` SHA-1s; returns how many.
 
-    Raises SenguError for a file that is no whole WARC. Files may be compressed in whole, by record, or not at all; copies are gzip members of their own, as a reader by offset needs.
+    Raises SenguError for a file that is no whole WARC. Files may be compressed in whole, by record, or not at all; copies are
+    gzip members of their own, as a reader by offset needs.
     """
     copied = 0
     for path in tqdm(list(paths), desc="archives", unit="file", disable=None):

@@ -16,6 +16,7 @@ from sengu.errors import SenguError
 
 VARIABLE = "SENGU_MQTT"
 LAST = 5.0  # seconds that a broker has to take the last message
+QUEUED = 10_000  # messages kept for a broker that is away; what comes then is dropped
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Publisher:
         except OSError as error:
             logger.warning("MQTT broker %s:%s: %s; the crawl goes on without it", parts.hostname, port, error)
             return cls(None, "")
+        client.max_queued_messages_set(QUEUED)
         client.loop_start()
         return cls(client, f"{parts.path.strip('/') or 'sengu'}/{site}")
 
@@ -60,7 +62,10 @@ class Publisher:
     def finish(self, message: dict[str, Any]) -> None:
         """The last totals; waits until the broker has them."""
         if self.client is not None:
-            self.client.publish(f"{self.topic}/totals", json.dumps(message), qos=1, retain=True).wait_for_publish(LAST)
+            try:
+                self.client.publish(f"{self.topic}/totals", json.dumps(message), qos=1, retain=True).wait_for_publish(LAST)
+            except (RuntimeError, ValueError) as error:  # the broker has gone, or takes nothing more
+                logger.warning("MQTT broker: %s; the last totals were not sent", error)
             self.client.disconnect()
             self.client.loop_stop()
 

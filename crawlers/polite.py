@@ -3,8 +3,9 @@
 import asyncio
 import ipaddress
 import logging
+import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
@@ -25,6 +26,8 @@ from crawlers.spiders import MEDIA, STEPS
 
 ASKS_TO_WAIT = (429, 503)
 OPT_OUTS = ("noai", "noimageai")
+AGENT = re.compile(r"\s*(\*|[a-z][\w.-]*)\s*:(?!\d)")
+VALUED = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")  # directives that have a value
 US = "sengu"  # the name under which a header may speak to us alone
 
 logger = logging.getLogger(__name__)
@@ -102,8 +105,12 @@ class Robots(RobotsTxtMiddleware):
     """Scrapy's, mended in two points.
 
     Of several requests that wait for the same robots.txt, Scrapy 2.19 tells only the first what stands there; the others go
-    ahead. And a robots.txt that the server cannot give forbids everything (RFC 9309, 2.3.1.4).
+    ahead. And a robots.txt that cannot be fetched forbids everything (RFC 9309, 2.3.1.4).
     """
+
+    def __init__(self, crawler: Any):
+        super().__init__(crawler)
+        self.unreachable: dict[str, str] = {}  # by host and port: why
 
     async def robot_parser(self, request: Request) -> Any:
         waited_for: Any = self._parsers.get(urlsplit(request.url).netloc)
@@ -118,10 +125,20 @@ class Robots(RobotsTxtMiddleware):
         waited_for.addCallback(tell)
         return await maybe_deferred_to_future(told)
 
+    def process_request_2(self, rp: Any, request: Request) -> None:
+        reason = self.unreachable.get(urlsplit(request.url).netloc)
+        if reason is not None:
+            raise IgnoreRequest(f"robots.txt cannot be fetched: {reason}")
+        super().process_request_2(rp, request)
+
     async def _parse_robots(self, response: Response, netloc: str, request: Request) -> None:
-        if response.status >= 500:
-            response = response.replace(body=b"User-agent: *\nDisallow: /")
+        if response.status >= 500 or response.status == 429:
+            self.unreachable[netloc] = f"status {response.status}"
         await super()._parse_robots(response, netloc, request)
+
+    def _robots_error(self, exc: Exception, netloc: str) -> None:
+        self.unreachable[netloc] = " ".join(str(exc).split()) or type(exc).__name__
+        super()._robots_error(exc, netloc)
 
 
 class PublicResolver(CachingThreadedResolver):
@@ -168,27 +185,28 @@ def opted_out(response: Response) -> str:
     `noai` and `noimageai`, in the header X-Robots-Tag or in a robots meta tag, as DeviantArt introduced them.
     """
     for value in response.headers.getlist("X-Robots-Tag"):
-        for directive in _directives(value.decode("latin-1")):
-            if directive in OPT_OUTS:
-                return f"{directive} in X-Robots-Tag"
+        if directive := header_opt_out(value.decode("latin-1")):
+            return f"{directive} in X-Robots-Tag"
     if isinstance(response, HtmlResponse):
         for name in ("robots", US):
             for content in response.xpath(f"//meta[translate(@name, 'ROBTSENGU', 'robtsengu') = '{name}']/@content").getall():
-                for directive in content.lower().replace(" ", ",").split(","):
+                for directive in re.split(r"[\s,;]+", content.lower()):
                     if directive in OPT_OUTS:
                         return f"{directive} in a meta tag"
     return ""
 
 
-def _directives(header: str) -> Iterator[str]:
-    """Directives of an X-Robots-Tag that hold for us; `otherbot: noai, noindex` speaks to another, up to the next name."""
+def header_opt_out(header: str) -> str:
+    """The opt-out in an X-Robots-Tag that holds for us; `otherbot: noai, noindex` speaks to another, up to the next name."""
     ours = True
-    for part in header.lower().split(","):
-        agent, colon, directive = part.partition(":")
-        if colon and agent.strip() not in ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"):
-            ours = agent.strip() in ("*", US)
-        if ours:
-            yield (directive if colon else part).strip()
+    for part in re.split(r"[,;]", header.lower()):
+        agent = AGENT.match(part)
+        if agent and agent[1] not in VALUED:
+            ours = agent[1] in ("*", US)
+            part = part[agent.end() :]
+        if ours and part.strip() in OPT_OUTS:
+            return part.strip()
+    return ""
 
 
 def _retry_after(response: Response) -> float:
@@ -196,7 +214,7 @@ def _retry_after(response: Response) -> float:
     text = (response.headers.get("Retry-After") or b"").decode("latin-1").strip()
     try:
         return float(text) if text.isdigit() else max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0
 
 

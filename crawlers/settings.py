@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from scrapy.crawler import CrawlerProcess
 
 from crawlers import polite
-from crawlers.archive import ArchivePolicy, Fingerprints, WarcStorage
+from crawlers.archive import ArchiveCache, ArchivePolicy, Fingerprints, WarcStorage
 from crawlers.progress import Progress
 from crawlers.spiders.files import FileHandler
 from sengu import tombstones
@@ -17,19 +17,6 @@ from sengu.errors import SenguError
 from sengu.params import GenericFetch, S3Fetch, Site
 
 DEMO_DOMAIN = ".example"  # RFC 2606: no such host exists
-POLITE: Mapping[str, Any] = {
-    "ROBOTSTXT_OBEY": True,
-    "COOKIES_ENABLED": False,
-    "REFERRER_POLICY": "no-referrer",
-    # what sengu.warc can decode; Scrapy would ask for zstd too
-    "DEFAULT_REQUEST_HEADERS": {"Accept": "*/*", "Accept-Encoding": "gzip, deflate, br"},
-    "DOWNLOAD_HANDLERS": {"http": polite.PatientHandler, "https": polite.PatientHandler},
-    "DOWNLOADER_MIDDLEWARES": {
-        "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
-        polite.Robots: 100,
-        polite.Courtesy: 950,  # behind the cache: what it answers need not wait
-    },
-}
 QUIET: Mapping[str, Any] = {
     "LOG_INSTALL_ROOT_HANDLER": False,
     "TELNETCONSOLE_ENABLED": False,
@@ -43,6 +30,21 @@ ARCHIVE: Mapping[str, Any] = {
     "HTTPCACHE_POLICY": ArchivePolicy,
     "HTTPCACHE_IGNORE_SCHEMES": [],  # files of folders and buckets are archived like pages
     "REQUEST_FINGERPRINTER_CLASS": Fingerprints,
+    "DOWNLOADER_MIDDLEWARES": {"scrapy.downloadermiddlewares.httpcache.HttpCacheMiddleware": None, ArchiveCache: 900},
+}
+POLITE: Mapping[str, Any] = {
+    "ROBOTSTXT_OBEY": True,
+    "COOKIES_ENABLED": False,
+    "REFERRER_POLICY": "no-referrer",
+    # what sengu.warc can decode; Scrapy would ask for zstd too
+    "DEFAULT_REQUEST_HEADERS": {"Accept": "*/*", "Accept-Encoding": "gzip, deflate, br"},
+    "DOWNLOAD_HANDLERS": {"http": polite.PatientHandler, "https": polite.PatientHandler},
+    "DOWNLOADER_MIDDLEWARES": {
+        **ARCHIVE["DOWNLOADER_MIDDLEWARES"],
+        "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
+        polite.Robots: 100,
+        polite.Courtesy: 950,  # behind the cache: what it answers need not wait
+    },
 }
 # loggers of errors that the table of failures lists, each under its reason
 LISTED = ("scrapy.downloadermiddlewares.robotstxt", "scrapy.downloadermiddlewares.retry")

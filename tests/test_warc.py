@@ -1,8 +1,9 @@
 import gzip
+import os
 import random
 import subprocess
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import brotli
@@ -11,6 +12,8 @@ from project import BIN
 
 from sengu import warc
 from sengu.errors import SenguError
+from sengu.urls import canonical_url
+from sengu.warc import cache, reading
 
 DATE = "2013-10-05T20:00:00Z"
 HEADERS = [(b"Content-Type", b"text/html"), (b"X-Name", b"caf\xe9"), (b"Set-Cookie", b"a=1"), (b"Set-Cookie", b"b=2")]
@@ -214,3 +217,132 @@ def test_payloads_are_decoded(encoded: dict[str, warc.Entry]) -> None:
 def test_payloads_that_cannot_be_decoded_have_a_reason(encoded: dict[str, warc.Entry], name: str, reason: str) -> None:
     with pytest.raises(warc.UnreadableCapture, match=reason):
         warc.payload(encoded[name])
+
+
+def test_a_gap_in_the_serials_costs_no_file(tmp_path: Path) -> None:
+    for number in range(3):
+        writer = warc.Writer(tmp_path, "site", {})
+        writer.response(f"http://a.example/{number}", DATE, 200, [], b"x")
+        writer.close()
+    (tmp_path / "site-00000.warc.gz").unlink()
+    writer = warc.Writer(tmp_path, "site", {})
+    writer.response("http://a.example/3", DATE, 200, [], b"x")
+    writer.close()
+    assert {entry.url[-1] for entry in warc.read(tmp_path, "site")} == {"1", "2", "3"}
+
+
+def test_nothing_written_leaves_no_file(tmp_path: Path) -> None:
+    (tmp_path / "site-00000.warc.gz.open").write_bytes(b"\x1f\x8b\x08")  # killed in its first record
+    writer = warc.Writer(tmp_path, "site", {})
+    writer.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bomb_is_not_decoded_to_its_end() -> None:
+    compressors = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress}
+    bombs = {encoding: compress(bytes(1 << 20)) for encoding, compress in compressors.items()}
+    for encoding, data in bombs.items():
+        assert len(warc.decode(data, encoding)) == 1 << 20
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sengu.warc.reading.MAX_DECODED", 1000)
+        for encoding, data in bombs.items():
+            with pytest.raises(warc.UnreadableCapture, match="larger than 1000 bytes when decoded"):
+                warc.decode(data, encoding)
+
+
+def test_an_entry_knows_the_digest_of_its_record(tmp_path: Path) -> None:
+    writer = warc.Writer(tmp_path, "site", {}, compress=False)
+    made = writer.response("http://a.example/", DATE, 200, [(b"Content-Type", b"text/plain")], b"hello")
+    writer.close()
+    assert made.digest == "sha1:ZQYHLXU6LL2UY2FYMVYWL6WISJI5CCED"  # as in GOLDEN
+    assert warc.read(tmp_path, "site").find("http://a.example/").digest == made.digest
+
+
+@pytest.fixture
+def scans(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were scanned, in order."""
+    found: list[Path] = []
+
+    def entries(path: Path) -> Iterator[warc.Entry]:
+        found.append(path)
+        return warc.entries(path)
+
+    monkeypatch.setattr(cache, "entries", entries)
+    return found
+
+
+def test_a_closed_file_is_scanned_once(tmp_path: Path, scans: list[Path]) -> None:
+    archive(tmp_path / "raw")
+    path, index = tmp_path / "raw/site-00000.warc.gz", tmp_path / "index"
+    expected = [(entry, canonical_url(entry.url, ("a",))) for entry in warc.entries(path)]
+    first, again = (list(warc.indexed(path, ("a",), index)) for _ in range(2))
+    assert first == again == expected
+    assert [type(cell) for cell in again[0][0].headers] == [tuple]
+    assert scans == [path]
+    assert [p.name for p in index.iterdir()] == ["site-00000.warc.gz.index"]
+
+
+def test_an_open_file_is_scanned_each_time(tmp_path: Path, scans: list[Path]) -> None:
+    writer = warc.Writer(tmp_path / "raw", "site", {})
+    writer.response("http://a.example/", DATE, 200, [], b"1")
+    for _ in range(2):
+        assert len(list(warc.indexed(writer.path, (), tmp_path / "index"))) == 1
+    assert len(scans) == 2
+    assert not (tmp_path / "index").exists()
+
+
+def cut(index: Path) -> None:
+    index.write_bytes(index.read_bytes()[:-9])
+
+
+def flip(index: Path) -> None:
+    data = bytearray(index.read_bytes())
+    data[len(data) // 2] ^= 1
+    index.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut,
+        flip,
+        lambda index: index.write_bytes(b""),
+        lambda index: index.write_bytes(zlib.compress(b"[1, 2]")),
+        lambda index: index.write_bytes(zlib.compress(b"{}")),
+        lambda index: os.utime(index.parent.parent / "raw/site-00000.warc.gz", ns=(5, 5)),
+        lambda index: index.write_bytes(
+            zlib.compress(zlib.decompress(index.read_bytes()).replace(b"site-00000", b"site-00001", 1))
+        ),
+    ],
+    ids=["cut", "flipped", "empty", "a list", "no key", "touched archive", "of another file"],
+)
+def test_an_index_that_does_not_hold_is_made_anew(tmp_path: Path, scans: list[Path], damage: Callable[[Path], None]) -> None:
+    archive(tmp_path / "raw")
+    path = tmp_path / "raw/site-00000.warc.gz"
+    expected = list(warc.indexed(path, (), tmp_path / "index"))
+    damage(tmp_path / "index/site-00000.warc.gz.index")
+    assert list(warc.indexed(path, (), tmp_path / "index")) == expected
+    assert list(warc.indexed(path, (), tmp_path / "index")) == expected
+    assert len(scans) == 2
+
+
+def test_an_index_of_other_code_or_tracking_is_made_anew(
+    tmp_path: Path, scans: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive(tmp_path / "raw")
+    path = tmp_path / "raw/site-00000.warc.gz"
+    list(warc.indexed(path, (), tmp_path / "index"))
+    list(warc.indexed(path, ("a",), tmp_path / "index"))
+    (tmp_path / "other.py").write_text("# other code")
+    monkeypatch.setattr(reading, "__file__", str(tmp_path / "other.py"))
+    list(warc.indexed(path, ("a",), tmp_path / "index"))
+    assert len(scans) == 3
+
+
+def test_a_damaged_archive_leaves_no_index(tmp_path: Path) -> None:
+    archive(tmp_path / "raw")
+    path = tmp_path / "raw/site-00000.warc.gz"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(SenguError, match="damaged archive file"):
+        list(warc.indexed(path, (), tmp_path / "index"))
+    assert not (tmp_path / "index").exists()

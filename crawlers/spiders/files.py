@@ -48,9 +48,10 @@ class FilesSpider(Spider):
             if file.failure:
                 self.failures[file.url] = Failed(file.url, "", MEDIA, file.failure)
             else:
-                # the cache asks by this header whether the file has changed
+                # the cache asks by these headers whether the file has changed
                 meta = {STEPS: MEDIA, PAGE: ""}
-                yield Request(file.url, headers={"File-Modified": file.modified}, errback=self.failed, meta=meta)
+                headers = {"File-Modified": file.modified} | ({"File-Device": self.device} if self.device else {})
+                yield Request(file.url, headers=headers, errback=self.failed, meta=meta)
 
     def parse(self, response: Response, **kwargs: Any) -> list[Any]:
         self.media_count += 1

@@ -16,7 +16,9 @@ class Folder:
         self.site, self.folder = site, folder
 
     def files(self) -> Iterator[File]:
-        for path in sorted(self.folder.rglob("*")):
+        unread: list[OSError] = []
+        names = (Path(top) / name for top, _, files in os.walk(self.folder, onerror=unread.append) for name in files)
+        for path in sorted(names):
             relative = path.relative_to(self.folder)
             if any(part.startswith(".") for part in relative.parts):
                 continue
@@ -26,6 +28,12 @@ class Folder:
                     yield File(url, _modified(path))
             except OSError as error:  # gone since the folder was listed, or not ours to read
                 yield File(url, "", str(error))
+        for problem in unread:
+            yield File(
+                f"file://{self.site}/{quote(os.path.relpath(os.fsencode(problem.filename), os.fsencode(self.folder)))}/",
+                "",
+                str(problem),
+            )
 
     def read(self, url: str) -> tuple[bytes, str]:
         path = self.folder / os.fsdecode(unquote_to_bytes(urlsplit(url).path.lstrip("/")))

@@ -76,7 +76,10 @@ class GenericSpider(Spider):
         for url in self.start_urls:
             yield self._request(url, "", 0)
         for row in self.again:
-            yield self._request(row.url, row.page, row.steps)
+            try:
+                yield self._request(row.url, row.page, row.steps)
+            except ValueError:  # what is no address is listed again by the page that shows it
+                continue
 
     def parse(self, response: Response, **kwargs: Any) -> list[Any]:
         # a list, not a generator: what one page yields is queued in one piece, so the order of requests is always the same

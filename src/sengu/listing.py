@@ -24,7 +24,8 @@ def add_site(path: Path, name: str, site: dict[str, Any]) -> None:
     new = [f"{indent}{line}\n" for line in block.getvalue().splitlines()]
     start = _line_of_sites(lines)
     head = lines[start] if sites else "sites:\n"
-    _write(path, [*lines[:start], head, *new, *lines[start + 1 :]], name)
+    expected = params.document(path) | {"sites": {**params.document(path)["sites"], name: site}}
+    _write(path, [*lines[:start], head, *new, *lines[start + 1 :]], expected, name)
 
 
 def remove_site(path: Path, name: str) -> None:
@@ -39,7 +40,8 @@ def remove_site(path: Path, name: str) -> None:
     rest = lines[:start] + lines[end:]
     if len(sites) == 1:
         rest[_line_of_sites(rest)] = "sites: {}\n"
-    _write(path, rest)
+    document = params.document(path)
+    _write(path, rest, document | {"sites": {key: site for key, site in document["sites"].items() if key != name}})
 
 
 def _read(path: Path) -> tuple[list[str], CommentedMap]:
@@ -55,10 +57,12 @@ def _line_of_sites(lines: list[str]) -> int:
     return next(number for number, line in enumerate(lines) if line.startswith("sites:"))
 
 
-def _write(path: Path, lines: list[str], added: str = "") -> None:
+def _write(path: Path, lines: list[str], expected: dict[str, Any], added: str = "") -> None:
+    """Replaces the file, if it then says what it should: text is cut more easily than it is understood."""
     with replaced_file(path) as partial:
         partial.write_text("".join(lines), encoding="utf-8")
-        params.section("sites", dict[str, Any], partial)
+        if params.document(partial) != expected:
+            raise SenguError(f"{path}: the list of sites is laid out in a way that cannot be edited here: edit it by hand")
         if added:
             params.section(f"sites.{added}", params.Site, partial)
 

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from project import attempt, environment, run
-from served import CRAWL, JPEG, Site, fetch_of, page, write_params
+from served import CRAWL, JPEG, Site, failures, fetch_of, page, write_params
 
 from crawlers.demo import pictures
 from crawlers.demo.sites import Answer
@@ -172,6 +173,7 @@ def test_one_broken_address_does_not_cost_the_rest_of_the_page(work: Path, site:
     said = run(work, *CRAWL)
     assert "a.jpg" in captures(work)
     assert "not fetched: http://[b: not an address" in said
+    run(work, *CRAWL)  # which asks again for what failed
     run(work, sys.executable, "-m", "crawlers.extract", "web", "raw/web", "web.csv")
     assert "/a.jpg" in (work / "web.csv").read_text()
 
@@ -343,3 +345,75 @@ def test_pages_that_a_killed_crawl_archived_are_not_fetched_again(work: Path, si
     run(work, *CRAWL)
     assert not {site.url + path for path in site.paths()} & (archived - {f"{site.url}/robots.txt"})
     assert {entry.url for entry in warc.read(work / "raw/web", "web")} >= {site.url + name for name in pages}
+
+
+def test_a_server_that_is_gone_on_a_recrawl_is_an_error(work: Path, site: Site) -> None:
+    write_params(work, web=fetch_of(site, retries=0))
+    run(work, *CRAWL)
+    before = dvc_hash(work / "raw/web")
+    port = site.url.rpartition(":")[2]
+    write_params(work, web=fetch_of(site, retries=0, start=[f"http://127.0.0.1:{port}/", "http://127.0.0.1:9/"]))
+
+    def drop(request: Any) -> None:
+        request.close_connection = True
+        request.connection.shutdown(socket.SHUT_RDWR)
+
+    site.odd["/two"] = drop
+    done = attempt(work, *CRAWL)
+    assert done.returncode == 1
+    assert "/two?b=1&a=2" in failures(work)
+    assert dvc_hash(work / "raw/web") == before
+
+
+def test_a_page_that_moved_is_fetched_where_it_is_now(work: Path, site: Site) -> None:
+    def conditional(request: Any) -> None:
+        fresh = request.headers.get("If-Modified-Since") is not None
+        body = b"" if fresh else page('<img src="/d.jpg">').body
+        request.send_response(304 if fresh else 200)
+        for name, value in (("Content-Type", "text/html"), ("Last-Modified", "Sat, 05 Oct 2013 20:00:00 GMT")):
+            request.send_header(name, value)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    site.answers["/"] = page('<a href="/old">1</a>')
+    site.odd["/old"] = conditional
+    run(work, *CRAWL)
+    del site.odd["/old"]
+    site.answers["/old"] = Answer("text/html", b"", 301, "/new")
+    site.odd["/new"] = conditional
+    run(work, *CRAWL)
+    archive = warc.read(work / "raw/web", "web")
+    assert archive.find(f"{site.url}/new").status == 200
+    assert "/new" not in failures(work)
+
+
+def test_media_of_any_type_are_not_fetched_again(work: Path, site: Site) -> None:
+    site.answers["/a.jpg"] = Answer("binary/octet-stream", JPEG["a"])  # what S3 calls a file of which it was told nothing
+    run(work, *CRAWL)
+    site.seen.clear()
+    run(work, *CRAWL)
+    assert "/a.jpg" not in site.paths()
+
+
+def test_a_page_that_fails_again_after_its_file_was_closed(work: Path, site: Site) -> None:
+    names = [f"/{number}.jpg" for number in range(10)]
+    site.answers |= {name: Answer("image/jpeg", JPEG["a"] + name.encode()) for name in names}
+    site.answers["/"] = page('<a href="/busy">1</a><a href="/two">2</a>')
+    site.answers["/two"] = page("".join(f'<img src="{name}">' for name in names))
+    site.answers["/busy"] = Answer("text/html", b"busy", 503)
+    write_params(work, web=fetch_of(site, roll_over=0.004, retries=3))
+    said = run(work, *CRAWL)
+    assert failures(work)["/busy"] == "status 503"
+    assert site.paths().count("/busy") == 4
+    assert "Traceback" not in said
+
+
+def test_another_device_for_the_same_files_is_a_change(tmp_path: Path) -> None:
+    (tmp_path / "camera").mkdir()
+    (tmp_path / "camera/a.jpg").write_bytes(JPEG["a"])
+    for device in ("typo", "scope"):
+        write_params(tmp_path, web={"source": "folder", "folder": "camera", "device": device})
+        run(tmp_path, *CRAWL)
+    run(tmp_path, sys.executable, "-m", "crawlers.extract", "web", "raw/web", "web.csv")
+    assert tables.read(tmp_path / "web.csv", tables.Capture)["device"].tolist() == ["scope"]

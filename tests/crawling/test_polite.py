@@ -81,14 +81,6 @@ def test_robots_txt_is_obeyed_by_every_request_that_waited_for_it(work: Path, si
     assert {url for url, reason in failures(work).items() if "robots" in reason} == {"/private/", "/private/2", "/private/3"}
 
 
-def test_a_robots_txt_that_the_server_cannot_give_forbids_everything(work: Path, site: Site) -> None:
-    site.answers["/robots.txt"] = Answer("text/plain", b"", 500)
-    done = attempt(work, *CRAWL)
-    assert done.returncode == 1
-    assert set(site.paths()) == {"/robots.txt"}
-    assert "Forbidden by robots.txt" in done.stdout
-
-
 @pytest.mark.parametrize(("opt_outs", "taken"), [("honour", set()), ("ignore", {"/a.jpg", "/b.jpg", "/d.jpg"})])
 @pytest.mark.parametrize("where", ["meta", "header"])
 def test_the_media_of_a_page_that_opted_out_are_not_taken(
@@ -131,11 +123,33 @@ def test_a_picture_that_opted_out_is_not_archived(work: Path, site: Site) -> Non
     [
         ("noai", True), ("noindex, NoImageAI", True), ("otherbot: noai", False), ("otherbot: noindex, noai", False),
         ("sengu: noai", True), ("otherbot: noindex, sengu: noai", True), ("noindex", False), ("*: noai", True),
-        ("max-snippet: 5, noai", True), ("noaim", False),
+        ("max-snippet: 5, noai", True), ("noaim", False), ("noindex; noai", True),
+        ("unavailable_after: Wed, 25 Jun 2025 15:00:00 GMT, noai", True),
     ],
 )  # fmt: skip
 def test_headers_that_opt_out(header: str, expected: bool) -> None:
     assert bool(opted_out(HtmlResponse("http://a.example/", headers={"X-Robots-Tag": header}))) == expected
+
+
+@pytest.mark.parametrize("content", ["noai", "noindex,\n\tnoai", "noindex;NoAI", "noindex noimageai", "NOINDEX,\tNOAI"])
+def test_meta_tags_that_opt_out(content: str) -> None:
+    page = HtmlResponse("http://a.example/", body=f'<meta name="ROBOTS" content="{content}">'.encode())
+    assert opted_out(page)
+
+
+@pytest.mark.parametrize("kind", ["dropped", "429", "500"])
+def test_a_robots_txt_that_cannot_be_fetched_forbids_everything(work: Path, site: Site, kind: str) -> None:
+    write_params(work, web=fetch_of(site, retries=0))
+
+    def drop(request: BaseHTTPRequestHandler) -> None:
+        request.close_connection = True
+        request.connection.shutdown(socket.SHUT_RDWR)
+
+    site.odd["/robots.txt"] = drop if kind == "dropped" else Odd(int(kind), {})
+    done = attempt(work, *CRAWL)
+    assert done.returncode == 1
+    assert set(site.paths()) == {"/robots.txt"}
+    assert "robots.txt cannot be fetched: " in failures(work)["/"]
 
 
 PRIVATE = ("http://127.0.0.1:{port}/d.jpg", "http://localhost:{port}/d.jpg", "http://2130706433:{port}/d.jpg",

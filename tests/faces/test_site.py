@@ -128,3 +128,13 @@ def test_the_list_shows_source_spider_size_and_last_crawl(tmp_path: Path) -> Non
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line[5])
     (folder / ".sengu/crawls/camera.json").unlink()  # crawled elsewhere, and pulled
     assert re.search(r"camera .*T\d\d:\d\d:\d\dZ$", run(folder, "sengu", "site", "list"), re.MULTILINE)
+
+
+def test_a_list_that_cannot_be_cut_safely_is_left_alone(folder: Path) -> None:
+    text = "sites:\n  a:\n    fetch: { source: folder, folder: x }\n"
+    text += "  b:\n    fetch: { source: folder, folder: y }\n  # odd\n    read: { tags: t }\n"
+    (folder / "params.yaml").write_text(text)
+    done = attempt(folder, "sengu", "site", "remove", "b")
+    assert done.returncode == 1
+    assert "edit it by hand" in done.stdout
+    assert (folder / "params.yaml").read_text() == text

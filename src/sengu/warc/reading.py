@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -22,6 +23,8 @@ KNOWN_HEADERS = (
     "file-modified", "file-device", "file-name",
 )  # fmt: skip
 CAPTURES = WarcRecordType.response | WarcRecordType.resource
+OPEN = ".open"  # suffix of the one file that a crawl is writing
+MAX_DECODED = 1 << 29  # bytes; what is larger when decoded is a bomb, not a picture
 SCHEMES = ("http", "https", "file", "s3")  # crawlers archive their DNS look-ups too
 ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate", "br")
 ERRORS = 400
@@ -39,6 +42,7 @@ class Entry:
     fetched: str  # WARC-Date
     status: int  # HTTP status; 200 for a resource record
     headers: tuple[tuple[str, str], ...]  # those of KNOWN_HEADERS that it has; `headers` reads all
+    digest: str  # WARC-Block-Digest; empty text if the record has none
 
     def header(self, name: str) -> str:
         """The first value of a header, without regard to case; empty text if it is absent."""
@@ -72,15 +76,16 @@ def _entry(record: WarcRecord, path: Path) -> Entry | None:
     url = (record.headers["WARC-Target-URI"] or "").strip("<>")  # wget writes them
     if url.partition(":")[0].lower() not in SCHEMES:
         return None
+    digest = record.headers.get("WARC-Block-Digest") or ""
     if record.record_type == WarcRecordType.revisit:
         # "the same bytes as there": of the same URL nothing new, of another one as good as a redirect
         there = (record.headers.get("WARC-Refers-To-Target-URI") or "").strip("<>")
         place = (url, path, record.stream_pos, record.headers["WARC-Date"])
-        return Entry(*place, HTTPStatus.FOUND, (("Location", there),)) if there and there != url else None
+        return Entry(*place, int(HTTPStatus.FOUND), (("Location", there),), digest) if there and there != url else None
     is_http = record.http_headers is not None
     headers = [(name, value) for name, value in _headers(record) if name.lower() in KNOWN_HEADERS]
     status = (record.http_headers.status_code or 0) if is_http else HTTPStatus.OK
-    return Entry(url, path, record.stream_pos, record.headers["WARC-Date"], status, tuple(headers))
+    return Entry(url, path, record.stream_pos, record.headers["WARC-Date"], int(status), tuple(headers), digest)
 
 
 def _headers(record: WarcRecord) -> list[tuple[str, str]]:
@@ -101,6 +106,7 @@ class Archive:
         self.tracking = tuple(tracking)
         self._latest: dict[str, Entry] = {}
         self._earlier: dict[str, list[Entry]] = {}
+        self._spellings: dict[str, str] = {}  # URL as archived -> canonical: w3lib takes longer over one than a stage may
         for entry in found:
             self.add(entry)
 
@@ -110,17 +116,18 @@ class Archive:
     def __len__(self) -> int:
         return len(self._latest)
 
-    def add(self, entry: Entry) -> None:
-        key = self.canonical(entry.url)
+    def add(self, entry: Entry, canonical: str = "") -> None:
+        """Takes one more answer; `canonical` is its URL in that form, where it is known."""
+        key = self._spellings[entry.url] = canonical or self.canonical(entry.url)
         known = self._latest.get(key)
-        if known is not None and entry.status >= ERRORS > known.status:
+        if known is not None and (entry.status >= ERRORS > known.status or entry.status == HTTPStatus.NOT_MODIFIED):
             return
         if known is not None and known.status == HTTPStatus.OK:
             self._earlier.setdefault(key, []).append(known)
         self._latest[key] = entry
 
     def canonical(self, url: str) -> str:
-        return canonical_url(url, self.tracking)
+        return self._spellings.get(url) or canonical_url(url, self.tracking)
 
     def find(self, url: str) -> Entry | None:
         return self._latest.get(self.canonical(url))
@@ -138,14 +145,6 @@ class Archive:
                 return entry
             url = archived_url(urljoin(entry.url, safe_url_string(entry.header("Location").encode("latin-1"))))
         return None
-
-
-def read(folder: Path, site: str, tracking: Sequence[str] = ()) -> Archive:
-    """The archive of a site. Raises SenguError if there is none."""
-    paths = files(folder, site)
-    if not paths:
-        raise SenguError(f"{folder} holds no archive of site {site}: run `dvc repro crawl@{site}`, or `dvc pull`")
-    return Archive((entry for path in paths for entry in entries(path)), tracking)
 
 
 def info(path: Path) -> dict[str, str]:
@@ -167,41 +166,68 @@ def body(entry: Entry) -> bytes:
 
 def headers_and_body(entry: Entry) -> tuple[list[tuple[str, str]], bytes]:
     """All headers of an answer, and its body. Raises SenguError if the file is damaged."""
-    with entry.file.open("rb") as stream:
-        stream.seek(entry.offset)
-        try:
+    try:
+        with _place(entry).open("rb") as stream:
+            stream.seek(entry.offset)
             record = next(iter(ArchiveIterator(stream, record_types=CAPTURES, parse_http=False)))
             if "WARC-Block-Digest" in record.headers and not record.verify_block_digest():
                 raise OSError("its digest is wrong")
             if record.record_type == WarcRecordType.response:
                 record.parse_http(auto_decode="transfer")  # other crawlers archive the chunks
             return _headers(record), bytes(record.reader.read())
-        except (OSError, KeyError, StopIteration) as error:
-            raise SenguError(
-                f"{entry.file}: damaged record at byte {entry.offset}, {entry.url} ({error}): "
-                "restore the file with `dvc checkout` or `dvc pull`"
-            ) from error
+    except (OSError, KeyError, StopIteration) as error:
+        raise SenguError(
+            f"{entry.file}: damaged record at byte {entry.offset}, {entry.url} ({error}): "
+            "restore the file with `dvc checkout` or `dvc pull`"
+        ) from error
+
+
+def _place(entry: Entry) -> Path:
+    """The file of an entry; a crawl closes, and so renames, files whose entries it still holds."""
+    return entry.file if entry.file.exists() else entry.file.with_name(entry.file.name.removesuffix(OPEN))
 
 
 def payload(entry: Entry) -> bytes:
     """The decoded payload. Raises UnreadableCapture for an unknown or broken content encoding."""
-    encoded = body(entry)
-    encoding = entry.header("Content-Encoding").strip().lower()
+    return decode(body(entry), entry.header("Content-Encoding"))
+
+
+def decode(encoded: bytes, content_encoding: str) -> bytes:
+    """The payload of a body. Raises UnreadableCapture for an unknown or broken content encoding."""
+    encoding = content_encoding.strip().lower()
     if encoding not in ENCODINGS:
         raise UnreadableCapture(f"unknown content encoding {encoding}")
     if encoding in ("", "identity") or not encoded:
         return encoded
     try:
         if encoding.endswith("gzip"):
-            return gzip.decompress(encoded)
-        return brotli.decompress(encoded) if encoding == "br" else _inflate(encoded)
+            with gzip.open(BytesIO(encoded)) as stream:
+                decoded = stream.read(MAX_DECODED + 1)
+        elif encoding == "br":
+            brotli_stream = brotli.Decompressor()
+            decoded = brotli_stream.process(encoded, output_buffer_limit=MAX_DECODED + 1)
+            if len(decoded) <= MAX_DECODED and not brotli_stream.is_finished():
+                raise EOFError
+        else:
+            decoded = _inflate(encoded)
     except (zlib.error, OSError, EOFError, brotli.error) as error:
         raise UnreadableCapture(f"broken {encoding} encoding") from error
+    if len(decoded) > MAX_DECODED:
+        raise UnreadableCapture(f"larger than {MAX_DECODED} bytes when decoded")
+    return decoded
 
 
 def _inflate(data: bytes) -> bytes:
     """HTTP's "deflate" is zlib's format (RFC 9110), but many servers send the bare stream."""
     try:
-        return zlib.decompress(data)
+        return _inflated(data, zlib.MAX_WBITS)
     except zlib.error:
-        return zlib.decompress(data, -zlib.MAX_WBITS)
+        return _inflated(data, -zlib.MAX_WBITS)
+
+
+def _inflated(data: bytes, bits: int) -> bytes:
+    stream = zlib.decompressobj(bits)
+    decoded = stream.decompress(data, MAX_DECODED + 1)
+    if len(decoded) <= MAX_DECODED and not stream.eof:
+        raise zlib.error("cut off")
+    return decoded

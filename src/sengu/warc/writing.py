@@ -15,9 +15,9 @@ from pathlib import Path
 from fastwarc.warc import WarcRecord, WarcRecordType
 
 from sengu import members
-from sengu.warc.reading import KNOWN_HEADERS, Entry, files, info
+from sengu.errors import SenguError
+from sengu.warc.reading import KNOWN_HEADERS, OPEN, Entry, files, info
 
-OPEN = ".open"  # suffix of the one file that a crawl is writing
 CONTINUES = "continues"  # field of a warcinfo record: the file before this one of the same crawl
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,9 @@ class Writer:
             lost = members.mend(self.path)
             if lost:
                 logger.warning("%s: cut off %d bytes of a record that a killed crawl did not finish", self.path, lost)
+            if not self.path.stat().st_size:  # killed in its first record
+                self.path.unlink()
+                self.path = None
 
     def of_this_crawl(self) -> list[Path]:
         """The files that a killed crawl wrote and this one continues, in order."""
@@ -60,15 +63,18 @@ class Writer:
         lines = [f"HTTP/1.1 {status} {reason}".encode(), *(name + b": " + value for name, value in headers)]
         block = b"\r\n".join([*lines, b"", body])
         kind = {"Content-Type": "application/http; msgtype=response"}
-        offset = self._append(_record(WarcRecordType.response, date, block, {"WARC-Target-URI": url, **kind}), deflate)
+        record = _record(WarcRecordType.response, date, block, {"WARC-Target-URI": url, **kind})
+        offset, digest = self._append(record, deflate)
         texts = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
-        return Entry(url, self._file(), offset, date, status, tuple(pair for pair in texts if pair[0].lower() in KNOWN_HEADERS))
+        known = tuple(pair for pair in texts if pair[0].lower() in KNOWN_HEADERS)
+        return Entry(url, self._file(), offset, date, status, known, digest)
 
     def resource(self, url: str, date: str, headers: Mapping[str, str], body: bytes) -> Entry:
         """Appends the bytes of a file; `headers` are WARC headers such as its device and modification time."""
-        offset = self._append(_record(WarcRecordType.resource, date, body, {"WARC-Target-URI": url, **headers}), deflate=False)
+        record = _record(WarcRecordType.resource, date, body, {"WARC-Target-URI": url, **headers})
+        offset, digest = self._append(record, deflate=False)
         known = tuple(pair for pair in headers.items() if pair[0].lower() in KNOWN_HEADERS)
-        return Entry(url, self._file(), offset, date, HTTPStatus.OK, known)
+        return Entry(url, self._file(), offset, date, HTTPStatus.OK, known, digest)
 
     def copy(self, record: bytes, date: str, deflate: bool) -> None:
         """Appends a record of another archive as it is, headers, block and all."""
@@ -79,18 +85,30 @@ class Writer:
             self._stream.close()
             self._stream = None
         if self.path is not None:
-            self.path.rename(self.path.with_name(self.path.name.removesuffix(OPEN)))
+            closed = self.path.with_name(self.path.name.removesuffix(OPEN))
+            if not self.path.stat().st_size:  # the disk was full from the start
+                self.path.unlink()
+            elif closed.exists():
+                raise SenguError(f"{closed} is there already, and {self.path} would replace it: move one of them away")
+            else:
+                self.path.rename(closed)
             self.path = None
+
+    def _serial(self) -> int:
+        """One more than the highest: where a file is missing, the others keep their names."""
+        serials = [path.name.removeprefix(f"{self.site}-").partition(".")[0] for path in files(self.folder, self.site)]
+        return max((int(serial) for serial in serials if serial.isdigit()), default=-1) + 1
 
     def _file(self) -> Path:
         assert self.path is not None
         return self.path
 
-    def _append(self, record: WarcRecord, deflate: bool) -> int:
+    def _append(self, record: WarcRecord, deflate: bool) -> tuple[int, str]:
+        """The offset and the digest of the record."""
         stream = self._open(record.headers["WARC-Date"])
         offset = stream.tell()
         self._write(stream, self._identified(record, offset), deflate)
-        return offset
+        return offset, str(record.headers["WARC-Block-Digest"])
 
     def _open(self, date: str) -> FileIO:
         """The file to append to, at its end; a full one is closed first, a new one begins with its warcinfo."""
@@ -102,7 +120,7 @@ class Writer:
             self.close()
         if self._stream is not None:
             return self._stream
-        self.path = self.folder / f"{self.site}-{len(files(self.folder, self.site)):05}.warc.gz{OPEN}"
+        self.path = self.folder / f"{self.site}-{self._serial():05}.warc.gz{OPEN}"
         self._stream = FileIO(self.path, "ab")
         fields = self.fields | ({CONTINUES: previous} if previous else {})
         text = "".join(f"{key}: {value}\r\n" for key, value in fields.items()).encode()
