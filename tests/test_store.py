@@ -25,7 +25,7 @@ def test_all_sites_are_read_as_one(trees: Path) -> None:
 
 def test_a_missing_object_is_named_with_the_cure(trees: Path) -> None:
     (trees / "a" / FOO.path).unlink()
-    with pytest.raises(SenguError, match=rf"object {FOO} is missing .*dvc repro"):
+    with pytest.raises(SenguError, match=rf"object {FOO} is missing .*sengu objects heal"):
         ObjectStore.below(trees).read(FOO)
     with pytest.raises(SenguError, match="no tree at all"):
         ObjectStore.below(trees / "nothing").read(FOO)

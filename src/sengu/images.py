@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 # Pillow's name of a format -> the extension of its object ids
 EXTENSIONS = {
@@ -44,8 +44,11 @@ class NotAPicture(Exception):
     """Bytes that do not become an object; the text is the reason that goes into the rejected table."""
 
 
-def examine(data: bytes, max_pixels: int) -> Picture:
-    """Checks that `data` is one whole, decodable picture of at most `max_pixels`. Raises NotAPicture with the reason."""
+def examine(data: bytes, max_pixels: int, checks: bool = True) -> Picture:
+    """Checks that `data` is one whole, decodable picture of at most `max_pixels`. Raises NotAPicture with the reason.
+
+    Without `checks` only the header is read: a picture that is cut off behind it passes.
+    """
     if not data:
         raise NotAPicture("empty")
     with _pixel_limit(max_pixels):
@@ -53,7 +56,8 @@ def examine(data: bytes, max_pixels: int) -> Picture:
             with Image.open(BytesIO(data), formats=OPENED) as picture:
                 extension = EXTENSIONS[picture.format or ""]
                 width, height = picture.size
-                _pixels(picture)  # all that decode does, so that what is accepted here decodes there
+                if checks:
+                    _visible(picture)  # all that decode does, so that what is accepted here decodes there
         except UnidentifiedImageError:
             raise NotAPicture(_what_else(data)) from None
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -66,16 +70,20 @@ def examine(data: bytes, max_pixels: int) -> Picture:
 def decode(data: bytes) -> np.ndarray:
     """Pixels of a picture that `examine` accepted: uint8 RGB (height, width, 3), as a person sees it."""
     with _pixel_limit(None), Image.open(BytesIO(data), formats=OPENED) as picture:
-        return _pixels(picture)
+        return np.asarray(_visible(picture), dtype=np.uint8)
 
 
-def _pixels(picture: Image.Image) -> np.ndarray:
+def _visible(picture: Image.Image) -> Image.Image:
     picture.load()
+    upright = picture
     try:
-        upright = ImageOps.exif_transpose(picture)
+        if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # else Pillow would copy the picture
+            upright = ImageOps.exif_transpose(picture)
     except BROKEN:  # damaged EXIF says nothing of the orientation, and does no harm to the pixels
-        upright = picture
-    return np.asarray(_rgb(upright), dtype=np.uint8)
+        pass
+    if upright.mode == "RGB" and not upright.has_transparency_data:
+        return upright
+    return _rgb(upright)
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

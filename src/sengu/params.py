@@ -36,6 +36,8 @@ Rate = Annotated[float, Field(gt=0)]
 Value = Annotated[int, Field(ge=0)]
 Megabytes = Annotated[float, Field(gt=0)]  # of 1,000,000 bytes
 Pattern = Annotated[str, AfterValidator(_compiles)]
+# processes of this machine, or the address of a Dask scheduler
+Engine = Annotated[str, Field(pattern=r"^(processes|(tcp|tls|ws|wss)://[^\s/]+:[0-9]+)$")]
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
@@ -133,6 +135,7 @@ class Video:
 @dataclass(config=STRICT, frozen=True)
 class Objects:
     max_pixels: Count  # width times height above which a picture is rejected before decoding
+    checks: bool = True  # is every picture decoded, to see that it is whole? Without, only its header is read
     video: Video = field(default_factory=Video)
 
 
@@ -184,6 +187,7 @@ SECTIONS: Mapping[str, Any] = {
     "prepare": Prepare,
     "backbone": Backbone,
     "train": Train,
+    "engine": Engine,
 }
 
 
@@ -195,6 +199,11 @@ def section(name: str, kind: type[Section], path: Path = PARAMS) -> Section:
             raise SenguError(f"{path}: {'.'.join(keys[: position + 1])} is missing: add it, see params.yaml in the repository")
         value = value[key]
     return _validated(value, kind, name, path)
+
+
+def engine(path: Path = PARAMS) -> str:
+    """Where the file-parallel stages run. It is no dependency of any stage: the results are the same everywhere."""
+    return section("engine", Engine, path) if "engine" in document(path) else "processes"
 
 
 def document(path: Path = PARAMS) -> dict[str, Any]:

@@ -98,7 +98,8 @@ def work(tmp_path: Path, site: Site) -> Path:
 
 CRAWL = (sys.executable, "-m", "crawlers.crawl", "web", "raw/web", "failed/web.csv")
 EXTRACT = (sys.executable, "-m", "crawlers.extract", "web", "raw/web", "captures/web.csv")
-OBJECTS = (sys.executable, "-m", "sengu.stages.objects", "raw/web", "captures/web.csv", "tree", "index.csv", "rejected.csv")
+STORED = ("tree", "index.csv", "rejected.csv")
+OBJECTS = (sys.executable, "-m", "sengu.stages.objects", "raw/web", "captures/web.csv", "tombstones.csv", *STORED)
 
 
 def failures(folder: Path) -> dict[str, str]:

@@ -1,4 +1,8 @@
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_videos import recorded
@@ -7,6 +11,8 @@ from crawlers.demo import pictures
 from sengu import params, tables, warc
 from sengu.errors import SenguError
 from sengu.ids import ObjectId, url_id
+from sengu.outcomes import Outcomes
+from sengu.stages import objects as stage
 from sengu.stages.objects import objects
 from sengu.store import ObjectTree
 
@@ -99,3 +105,123 @@ def test_a_video_is_an_object_and_so_are_the_frames_asked_for(tmp_path: Path) ->
         (time, video.objectId, video.urlId) for time in (300, 1000, 1600)
     ]
     assert {path.name for path in tree.root.rglob("*.*") if path.is_file()} == {row.objectId for row in rows}
+
+
+SETTINGS = params.Objects(max_pixels=10**8)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The URLs whose payloads were read, in order; the work is done in this process."""
+    found: list[str] = []
+
+    def work(entries: Sequence[warc.Entry], *options: Any) -> list[Any]:
+        found.extend(entry.url.rpartition("/")[2] for entry in entries)
+        return original(entries, *options)
+
+    original = stage._work
+    monkeypatch.setattr(stage, "_work", work)
+    monkeypatch.setattr(stage, "Parallel", lambda **_: lambda calls: (f(*args, **kwargs) for f, args, kwargs in calls))
+    return found
+
+
+def journalled(archive: Path, urls: Iterable[str], settings: params.Objects = SETTINGS, until: int | None = None) -> list[Any]:
+    """The outcomes of a run with the journal beside the archive, sorted; one killed after `until` outcomes."""
+    tree = ObjectTree(archive.parent / "tree")
+    tree.root.mkdir(exist_ok=True)
+    with closing(Outcomes(archive.parent / "journal", stage._key(settings))) as journal:
+        found = objects({url_id(url): url for url in urls}, warc.read(archive, "a"), tree, settings, journal)
+        return sorted(islice(found, until), key=str)
+
+
+def test_a_rerun_reads_nothing_again(archive: Path, read: list[str]) -> None:
+    first = journalled(archive, ANSWERS)
+    # moved.jpg leads to 1.jpg
+    assert sorted(read) == ["1.jpg", "1.jpg", "empty.jpg", "odd.jpg", "png.jpg", "same.jpg"]
+    before, count = leaves(archive), len(read)
+    assert journalled(archive, ANSWERS) == first
+    assert len(read) == count
+    assert leaves(archive) == before
+
+
+def test_a_new_archive_file_is_all_that_is_read(archive: Path, read: list[str]) -> None:
+    journalled(archive, ANSWERS)
+    writer = warc.Writer(archive, "a", {})
+    writer.response("http://a.example/new.jpg", DATE, 200, [], pictures.jpeg(pictures.draw("dots", 3)))
+    writer.response(
+        "http://a.example/png.jpg", DATE, 200, [], pictures.jpeg(pictures.draw("dots", 4))
+    )  # the same URL, other bytes
+    writer.close()
+    read.clear()
+    urls = [*ANSWERS, "http://a.example/new.jpg"]
+    found = journalled(archive, urls)
+    assert sorted(read) == ["new.jpg", "png.jpg"]
+    (archive.parent / "journal").unlink()
+    assert journalled(archive, urls) == found
+
+
+def damage_size(archive: Path) -> None:
+    path = ObjectTree(archive.parent / "tree").path(ObjectId.of(PNG, "png"))
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [damage_size, lambda archive: ObjectTree(archive.parent / "tree").path(ObjectId.of(PNG, "png")).unlink()],
+    ids=["wrong size", "missing"],
+)
+def test_a_leaf_that_is_not_there_is_read_again(archive: Path, read: list[str], damage: Callable[[Path], None]) -> None:
+    first = journalled(archive, ANSWERS)
+    damage(archive)
+    read.clear()
+    assert journalled(archive, ANSWERS) == first
+    assert read == ["png.jpg"]
+    assert ObjectTree(archive.parent / "tree").path(ObjectId.of(PNG, "png")).read_bytes() == PNG
+
+
+def test_a_killed_run_goes_on_even_behind_half_a_line(archive: Path, read: list[str]) -> None:
+    urls = [f"http://a.example/{name}" for name in ("1.jpg", "png.jpg", "empty.jpg", "odd.jpg")]
+    journalled(archive, urls, until=3)
+    done = list(read)
+    assert len(done) == 3
+    journal = archive.parent / "journal"
+    journal.write_bytes(journal.read_bytes()[:-10])
+    read.clear()
+    found = journalled(archive, urls)
+    assert read[0] == done[-1]
+    assert len(read) == 2
+    read.clear()
+    assert journalled(archive, urls) == found
+    assert not read
+    journal.unlink()
+    assert journalled(archive, urls) == found
+
+
+def test_a_damaged_journal_is_begun_anew(archive: Path, read: list[str]) -> None:
+    first = journalled(archive, ANSWERS)
+    journal, count = archive.parent / "journal", len(read)
+    data = journal.read_bytes()
+    journal.write_bytes(data.replace(b"unknown", b"unknowm", 1))
+    assert journalled(archive, ANSWERS) == first
+    assert len(read) == 2 * count
+    assert sorted(journal.read_bytes().splitlines()) == sorted(data.splitlines())
+
+
+@pytest.mark.parametrize("settings", [params.Objects(max_pixels=10**7), params.Objects(max_pixels=10**8, checks=False)])
+def test_a_journal_of_other_settings_does_not_count(archive: Path, read: list[str], settings: params.Objects) -> None:
+    journalled(archive, ANSWERS)
+    count = len(read)
+    journalled(archive, ANSWERS, settings)
+    assert len(read) == 2 * count
+
+
+def test_without_checks_only_the_header_counts(archive: Path) -> None:
+    writer = warc.Writer(archive, "a", {})
+    writer.response("http://a.example/cut.jpg", DATE, 200, [], PICTURE[:-50])
+    writer.response("http://a.example/html.jpg", DATE, 200, [], b"<html>")
+    writer.close()
+    for checks, expected in ((True, "truncated"), (False, str(ObjectId.of(PICTURE[:-50], "jpg")))):
+        settings = params.Objects(max_pixels=10**8, checks=checks)
+        found = journalled(archive, ["http://a.example/cut.jpg", "http://a.example/html.jpg"], settings)
+        named = {getattr(row, "objectId", None) or row.reason for row in (o[0] if isinstance(o, list) else o for o in found)}
+        assert named == {expected, "html"}

@@ -10,7 +10,7 @@ import click
 import pandas as pd
 from tqdm import tqdm
 
-from sengu import merged, params, provenance, tables, verification, warc
+from sengu import merged, params, provenance, tables, tombstones, verification, warc
 from sengu.errors import SenguError
 from sengu.faces import erasing, exporting
 from sengu.ids import ObjectId
@@ -64,7 +64,7 @@ def heal(findings: Sequence[Finding]) -> list[Finding]:
         urls = index.loc[index["objectId"].isin(bad), "urlId"].unique()
         for url_id in tqdm(urls, desc=f"heal {site}", disable=None):
             entry = archive.resolve(str(captures.loc[url_id, "url"]))
-            stage.store(url_id, entry, ObjectTree(TREES / site), settings)
+            stage.store(url_id, entry, ObjectTree(TREES / site), settings, tombstones.erased())
     return [finding for finding in verify(params.site_names()) if finding.state != "foreign"]
 
 

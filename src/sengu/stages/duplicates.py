@@ -1,6 +1,5 @@
-"""Group the pictures that show the same pixels, and the frames of one video, so that a split can keep them together."""
+"""Group the pictures that show the same, resized, recompressed, cropped or marked, and the frames of one video."""
 
-import hashlib
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -8,51 +7,61 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from sengu import images, params, tables
+from sengu import images, neardup, params, tables
 from sengu.errors import run_program
+from sengu.fingerprints import RECORD, Journal, fingerprint, record
 from sengu.ids import ObjectId
 from sengu.store import ObjectStore
+
+JOURNAL = Path(".sengu/duplicates")
 
 logger = logging.getLogger("duplicates")
 
 
-def duplicates(objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[str, str]) -> pd.DataFrame:
+def duplicates(objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[str, str], journal: Path) -> pd.DataFrame:
     """The pictures that have duplicates, each with the smallest object id of its group.
 
-    `videos` gives the video of each frame, by object id: frames of one video are duplicates.
-
-    Exact for now: equal in every decoded pixel, whatever the bytes (a comment added, a lossless copy). Objects of equal
-    bytes are one object already. Objects without a duplicate are not listed.
+    `videos` gives the video of each frame, by object id: frames of one video are duplicates. So are pictures that are equal in
+    every decoded pixel, whatever their bytes, and those that are nearly equal (sengu.neardup). Objects without a duplicate are
+    not listed. The fingerprints of the pictures are kept in the folder `journal`; only new objects are read.
     """
-    ids = sorted(object_id for object_id in objects if not object_id.is_video)
-    prints = Parallel(n_jobs=-1, return_as="generator")(delayed(fingerprint)(object_id, store) for object_id in ids)
-    table = pd.DataFrame(
-        {"objectId": [str(i) for i in ids], "print": list(tqdm(prints, total=len(ids), desc="duplicates", disable=None))}
-    )
-    table["video"] = table["objectId"].map(videos).fillna(table["objectId"])
-    _, parts = connected_components(_links(len(table), table["print"], table["video"]), directed=False)
+    ids = sorted(str(object_id) for object_id in objects if not object_id.is_video)
+    table = pd.DataFrame({"objectId": ids}, dtype="str")
+    prints = fingerprints(ids, store, Journal(journal))
+    table["pixels"] = [pixels.tobytes() for pixels in prints["pixels"]]
+    table["video"] = [videos.get(object_id, object_id) for object_id in ids]
+    parts = neardup.groups(prints["hashes"], prints["thumbnail"], _links(table["pixels"], table["video"]))
     table["group"] = table.groupby(parts)["objectId"].transform("min")
     return table[table.duplicated("group", keep=False)]
 
 
-def _links(size: int, *columns: pd.Series) -> coo_array:
-    """A graph of rows in which equal cells of a column link their rows to the first of them."""
-    rows = np.arange(size)
+def fingerprints(ids: list[str], store: ObjectStore, journal: Journal) -> np.ndarray:
+    """The records (RECORD) of these object ids, in their order."""
+    known = journal.read(ids)
+    prints = np.zeros(len(ids), RECORD)
+    rows = {object_id: row for row, object_id in enumerate(ids)}
+    prints[[rows[name.decode()] for name in known["objectId"]]] = known
+    new = [row for row in range(len(ids)) if not prints["objectId"][row]]
+    made = Parallel(n_jobs=-1, return_as="generator")(delayed(_record)(ids[row], store) for row in new)
+    with journal.appending() as file:
+        for row, each in zip(new, tqdm(made, total=len(new), desc="duplicates", disable=None), strict=True):
+            file.write(each.tobytes())
+            prints[row] = each[0]
+    return prints
+
+
+def _record(object_id: str, store: ObjectStore) -> np.ndarray:
+    """Runs in a worker."""
+    return record(object_id, fingerprint(images.decode(store.read(ObjectId.parse(object_id)))))
+
+
+def _links(*columns: pd.Series) -> np.ndarray:
+    """Pairs of rows that link each row to the first with an equal cell, column by column: int (m, 2)."""
+    rows = np.arange(len(columns[0]))
     firsts = [pd.Series(rows).groupby(column.to_numpy()).transform("min").to_numpy() for column in columns]
-    links = (np.ones(size * len(columns), bool), (np.tile(rows, len(columns)), np.concatenate(firsts)))
-    return coo_array(links, shape=(size, size))
-
-
-def fingerprint(object_id: ObjectId, store: ObjectStore) -> str:
-    """SHA-1 of an object's decoded pixels and their shape. Runs in a worker."""
-    pixels = images.decode(store.read(object_id))
-    digest = hashlib.sha1(str(pixels.shape).encode(), usedforsecurity=False)
-    digest.update(pixels.tobytes())
-    return digest.hexdigest()
+    return np.stack([np.tile(rows, len(columns)), np.concatenate(firsts)], axis=1)
 
 
 def main(arguments: list[str]) -> None:
@@ -60,7 +69,8 @@ def main(arguments: list[str]) -> None:
     index = tables.read_sites(index_folder, params.site_names(), tables.IndexRow)
     frames = index[index["video"] != ""].drop_duplicates("objectId").set_index("objectId")["video"]
     objects = (ObjectId.parse(text) for text in index["objectId"].unique())
-    grouped = duplicates(objects, ObjectStore.below(trees), {str(frame): str(video) for frame, video in frames.items()})
+    videos = {str(frame): str(video) for frame, video in frames.items()}
+    grouped = duplicates(objects, ObjectStore.below(trees), videos, JOURNAL)
     tables.write(output, grouped, tables.Duplicate)
     logger.info("%d objects in %d groups", len(grouped), grouped["group"].nunique())
 

@@ -1,12 +1,12 @@
 """Join annotation sheets and page tags into one label per object, and list the objects whose sources disagree."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from sengu import params, tables
+from sengu import params, tables, tombstones
 from sengu.errors import SenguError, run_program
 
 logger = logging.getLogger("label")
@@ -56,11 +56,11 @@ def from_devices(captures: pd.DataFrame, index: pd.DataFrame, devices: Mapping[s
     ).drop_duplicates()
 
 
-def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str], erased: Collection[str] = ()) -> pd.DataFrame:
     """objectId, value, source of one annotation sheet, a CSV file with the columns objectId or filename, and value.
 
     `known` has the columns objectId, filename and video of every object; a value is a class name or its number. The file
-    name of a video stands for its frames too.
+    name of a video stands for its frames too. Lines of objects whose SHA-1 is among the `erased` are passed over.
     Raises SenguError naming the line of an unknown object or value.
     """
     sheet = tables.read_text(path)
@@ -72,6 +72,8 @@ def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str]) -> pd.Da
     frames = set(known.loc[known["video"] != "", "objectId"])
     rows = []
     for line, (name, value) in enumerate(zip(sheet[key], sheet["value"], strict=True), start=2):
+        if key == "objectId" and name.partition(".")[0] in erased:
+            continue
         if name not in objects:
             raise SenguError(
                 f"{path}:{line}: no object has the {key} {name!r}: correct the sheet, or crawl the site it comes from"
@@ -99,7 +101,7 @@ def check(settings: params.LabelParams) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    sheets, captures_folder, index_folder, labels_path, conflicts_path = map(Path, arguments)
+    sheets, erased_path, captures_folder, index_folder, labels_path, conflicts_path = map(Path, arguments)
     settings = params.section("label", params.LabelParams)
     check(settings)
     if not sheets.is_dir():
@@ -108,7 +110,8 @@ def main(arguments: list[str]) -> None:
     captures = tables.read_sites(captures_folder, sites, tables.Capture)
     index = tables.read_sites(index_folder, sites, tables.IndexRow)
     known = index[["site", "objectId", "urlId", "video"]].merge(captures[["site", "urlId", "filename"]], on=["site", "urlId"])
-    annotated = [from_sheet(path, known, settings.classes) for path in sorted(sheets.glob("*.csv"))]
+    erased = tombstones.erased(erased_path)
+    annotated = [from_sheet(path, known, settings.classes, erased) for path in sorted(sheets.glob("*.csv"))]
     nothing = pd.DataFrame({"objectId": [], "value": [], "source": []}).astype({"objectId": "str", "value": "int64"})
     labels, conflicts = label(
         pd.concat([nothing, *annotated]),
@@ -126,4 +129,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main, "SHEETS CAPTURES INDEX LABEL CONFLICTS")
+    run_program(main, "SHEETS TOMBSTONES CAPTURES INDEX LABEL CONFLICTS")

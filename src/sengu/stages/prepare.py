@@ -9,7 +9,7 @@ from joblib import Parallel, delayed
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
-from sengu import images, params, preprocess, tables
+from sengu import engine, images, params, preprocess, tables
 from sengu.atomic import replaced_folder
 from sengu.errors import SenguError, run_program
 from sengu.ids import ObjectId
@@ -39,10 +39,10 @@ def main(arguments: list[str]) -> None:
     if rows.empty:
         raise SenguError(f"{split} has no row to prepare: label objects, and run `dvc repro`")
     objects = [ObjectId.parse(text) for text in rows["objectId"]]
-    with replaced_folder(output) as partial:
+    with engine.running(params.engine()), replaced_folder(output) as partial:
         shape = (len(rows), settings.size, settings.size, 3)
         pixels = open_memmap(partial / PIXELS, mode="w+", dtype=np.uint8, shape=shape)
-        found = prepare(objects, ObjectStore.below(trees), settings)
+        found = prepare(objects, ObjectStore.below(trees.absolute()), settings)
         for i, picture in enumerate(tqdm(found, total=len(rows), desc="prepare", unit="example", disable=None)):
             pixels[i] = picture
         pixels.flush()

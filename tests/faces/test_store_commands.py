@@ -24,10 +24,10 @@ set -e
 for site in one two; do
   python -m crawlers.crawl $site data/raw/$site data/failed/$site.csv
   python -m crawlers.extract $site data/raw/$site data/captures/$site.csv
-  python -m sengu.stages.objects data/raw/$site data/captures/$site.csv \
+  python -m sengu.stages.objects data/raw/$site data/captures/$site.csv tombstones.csv \
     data/object/$site data/index/$site.csv data/rejected/$site.csv
 done
-python -m sengu.stages.label labels data/captures data/index data/label.csv data/label_conflicts.csv
+python -m sengu.stages.label labels tombstones.csv data/captures data/index data/label.csv data/label_conflicts.csv
 python -m sengu.stages.duplicates data/index data/object data/duplicates.csv
 """
 

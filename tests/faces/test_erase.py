@@ -1,0 +1,114 @@
+"""`sengu objects erase`, through to the cache and the remote of a real DVC repository."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from project import ROOT, attempt, copy_of_the_project, run
+
+from crawlers.demo import pictures
+from sengu import tables, tombstones, warc
+from sengu.ids import ObjectId
+
+KEPT, DOOMED = (pictures.jpeg(pictures.draw("dots", number)) for number in range(2))
+ID = str(ObjectId.of(DOOMED, "jpg"))
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two pictures of a folder: crawled, hashed, pushed; then one of them erased, and all that was printed done."""
+    top = tmp_path_factory.mktemp("erase")
+    folder = copy_of_the_project(top / "project")
+    (top / "camera").mkdir()
+    (top / "camera/kept.jpg").write_bytes(KEPT)
+    (top / "camera/doomed.jpg").write_bytes(DOOMED)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["sites"] = {"camera": {"fetch": {"source": "folder", "folder": "../camera"}}}
+    params["label"] = {"classes": ["cat", "dog"]}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "labels/mine.csv").write_text(f"objectId,value\n{ID},dog\n{ObjectId.of(KEPT, 'jpg')},cat\n")
+    (folder / "labels/files.csv").write_text("filename,value\nkept.jpg,cat\ndoomed.jpg,dog\n")
+    for name in ("dvc.lock", "datasets/dvc.lock"):
+        (folder / name).unlink()
+    run(folder, "dvc", "repro", "label")
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "all")
+    run(folder, "dvc", "push")
+    assert holders(top) == {"data/object", "cache", "remote", "archive", "camera"}
+    done = attempt(folder, "bash", "-c", f"sengu objects erase {ID[:10]} --yes --reason 'asked to' > commands.sh 2> said.txt")
+    assert done.returncode == 0, done.stdout + (folder / "said.txt").read_text()
+    return folder
+
+
+def holders(top: Path) -> set[str]:
+    """Which places hold the bytes of the doomed picture; archives store media as they are."""
+    found = set()
+    piece = DOOMED[100:400]
+    for name, place in {
+        "project/data/object": "data/object", "project/.dvc/cache": "cache", "sengu-remote": "remote",
+        "project/data/raw": "archive", "camera": "camera",
+    }.items():  # fmt: skip
+        if any(piece in path.read_bytes() for path in (top / name).rglob("*") if path.is_file()):
+            found.add(place)
+    return found
+
+
+def test_tree_and_archive_are_clean_at_once_and_every_other_record_stays(repository: Path) -> None:
+    assert not holders(repository.parent) & {"data/object", "archive"}
+    (entry,) = warc.read(repository / "data/raw/camera", "camera")
+    assert warc.payload(entry) == KEPT
+    assert (repository / "data/object/camera" / ObjectId.of(KEPT, "jpg").path).is_file()
+    assert ID.partition(".")[0] in tombstones.erased(repository / "tombstones.csv")
+    assert "asked to" in (repository / "tombstones.csv").read_text()
+
+
+def test_what_was_said_names_the_line_to_delete(repository: Path) -> None:
+    assert "delete labels/files.csv:3" in (repository / "said.txt").read_text()
+
+
+@pytest.mark.slow
+def test_nothing_brings_it_back_and_the_printed_commands_clean_cache_and_remote(repository: Path) -> None:
+    (repository / "labels/files.csv").write_text("filename,value\nkept.jpg,cat\n")
+    commands = (repository / "commands.sh").read_text().splitlines()
+    assert commands[0] == "dvc repro"
+    # one class is left, so training must stop; what comes before it must not
+    commands[0] = "dvc repro label"
+    (repository / "commands.sh").unlink()
+    (repository / "said.txt").unlink()
+    run(repository, "bash", "-e", "-c", "\n".join(commands))
+    assert holders(repository.parent) == {"camera"}
+    assert ID not in (repository / "data/label.csv").read_text()
+
+    # the folder still has it: neither a crawl, nor heal, nor a clone that pulls gets it back
+    run(repository, "dvc", "repro", "--force", "--single-item", "crawl@camera")
+    run(repository, "dvc", "repro", "label")
+    run(repository, "sengu", "objects", "heal")
+    assert holders(repository.parent) == {"camera"}
+    reasons = tables.read(repository / "data/failed/camera.csv", tables.Failed)["reason"]
+    assert reasons.tolist() == ["erased for good (tombstones.csv)"]
+    run(repository.parent, "git", "clone", "--quiet", "project", "clone")
+    run(repository.parent / "clone", "dvc", "pull", "--allow-missing")
+    assert not any(DOOMED[100:400] in path.read_bytes() for path in (repository.parent / "clone").rglob("*") if path.is_file())
+
+
+def test_commands_for_a_bucket_name_its_keys(repository: Path) -> None:
+    text = (repository / ".dvc/config").read_text()
+    try:
+        run(repository, "dvc", "remote", "add", "--default", "--force", "store", "s3://bucket/sengu")
+        run(repository, "dvc", "remote", "modify", "store", "endpointurl", "http://127.0.0.1:9")
+        script = "import json; from sengu.faces import erasing; print(json.dumps(erasing._commands(['a' * 32])))"
+        commands = json.loads(run(repository, "python", "-c", script).splitlines()[-1])
+    finally:
+        (repository / ".dvc/config").write_text(text)
+    assert commands[-1] == f"aws --endpoint-url http://127.0.0.1:9 s3 rm s3://bucket/sengu/files/md5/aa/{'a' * 30}"
+    assert re.fullmatch(rf"rm --force \S*/\.dvc/cache/files/md5/aa/{'a' * 30}", commands[-2])
+
+
+def test_without_a_yes_it_asks_and_no_means_no(repository: Path) -> None:
+    name = str(ObjectId.of(KEPT, "jpg"))
+    done = attempt(repository, "bash", "-c", f"echo n | sengu objects erase {name} --reason x")
+    assert done.returncode == 1
+    assert (repository / "data/object/camera" / ObjectId.of(KEPT, "jpg").path).is_file()
+    assert name.partition(".")[0] not in tombstones.erased(repository / "tombstones.csv")
