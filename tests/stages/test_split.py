@@ -80,6 +80,30 @@ def test_the_order_of_the_labels_does_not_matter(objects: dict[str, int], chance
     assert split(labels(*rows), NO_DUPLICATES, BARE).equals(split(labels(*shuffled), NO_DUPLICATES, BARE))
 
 
+@given(OBJECTS, OBJECTS, st.sampled_from([BARE, EXCLUDE]))
+def test_what_adding_pictures_can_change(objects: dict[str, int], more: dict[str, int], rule: params.Split) -> None:
+    """The byte alone decides where a key may stand: test or train, validation or train, or train. Which of a class's test keys
+    are cut to train depends on their place in the table only: the first n stay, n being the size of the smallest class."""
+    before = types(split(labels(*objects.items()), NO_DUPLICATES, rule))
+    after = types(split(labels(*{**more, **objects}.items()), NO_DUPLICATES, rule))
+    for key in objects:
+        held = {"test", "validation"} & {before[key], after[key]}
+        assert len(held) <= 1, "a key moved between test and validation"
+        low = int(key[38:40], 16)
+        assert {before[key], after[key]} <= {"train", "test" if low <= 24 else "validation" if low <= 49 else "train"}
+    for name in ("test", "validation"):
+        for value in set(objects.values()):
+            stood = [key for key in sorted(objects) if objects[key] == value and before[key] == name]
+            added = [key for key in more if key not in objects and more[key] == value and key < max(stood, default="")]
+            smallest_grew = {**more, **objects}
+            sizes = [
+                sum(after[key] == name for key in smallest_grew if smallest_grew[key] == other)
+                for other in set(smallest_grew.values())
+            ]
+            if not added and min(sizes) >= len(stood):
+                assert all(after[key] == name for key in stood), "a key left its place though nothing came before it"
+
+
 def test_overlapping_and_empty_ranges_are_refused() -> None:
     with pytest.raises(SenguError, match="overlap"):
         check(params.Split(dataset="v1", test=(0, 24), validation=(24, 49), leaks="keep"))

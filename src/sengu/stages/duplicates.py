@@ -9,7 +9,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from sengu import images, neardup, params, tables
+from sengu import engine, images, neardup, params, tables
 from sengu.errors import run_program
 from sengu.fingerprints import RECORD, Journal, fingerprint, record
 from sengu.ids import ObjectId
@@ -70,7 +70,9 @@ def main(arguments: list[str]) -> None:
     frames = index[index["video"] != ""].drop_duplicates("objectId").set_index("objectId")["video"]
     objects = (ObjectId.parse(text) for text in index["objectId"].unique())
     videos = {str(frame): str(video) for frame, video in frames.items()}
-    grouped = duplicates(objects, ObjectStore.below(trees), videos, JOURNAL)
+    with engine.running(params.engine()):
+        # absolute: a worker of a cluster stands in a directory of its own
+        grouped = duplicates(objects, ObjectStore.below(trees.absolute()), videos, JOURNAL)
     tables.write(output, grouped, tables.Duplicate)
     logger.info("%d objects in %d groups", len(grouped), grouped["group"].nunique())
 
