@@ -2,8 +2,8 @@
 
     python benchmarks/noop.py [--objects 100000] [--rounds 3]
 
-Both repositories have the same leaves, one stage that makes them and one that reads them. In Sengu's the tree is an output that is
-not cached, its leaves are in .dvcignore, and a table pins them; in the other it is an ordinary cached directory.
+Both repositories have the same leaves, one stage that makes them and one that reads them. In Sengu's the tree is an output
+that is not cached, its leaves are in .dvcignore, and a table pins them; in the other it is an ordinary cached directory.
 """
 
 import argparse

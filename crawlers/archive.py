@@ -117,8 +117,8 @@ class WarcStorage:
             self.of_this_crawl = set(left_open)
             paths += left_open[-1:]
         for path in paths:
-            for entry in warc.entries(path):
-                self.archive.add(entry)
+            for entry, canonical in warc.indexed(path, self.archive.tracking):
+                self.archive.add(entry, canonical)
 
     def close_spider(self, spider: Spider) -> None:
         if self.writer is not None:
