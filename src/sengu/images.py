@@ -26,6 +26,7 @@ EXTENSIONS = {
     "AVIF": "avif",
 }
 OPENED = [name for name in EXTENSIONS if name != "MPO"]  # which the JPEG reader finds out
+PLAIN = ("RGB", "L")  # modes that nothing can fail to bring to 8-bit RGB once they are loaded
 BACKGROUND = (255, 255, 255)
 # what Pillow raises on broken bytes, depending on the format
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError, ArithmeticError, struct.error)
@@ -57,7 +58,9 @@ def examine(data: bytes, max_pixels: int, checks: bool = True) -> Picture:
                 extension = EXTENSIONS[picture.format or ""]
                 width, height = picture.size
                 if checks:
-                    _visible(picture)  # all that decode does, so that what is accepted here decodes there
+                    picture.load()
+                    if picture.mode not in PLAIN or picture.has_transparency_data:
+                        _visible(picture)  # all that decode does, so that what is accepted here decodes there
         except UnidentifiedImageError:
             raise NotAPicture(_what_else(data)) from None
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
