@@ -40,6 +40,7 @@ class Publisher:
         except (ValueError, KeyError) as error:
             raise SenguError(f"{VARIABLE} is {address!r}: expected mqtt://host[:port][/topic]") from error
         client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        client.max_queued_messages_set(QUEUED)
         if parts.scheme == "mqtts":
             client.tls_set()
         if parts.username:
@@ -49,7 +50,6 @@ class Publisher:
         except OSError as error:
             logger.warning("MQTT broker %s:%s: %s; the crawl goes on without it", parts.hostname, port, error)
             return cls(None, "")
-        client.max_queued_messages_set(QUEUED)
         client.loop_start()
         return cls(client, f"{parts.path.strip('/') or 'sengu'}/{site}")
 
