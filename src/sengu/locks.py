@@ -36,12 +36,16 @@ def forget(names: Iterable[str], lock: Path = LOCK) -> None:
             dump_yaml(partial, {"schema": "2.0", "stages": kept})
 
 
+def md5(path: Path) -> str:
+    """Lower-case hex MD5 of a file, by which DVC knows it; an archive file is not read into memory as a whole."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
 def dvc_hash(folder: Path) -> str:
     """The hash that DVC gives to a folder: the MD5 of its sorted JSON list of files and their MD5s, with `.dir` added."""
     listing = [
-        {"md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(), "relpath": path.relative_to(folder).as_posix()}
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        {"md5": md5(path), "relpath": path.relative_to(folder).as_posix()} for path in sorted(folder.rglob("*")) if path.is_file()
     ]
     listing.sort(key=lambda file: file["relpath"])
     return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"

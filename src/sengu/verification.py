@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sengu.ids import OBJECT_ID, ObjectId
+from sengu.ids import ObjectId
 
 CHUNK = 1 << 20
 
@@ -42,12 +42,6 @@ def sha1(path: Path) -> str:
     """Lower-case hex SHA-1 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.sha1(usedforsecurity=False)).hexdigest()
-
-
-def object_of(finding: Finding) -> ObjectId | None:
-    """The object that a finding is about; None for a foreign file of another name."""
-    name = finding.path.rpartition("/")[2]
-    return ObjectId.parse(name) if OBJECT_ID.fullmatch(name) else None
 
 
 def _files(root: Path) -> Iterator[str]:

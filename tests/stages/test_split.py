@@ -91,17 +91,13 @@ def test_what_adding_pictures_can_change(objects: dict[str, int], more: dict[str
         assert len(held) <= 1, "a key moved between test and validation"
         low = int(key[38:40], 16)
         assert {before[key], after[key]} <= {"train", "test" if low <= 24 else "validation" if low <= 49 else "train"}
-    for name in ("test", "validation"):
-        for value in set(objects.values()):
-            stood = [key for key in sorted(objects) if objects[key] == value and before[key] == name]
-            added = [key for key in more if key not in objects and more[key] == value and key < max(stood, default="")]
-            smallest_grew = {**more, **objects}
-            sizes = [
-                sum(after[key] == name for key in smallest_grew if smallest_grew[key] == other)
-                for other in set(smallest_grew.values())
-            ]
-            if not added and min(sizes) >= len(stood):
-                assert all(after[key] == name for key in stood), "a key left its place though nothing came before it"
+    everything = {**more, **objects}
+    for name, (first, last) in (("test", BARE.test), ("validation", BARE.validation)):
+        held_out = {value: [k for k in sorted(everything) if everything[k] == value and first <= int(k[38:40], 16) <= last]
+                    for value in set(everything.values())}  # fmt: skip
+        smallest = min(len(keys) for keys in held_out.values())
+        for keys in held_out.values():
+            assert [after[key] for key in keys] == [name] * smallest + ["train"] * (len(keys) - smallest)
 
 
 def test_overlapping_and_empty_ranges_are_refused() -> None:

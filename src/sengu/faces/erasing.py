@@ -1,6 +1,5 @@
 """Objects -> erased for good: from the trees, from the archives, and listed so that nothing brings them back."""
 
-import hashlib
 import json
 import shlex
 import subprocess
@@ -35,7 +34,7 @@ def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> tuple
     for site in params.site_names():
         changed = False
         for path in tqdm(warc.files(DATA / "raw" / site, site), desc=f"erase {site}", unit="file", disable=None):
-            before = _md5(path)
+            before = locks.md5(path)
             urls = warc.erase(path, {object_id.sha1 for object_id in doomed})
             if urls:
                 changed = True
@@ -109,8 +108,3 @@ def _commands(md5s: Sequence[str]) -> list[str]:
             else:
                 commands.append(f"# delete {remote.fs.unstrip_protocol(place)} with the tool of that storage")
     return commands
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,7 +1,6 @@
 """`sengu objects`: what is known of an object, the merged view, verification, healing and export."""
 
 import json
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +19,6 @@ from sengu.verification import Finding
 
 DATA = Path("data")
 TREES = DATA / "object"
-
-logger = logging.getLogger("objects")
 
 
 def named(text: str, store: ObjectStore) -> ObjectId:
@@ -43,18 +40,18 @@ def named(text: str, store: ObjectStore) -> ObjectId:
 
 
 def verify(sites: Sequence[str]) -> list[Finding]:
-    """Every file of the trees of some sites that is not as their index says."""
-    found = []
+    """Every file of the trees of some sites that is not as their index says; erased objects are not missed."""
+    found, erased = [], tombstones.erased()
     for site in sites:
         index = tables.read(DATA / "index" / f"{site}.csv", tables.IndexRow)
         indexed = (ObjectId.parse(name) for name in index["objectId"].unique())
-        found += verification.verify(site, TREES / site, indexed)
+        found += verification.verify(site, TREES / site, (one for one in indexed if one.sha1 not in erased))
     return found
 
 
 def heal(findings: Sequence[Finding]) -> list[Finding]:
     """Restores what is missing or damaged from the archives; returns what still is not as it should be."""
-    settings = params.section("objects", params.Objects)
+    settings, erased = params.section("objects", params.Objects), tombstones.erased()
     wanted = [finding for finding in findings if finding.state != "foreign"]
     for site in sorted({finding.site for finding in wanted}):
         bad = {finding.path.rpartition("/")[2] for finding in wanted if finding.site == site}
@@ -64,8 +61,12 @@ def heal(findings: Sequence[Finding]) -> list[Finding]:
         urls = index.loc[index["objectId"].isin(bad), "urlId"].unique()
         for url_id in tqdm(urls, desc=f"heal {site}", disable=None):
             entry = archive.resolve(str(captures.loc[url_id, "url"]))
-            stage.store(url_id, entry, ObjectTree(TREES / site), settings, tombstones.erased())
-    return [finding for finding in verify(params.site_names()) if finding.state != "foreign"]
+            stage.store(url_id, entry, ObjectTree(TREES / site), settings, erased)
+    return [finding for finding in wanted if not _is_whole(TREES / finding.site / finding.path)]
+
+
+def _is_whole(path: Path) -> bool:
+    return path.is_file() and verification.sha1(path) == ObjectId.parse(path.name).sha1
 
 
 def _table(findings: Sequence[Finding]) -> str:
