@@ -60,7 +60,7 @@ def test_stage_module_and_params_share_a_name(name: str) -> None:
     expected = "dataset" if re.fullmatch(r"v\d+", name) else name
     assert module(stage).rpartition(".")[2] == expected
     sections = {param.partition(".")[0] for param in stage.get("params", [])}
-    of_site = {"sites"} if name in ("crawl", "extract", "objects") else set()
+    of_site = {"sites"} if name in ("crawl", "extract", "objects") else {"label"} if expected == "dataset" else set()
     assert sections == of_site | ({name} & set(SECTIONS))
 
 

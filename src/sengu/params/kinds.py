@@ -1,0 +1,28 @@
+"""The kinds of values that stand in params.yaml, with their limits."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return pattern
+
+
+Count = Annotated[int, Field(ge=1)]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Ratio = Annotated[float, Field(gt=0, le=1)]
+Value = Annotated[int, Field(ge=0)]
+Megabytes = Annotated[float, Field(gt=0)]  # of 1,000,000 bytes
+Pattern = Annotated[str, AfterValidator(_compiles)]
+# processes of this machine, or the address of a Dask scheduler
+Engine = Annotated[str, Field(pattern=r"^(processes|(tcp|tls|ws|wss)://[^\s/]+:[0-9]+)$")]
