@@ -4,10 +4,11 @@ A row type is a frozen dataclass whose fields are the columns, in order. Errors 
 """
 
 import csv
-from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from io import BytesIO, StringIO
+from io import StringIO
+from itertools import islice
+from operator import lt
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
@@ -23,9 +24,7 @@ Row = TypeVar("Row")
 
 TYPES = ("train", "validation", "test", "excluded")
 
-HEX, LETTERS = (
-    np.isin(np.arange(256), list(allowed)) for allowed in (b"0123456789abcdef", b"0123456789abcdefghijklmnopqrstuvwxyz")
-)
+HEX, LETTERS = b"0123456789abcdef", b"0123456789abcdefghijklmnopqrstuvwxyz"
 NAMES = ("objectId", "group")  # columns of object ids
 FEW = ("value", "type")  # columns of few different cells
 # column name -> (pattern that every cell must match, what the user is told was expected)
@@ -182,8 +181,9 @@ def read_text(path: Path) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise SenguError(f"{path}:{line}: not a CSV file in UTF-8: {error}") from error
-    if _is_plain(data):
-        return pd.read_csv(BytesIO(data), dtype="str", keep_default_na=False, engine="c")
+    plain = _plain(text)
+    if plain is not None:
+        return plain
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     rows = []
     try:
@@ -199,41 +199,43 @@ def read_text(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=header, dtype="str")
 
 
-def _is_plain(data: bytes) -> bool:
-    """Is it a table without quotes? Then pandas' parser may read it, which is ten times faster, but passes over faults.
+def _plain(text: str) -> pd.DataFrame | None:
+    """A table without quotes: its cells are what lies between commas and line ends, which is found ten times faster.
 
-    Only if no cell is quoted, no line is empty or ends oddly, and every line has as many commas as the first.
+    None if a cell is quoted, a line is empty or ends oddly, or has not as many commas as the first.
     """
-    odd = (b'"', b"\r", b"\0", b"\n\n")
-    if data.startswith((b"\n", BOM_UTF8)) or not data.endswith(b"\n") or any(part in data for part in odd):
-        return False
-    letters = np.frombuffer(data, np.uint8)
-    commas = np.searchsorted(np.flatnonzero(letters == ord(",")), np.flatnonzero(letters == ord("\n")))
-    names = data[: data.index(b"\n")].split(b",")
-    as_many = commas == (len(names) - 1) * np.arange(1, len(commas) + 1)
-    return bool(as_many.all()) and len(set(names)) == len(names)
+    if not text.endswith("\n") or any(letter in text for letter in '"\r\0') or text.startswith("\n"):
+        return None
+    names = text[: text.index("\n")].split(",")
+    width = len(names)
+    if len(set(names)) < width or (width == 1 and "\n\n" in text):
+        return None
+    cells = text.replace("\n", ",\n,").split(",")
+    ends = cells[width :: width + 1]
+    if len(cells) != len(ends) * (width + 1) + 1 or ends.count("\n") != len(ends):
+        return None
+    return pd.DataFrame({name: pd.array(cells[width + 1 + i : -1 : width + 1], dtype="str") for i, name in enumerate(names)})
 
 
 def write(path: Path, table: pd.DataFrame, row_type: type) -> None:
     """Writes a table of `row_type`, sorted by its columns, without an index, atomically."""
     names = columns(row_type)
     with replaced_file(path) as partial:
-        # csv quotes no lone carriage return, but takes one for the end of a line when it reads
-        first = table[names[0]].to_numpy()
-        if not table[names[0]].is_monotonic_increasing or (first[1:] == first[:-1]).any():
+        first = table[names[0]].tolist()
+        if not all(map(lt, first, islice(first, 1, None))):
             table = table.sort_values(names, kind="stable")
         cells = [table[name].tolist() for name in names]
         texts = [
             column if table[name].dtype == "str" else list(map(str, column)) for name, column in zip(names, cells, strict=True)
         ]
         plain = "\n".join([",".join(names), *map(",".join, zip(*texts, strict=True)), ""])
+        lines = len(table) + 1
+        # no cell adds a comma or a line of its own, nor needs quotes for another reason
+        is_plain = plain.count("\n") == lines and plain.count(",") == lines * (len(names) - 1) and len(names) > 1
+        if is_plain and '"' not in plain and "\r" not in plain:
+            partial.write_bytes(plain.encode())
+            return
         with partial.open("w", encoding="utf-8", newline="") as stream:
-            lines = len(table) + 1
-            counts = (plain.count("\n"), plain.count(","))
-            # no cell adds a comma or a line of its own, nor needs quotes for another reason
-            if counts == (lines, lines * (len(names) - 1)) and '"' not in plain and "\r" not in plain and len(names) > 1:
-                stream.write(plain)
-                return
             # csv quotes no lone carriage return, but takes one for the end of a line when it reads
             quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if "\r" in plain else csv.QUOTE_MINIMAL
             writer = csv.writer(stream, lineterminator="\n", quoting=quoting)
@@ -270,11 +272,12 @@ def _checked(cells: pd.Series, is_number: bool, path: Path) -> pd.Series:
 
 def _are_object_ids(cells: pd.Series) -> bool:
     """Is every cell an object id? A quick look at a million; what it does not pass is looked at one by one."""
+    texts = cells.tolist()
+    if set(map(len, texts)) != {44}:  # extensions of three letters, which nearly all have
+        return False
     try:
-        ids = cells.to_numpy().astype("S")
+        letters = np.frombuffer("".join(texts).encode("ascii"), np.uint8).reshape(len(texts), 44)
     except UnicodeEncodeError:
         return False
-    if ids.dtype.itemsize != 44 or len(ids) == 0:  # extensions of three letters, which nearly all have
-        return False
-    letters = ids.view(np.uint8).reshape(len(ids), 44)
-    return bool(HEX[letters[:, :40]].all() and (letters[:, 40] == ord(".")).all() and LETTERS[letters[:, 41:]].all())
+    parts = ((letters[:, :40], HEX), (letters[:, 40:41], b"."), (letters[:, 41:], LETTERS))
+    return not any(part.tobytes().translate(None, allowed) for part, allowed in parts)

@@ -27,8 +27,8 @@ def split(labels: pd.DataFrame, duplicates: pd.DataFrame, rule: params.Split) ->
     """
     is_sorted = labels["objectId"].is_monotonic_increasing
     table = labels.reset_index(drop=True) if is_sorted else labels.sort_values("objectId", ignore_index=True)
-    ids = table["objectId"].to_numpy().astype("S")
-    letters = ids.view(np.uint8).reshape(len(table), -1)
+    values = table["value"].to_numpy()
+    letters = table["objectId"].to_numpy().astype("S").view(np.uint8).reshape(len(table), -1)
     low_byte = DIGITS[letters[:, 38]] * 16 + DIGITS[letters[:, 39]]
     types = np.full(len(table), "train", dtype=object)
     for name in HELD_OUT:
@@ -36,12 +36,12 @@ def split(labels: pd.DataFrame, duplicates: pd.DataFrame, rule: params.Split) ->
         types[(low_byte >= first) & (low_byte <= last)] = name
     extensions = np.ascontiguousarray(letters[:, 41:]).view(f"S{letters.shape[1] - 41}").ravel()
     types[np.isin(extensions, [extension.encode() for extension in VIDEOS])] = "excluded"
-    table["type"] = types
     for name in HELD_OUT:
-        held = table[table["type"] == name]
-        smallest = held["value"].value_counts().reindex(table["value"].unique(), fill_value=0).min()
-        surplus = held.index[held.groupby("value").cumcount() >= smallest]
-        table.loc[surplus, "type"] = "train"
+        places = [np.flatnonzero((types == name) & (values == value)) for value in np.unique(values)]
+        smallest = min(map(len, places), default=0)
+        for place in places:
+            types[place[smallest:]] = "train"
+    table["type"] = pd.array(types, dtype="str")
     return _without_leaks(table, duplicates) if rule.leaks == "exclude" else table
 
 
