@@ -1,0 +1,76 @@
+"""A release of a few kilobytes, for tests of what uses one: hand-made, without TensorFlow."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from sengu import release
+
+CLASSES = ("dark", "bright")
+
+
+def tiny_model(classes: int = 2, dimensions: int = 8) -> onnx.ModelProto:
+    """A model that looks at the mean colour of a picture; the last class is the more probable the brighter it is.
+
+    Pictures of different colours have different embeddings.
+    """
+    colours = np.random.default_rng(5).normal(size=(3, dimensions)).astype(np.float32)
+    slopes = np.tile(np.linspace(-10, 10, classes, dtype=np.float32), (3, 1))
+    constants = {
+        "sides": np.array([0, 1], np.int64),
+        "half": np.array(127.5, np.float32),
+        "colours": colours,
+        "slopes": slopes / 3,
+    }
+    nodes = [
+        helper.make_node("Cast", ["picture"], ["levels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["levels", "sides"], ["mean"], keepdims=0),
+        helper.make_node("Div", ["mean", "half"], ["ratio"]),
+        helper.make_node("Sub", ["ratio", "one"], ["colour"]),
+        helper.make_node("MatMul", ["colour", "slopes"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=0),
+        helper.make_node("MatMul", ["ratio", "colours"], ["vector"]),
+        helper.make_node("LpNormalization", ["vector"], ["embedding"], axis=0, p=2),
+    ]
+    constants["one"] = np.array(1, np.float32)
+    model = helper.make_model(
+        helper.make_graph(
+            nodes,
+            "tiny",
+            [helper.make_tensor_value_info("picture", TensorProto.UINT8, ["height", "width", 3])],
+            [
+                helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [classes]),
+                helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [dimensions]),
+            ],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=8,
+    )
+    onnx.checker.check_model(model)
+    return model
+
+
+def tiny_release(
+    folder: Path, classes: tuple[str, ...] = CLASSES, dimensions: int = 8, threshold: float | None = None, version: str = "0.1.0"
+) -> Path:
+    """Writes folder/tiny-<version>.zip; returns its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = release.Manifest(
+        name="tiny",
+        version=version,
+        created_by="a test",
+        classes=list(classes),
+        threshold=threshold,
+        inputs=[],
+        outputs=[],
+        preprocessing={},
+        dataset={},
+        backbone={},
+        classifier={},
+        metrics={},
+        files={},
+    )
+    return release.write(folder, manifest, {release.MODEL: tiny_model(len(classes), dimensions).SerializeToString()})
