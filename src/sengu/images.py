@@ -50,29 +50,25 @@ def examine(data: bytes, max_pixels: int, checks: bool = True) -> Picture:
 
     Without `checks` only the header is read: a picture that is cut off behind it passes.
     """
-    if not data:
-        raise NotAPicture("empty")
-    with _pixel_limit(max_pixels):
-        try:
-            with Image.open(BytesIO(data), formats=OPENED) as picture:
-                extension = EXTENSIONS[picture.format or ""]
-                width, height = picture.size
-                if checks:
-                    picture.load()
-                    if picture.mode not in PLAIN or picture.has_transparency_data:
-                        _visible(picture)  # all that decode does, so that what is accepted here decodes there
-        except UnidentifiedImageError:
-            raise NotAPicture(_what_else(data)) from None
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-            raise NotAPicture(f"more than {max_pixels} pixels") from None
-        except BROKEN as error:
-            raise NotAPicture("truncated" if "truncated" in str(error).lower() else "broken") from None
+    with limited(max_pixels), _opened(data) as picture:
+        extension = EXTENSIONS[picture.format or ""]
+        width, height = picture.size
+        if checks:
+            picture.load()
+            if picture.mode not in PLAIN or picture.has_transparency_data:
+                _visible(picture)  # all that decode does, so that what is accepted here decodes there
     return Picture(extension, width, height)
 
 
 def decode(data: bytes) -> np.ndarray:
     """Pixels of a picture that `examine` accepted: uint8 RGB (height, width, 3), as a person sees it."""
-    with _pixel_limit(None), Image.open(BytesIO(data), formats=OPENED) as picture:
+    with limited(None):
+        return pixels(data)
+
+
+def pixels(data: bytes) -> np.ndarray:
+    """As `decode`, of a picture that nobody examined: raises NotAPicture with the reason. Call it within `limited`."""
+    with _opened(data) as picture:
         return np.asarray(_visible(picture), dtype=np.uint8)
 
 
@@ -114,8 +110,27 @@ def _what_else(data: bytes) -> str:
 
 
 @contextmanager
-def _pixel_limit(pixels: int | None) -> Iterator[None]:
-    """Pillow keeps its limit in a module variable; above it, opening fails before anything is decoded."""
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """The picture, opened; whatever Pillow raises within becomes NotAPicture."""
+    if not data:
+        raise NotAPicture("empty")
+    try:
+        with Image.open(BytesIO(data), formats=OPENED) as picture:
+            yield picture
+    except UnidentifiedImageError:
+        raise NotAPicture(_what_else(data)) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise NotAPicture(f"more than {Image.MAX_IMAGE_PIXELS} pixels") from None
+    except BROKEN as error:
+        raise NotAPicture("truncated" if "truncated" in str(error).lower() else "broken") from None
+
+
+@contextmanager
+def limited(pixels: int | None) -> Iterator[None]:
+    """Within, a picture of more pixels is not opened, by no thread: Pillow keeps its limit in a variable of its module.
+
+    So this is entered once, around the threads, and never in one of them.
+    """
     Image.init()  # registers the formats beyond the most common five; once
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = pixels
