@@ -2,21 +2,38 @@
 
 import logging
 import sys
+from importlib import import_module
 
 import click
 
 from sengu.errors import SenguError
-from sengu.faces import objects, site
+
+# name -> module of sengu.faces that has it, and its name there; a command imports its own module only, so that it starts at once
+COMMANDS = {
+    "objects": ("objects", "group"),
+    "predict": ("predict", "command"),
+    "site": ("site", "group"),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """After "Lazily Loading Subcommands" in the documentation of click."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"sengu.faces.{module}"), name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def sengu() -> None:
     """Sengu rebuilds an image classifier from raw crawled data. Run it in the folder that holds params.yaml."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-
-
-sengu.add_command(site.group)
-sengu.add_command(objects.group)
 
 
 def main() -> None:
