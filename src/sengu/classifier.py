@@ -1,4 +1,8 @@
-"""models/classifier: the trained head by itself, as two arrays, and the fine-tuned network as a SavedModel."""
+"""models/classifier: the trained head by itself, as two arrays, and the fine-tuned network as a SavedModel.
+
+The SavedModel takes `picture`, uint8 (n, size, size, 3), and gives `probabilities`, float32 (n, classes), and `embedding`,
+float32 (n, d), the L2-normalised feature vector of the fine-tuned backbone.
+"""
 
 from pathlib import Path
 
@@ -9,6 +13,7 @@ from sengu.errors import SenguError
 
 HEAD = "head.npz"
 NETWORK = "network"
+OUTPUTS = ("probabilities", "embedding")
 BATCH = 256
 
 
@@ -26,8 +31,11 @@ def head_probabilities(folder: Path, features: np.ndarray) -> np.ndarray:
     return np.asarray(softmax(features @ head["kernel"] + head["bias"], axis=1))
 
 
-def network_probabilities(folder: Path, pixels: np.ndarray) -> np.ndarray:
-    """Probabilities (n, classes) of the fine-tuned network on pixels, uint8 (n, size, size, 3)."""
+def run_network(folder: Path, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the fine-tuned network says of pixels, uint8 (n, size, size, 3).
+
+    Returns probabilities, float32 (n, classes), and embeddings, float32 (n, d): L2-normalised feature vectors.
+    """
     import tensorflow as tf  # 20 seconds that the head does not need
 
     path = folder / NETWORK
@@ -35,6 +43,11 @@ def network_probabilities(folder: Path, pixels: np.ndarray) -> np.ndarray:
         raise SenguError(f"{path} is missing: run `dvc repro train`, or `dvc pull` if someone else trained it")
     network = tf.saved_model.load(str(path))  # a name of its own: its functions die with it
     serve = network.signatures["serving_default"]
-    (name,) = serve.structured_input_signature[1]
-    batches = (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH))
-    return np.concatenate([next(iter(serve(**{name: tf.constant(batch)}).values())).numpy() for batch in batches])
+    found = [serve(picture=tf.constant(pixels[start : start + BATCH])) for start in range(0, len(pixels), BATCH)]
+    probabilities, embeddings = (np.concatenate([batch[name].numpy() for batch in found]) for name in OUTPUTS)
+    return probabilities, embeddings
+
+
+def network_probabilities(folder: Path, pixels: np.ndarray) -> np.ndarray:
+    """The probabilities alone."""
+    return run_network(folder, pixels)[0]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from project import attempt, run
 
-from sengu import tables
+from sengu import datasets, tables
 from sengu.pixels import EXAMPLES, FEATURES, PIXELS
 
 pytestmark = pytest.mark.slow
 
-TRAIN = ("-m", "sengu.stages.train", "pixels", "features", "backbone", "classifier", "training")
+TRAIN = ("-m", "sengu.stages.train", "dataset", "pixels", "features", "backbone", "classifier", "training")
 PARAMS = """
 train:
   seed: {seed}
@@ -34,8 +34,9 @@ def arrays(model):
 before, after = arrays("backbone"), arrays("classifier/network")
 print("UNCHANGED", sum(any(np.array_equal(a, b) for b in before) for a in after))
 test = pixels.read_pixels(Path("pixels")).of_type("test")
-found = classifier.network_probabilities(Path("classifier"), test.arrays)
+found, embeddings = classifier.run_network(Path("classifier"), test.arrays)
 print("SHAPE", found.shape, "SUM", round(float(found.sum(axis=1).max()), 5))
+print("EMBEDDING", embeddings.shape, (abs(np.linalg.norm(embeddings, axis=1) - 1) < 1e-5).all())
 print("ACCURACY", (found.argmax(axis=1) == test.values).mean())
 """
 
@@ -53,6 +54,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i in range(72):
         pixels[i, :, :, i % 3] += 150
     np.save(folder / "pixels" / PIXELS, pixels)
+    (folder / "dataset").mkdir()
+    labels = tables.frame([tables.Label(row.objectId, row.value) for row in rows], tables.Label)
+    datasets.write(folder / "dataset", datasets.describe("v1", ["red", "green", "blue"], labels), labels)
     build = (
         "import sengu, tf_keras as keras\n"
         "keras.utils.set_random_seed(1)\n"
@@ -94,6 +98,7 @@ def test_batch_norm_statistics_stay_frozen_and_three_classes_are_learnt(inputs: 
     run(inputs, sys.executable, *TRAIN)
     said = run(inputs, sys.executable, "-c", LOOK)
     assert "SHAPE (12, 3) SUM 1.0" in said
+    assert "EMBEDDING (12, 6) True" in said
     assert "ACCURACY 1.0" in said
     # of the eight arrays the two moving statistics
     assert "UNCHANGED 2" in said

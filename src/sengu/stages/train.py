@@ -9,9 +9,9 @@ import tensorflow as tf
 import tf_keras as keras
 from dvclive import Live
 
-from sengu import backbones, params
+from sengu import backbones, datasets, params
 from sengu.atomic import replaced_folder
-from sengu.classifier import HEAD, NETWORK, save_head
+from sengu.classifier import HEAD, NETWORK, OUTPUTS, save_head
 from sengu.errors import SenguError, run_program
 from sengu.pixels import Examples, read_features, read_pixels
 
@@ -46,12 +46,13 @@ def train_head(features: Examples, classes: int, settings: params.Train, live: L
 
 
 def fine_tune(pixels: Examples, backbone: Path, head: keras.layers.Dense, settings: params.Train, live: Live) -> keras.Model:
-    """The whole network from uint8 (n, size, size, 3) to logits, its BatchNorm statistics frozen."""
-    picture = keras.Input(pixels.arrays.shape[1:], dtype=tf.uint8)
+    """The whole network from uint8 (n, size, size, 3) to probabilities and embedding, its BatchNorm statistics frozen."""
+    picture = keras.Input(pixels.arrays.shape[1:], dtype=tf.uint8, name="picture")
     vector = backbones.layer(backbone, trainable=True)(keras.layers.Rescaling(1 / 255)(picture), training=False)
-    network = keras.Model(picture, head(vector))
-    _fit(network, pixels, settings.fine_tune, settings.seed, live, "fine_tune")
-    return network
+    logits = head(vector)
+    _fit(keras.Model(picture, logits), pixels, settings.fine_tune, settings.seed, live, "fine_tune")
+    outputs = keras.layers.Softmax(name="probabilities")(logits), keras.layers.UnitNormalization(name="embedding")(vector)
+    return keras.Model(picture, dict(zip(OUTPUTS, outputs, strict=True)))
 
 
 def _fit(network: keras.Model, examples: Examples, phase: params.Phase, seed: int, live: Live, name: str) -> None:
@@ -76,10 +77,10 @@ def _fit(network: keras.Model, examples: Examples, phase: params.Phase, seed: in
 
 
 def main(arguments: list[str]) -> None:
-    pixels_folder, features_folder, backbone, output, curves = map(Path, arguments)
+    dataset, pixels_folder, features_folder, backbone, output, curves = map(Path, arguments)
     settings = params.section("train", params.Train)
     pixels, features = read_pixels(pixels_folder), read_features(pixels_folder, features_folder)
-    classes = int(pixels.values.max()) + 1
+    classes = len(datasets.read(dataset).classes)
     if not (pixels.rows["type"] == "train").any():
         raise SenguError(f"{pixels_folder} has no example of type train: label more objects, or change split in params.yaml")
     keras.utils.set_random_seed(settings.seed)
@@ -89,10 +90,10 @@ def main(arguments: list[str]) -> None:
         save_head(partial / HEAD, *head.get_weights())
         network = fine_tune(pixels, backbone, head, settings, live)
         # not export(), whose files differ from run to run
-        keras.Model(network.input, keras.layers.Softmax()(network.output)).save(partial / NETWORK, include_optimizer=False)
+        network.save(partial / NETWORK, include_optimizer=False)
         (partial / NETWORK / backbones.FINGERPRINT).unlink(missing_ok=True)
     logger.info("%d classes, %d training examples", classes, len(pixels.of_type("train").rows))
 
 
 if __name__ == "__main__":
-    run_program(main, "PIXELS FEATURES BACKBONE CLASSIFIER CURVES")
+    run_program(main, "DATASET PIXELS FEATURES BACKBONE CLASSIFIER CURVES")
