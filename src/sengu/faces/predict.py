@@ -38,6 +38,9 @@ class Unreadable:
     reason: str
 
 
+Form = tuple[str, Callable[[Prediction], str]]  # the first line, and what writes a prediction as one line
+
+
 def predict(paths: Sequence[str], model: Release, max_pixels: int = MAX_PIXELS) -> Iterator[Prediction | Unreadable]:
     """One result for each path, in order; the picture of "-" is read from stdin."""
 
@@ -64,8 +67,7 @@ def files(path: str) -> Iterator[str]:
         yield from (os.path.join(folder, name) for name in sorted(names) if not name.startswith("."))  # noqa: PTH118
 
 
-def as_table(classes: Sequence[str]) -> tuple[str, Callable[[Prediction], str]]:
-    """For each kind of output its first line, and a function that writes a prediction as one line."""
+def as_table(classes: Sequence[str]) -> Form:
     widths = [max(6, len(name)) for name in classes]
     first = max(len(name) for name in ("class", *classes))
 
@@ -78,7 +80,7 @@ def as_table(classes: Sequence[str]) -> tuple[str, Callable[[Prediction], str]]:
     )
 
 
-def as_csv(classes: Sequence[str]) -> tuple[str, Callable[[Prediction], str]]:
+def as_csv(classes: Sequence[str]) -> Form:
     def line(cells: Iterable[object]) -> str:
         text = StringIO()
         csv.writer(text, lineterminator="\n").writerow(cells)
@@ -88,7 +90,7 @@ def as_csv(classes: Sequence[str]) -> tuple[str, Callable[[Prediction], str]]:
     return header, lambda found: line([found.path, classes[found.value], *map(str, found.probabilities)])
 
 
-def as_json(classes: Sequence[str]) -> tuple[str, Callable[[Prediction], str]]:
+def as_json(classes: Sequence[str]) -> Form:
     def line(found: Prediction) -> str:
         # the shortest decimals that name the same float32
         probabilities = {name: float(str(one)) for name, one in zip(classes, found.probabilities, strict=True)}
@@ -97,7 +99,7 @@ def as_json(classes: Sequence[str]) -> tuple[str, Callable[[Prediction], str]]:
     return "", line
 
 
-FORMS = {None: as_table, "csv": as_csv, "json": as_json}
+FORMS: dict[str | None, Callable[[Sequence[str]], Form]] = {None: as_table, "csv": as_csv, "json": as_json}
 
 
 @click.command("predict")
