@@ -3,19 +3,18 @@
 A row type is a frozen dataclass whose fields are the columns, in order. Errors name the file, the line and the value.
 """
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from io import StringIO
 from itertools import islice
 from operator import lt
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from sengu import csvfile
 from sengu.atomic import replaced_file
 from sengu.errors import SenguError
 from sengu.ids import OBJECT_ID, URL_ID
@@ -163,7 +162,7 @@ def rows(table: pd.DataFrame, row_type: type[Row]) -> list[Row]:
 def read(path: Path, row_type: type) -> pd.DataFrame:
     """Reads a table of `row_type`. Raises SenguError naming file, line and value for anything malformed."""
     names = columns(row_type)
-    table = read_text(path)
+    table = csvfile.read(path)
     if list(table.columns) != names:
         raise SenguError(f"{path}:1: columns are {','.join(table.columns)}, expected {','.join(names)}")
     for field in fields(row_type):
@@ -171,76 +170,14 @@ def read(path: Path, row_type: type) -> pd.DataFrame:
     return table
 
 
-def read_text(path: Path) -> pd.DataFrame:
-    """Reads a CSV file of any columns as text, empty cells as empty text; ragged lines are errors."""
-    if not path.is_file():
-        raise SenguError(f"{path} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise SenguError(f"{path}:{line}: not a CSV file in UTF-8: {error}") from error
-    plain = _plain(text)
-    if plain is not None:
-        return plain
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
-    rows = []
-    try:
-        header = next(reader, None)
-        if header is None:
-            raise SenguError(f"{path}:1: the file is empty, expected a line of column names")
-        for row in reader:
-            if len(row) != len(header):
-                raise SenguError(f"{path}:{reader.line_num}: {len(row)} fields, expected {len(header)}: {','.join(row)!r}")
-            rows.append(row)
-    except csv.Error as error:
-        raise SenguError(f"{path}:{reader.line_num}: not a CSV file in UTF-8: {error}") from error
-    return pd.DataFrame(rows, columns=header, dtype="str")
-
-
-def _plain(text: str) -> pd.DataFrame | None:
-    """A table without quotes: its cells are what lies between commas and line ends, which is found ten times faster.
-
-    None if a cell is quoted, a line is empty or ends oddly, or has not as many commas as the first.
-    """
-    if not text.endswith("\n") or any(letter in text for letter in '"\r\0') or text.startswith("\n"):
-        return None
-    names = text[: text.index("\n")].split(",")
-    width = len(names)
-    if len(set(names)) < width or (width == 1 and "\n\n" in text):
-        return None
-    cells = text.replace("\n", ",\n,").split(",")
-    ends = cells[width :: width + 1]
-    if len(cells) != len(ends) * (width + 1) + 1 or ends.count("\n") != len(ends):
-        return None
-    return pd.DataFrame({name: pd.array(cells[width + 1 + i : -1 : width + 1], dtype="str") for i, name in enumerate(names)})
-
-
 def write(path: Path, table: pd.DataFrame, row_type: type) -> None:
     """Writes a table of `row_type`, sorted by its columns, without an index, atomically."""
     names = columns(row_type)
+    first = table[names[0]].tolist()
+    if not all(map(lt, first, islice(first, 1, None))):
+        table = table.sort_values(names, kind="stable")
     with replaced_file(path) as partial:
-        first = table[names[0]].tolist()
-        if not all(map(lt, first, islice(first, 1, None))):
-            table = table.sort_values(names, kind="stable")
-        cells = [table[name].tolist() for name in names]
-        texts = [
-            column if table[name].dtype == "str" else list(map(str, column)) for name, column in zip(names, cells, strict=True)
-        ]
-        plain = "\n".join([",".join(names), *map(",".join, zip(*texts, strict=True)), ""])
-        lines = len(table) + 1
-        # no cell adds a comma or a line of its own, nor needs quotes for another reason
-        is_plain = plain.count("\n") == lines and plain.count(",") == lines * (len(names) - 1) and len(names) > 1
-        if is_plain and '"' not in plain and "\r" not in plain:
-            partial.write_bytes(plain.encode())
-            return
-        with partial.open("w", encoding="utf-8", newline="") as stream:
-            # csv quotes no lone carriage return, but takes one for the end of a line when it reads
-            quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if "\r" in plain else csv.QUOTE_MINIMAL
-            writer = csv.writer(stream, lineterminator="\n", quoting=quoting)
-            writer.writerow(names)
-            writer.writerows(zip(*cells, strict=True))
+        csvfile.write(partial, names, [table[name].tolist() for name in names])
 
 
 def read_sites(folder: Path, sites: Iterable[str], row_type: type) -> pd.DataFrame:
@@ -275,6 +212,10 @@ def _are_object_ids(cells: pd.Series) -> bool:
     texts = cells.tolist()
     if set(map(len, texts)) != {44}:  # extensions of three letters, which nearly all have
         return False
+    return all(map(_are_short_ids, (texts[start : start + csvfile.ROWS] for start in range(0, len(texts), csvfile.ROWS))))
+
+
+def _are_short_ids(texts: list[str]) -> bool:
     try:
         letters = np.frombuffer("".join(texts).encode("ascii"), np.uint8).reshape(len(texts), 44)
     except UnicodeEncodeError:

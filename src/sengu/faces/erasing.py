@@ -11,7 +11,7 @@ from pathlib import Path
 from dvc.repo import Repo
 from tqdm import tqdm
 
-from sengu import locks, params, tables, tombstones, warc
+from sengu import csvfile, locks, params, tables, tombstones, warc
 from sengu.errors import SenguError
 from sengu.ids import ObjectId
 from sengu.store import ObjectStore
@@ -31,15 +31,16 @@ def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> tuple
     tombstones.add(doomed, reason, datetime.now(UTC).strftime("%Y-%m-%d"))
     done = [f"{tombstones.TOMBSTONES}: {len(doomed)} objects listed"]
     old: list[str] = list(_derived(doomed))
+    sha1s = {object_id.sha1 for object_id in doomed}
     for site in params.site_names():
         changed = False
         for path in tqdm(warc.files(DATA / "raw" / site, site), desc=f"erase {site}", unit="file", disable=None):
-            before = locks.md5(path)
-            urls = warc.erase(path, {object_id.sha1 for object_id in doomed})
-            if urls:
+            unwanted = warc.holding(path, sha1s)
+            if unwanted:
                 changed = True
-                old.append(before)
-                done += [f"{path}: {url}" for url in urls]
+                old.append(locks.md5(path))
+                warc.erase(path, unwanted)
+                done += [f"{path}: {entry.url}" for entry in unwanted]
         if changed:
             commit = [sys.executable, "-m", "dvc", "commit", "--force", f"crawl@{site}"]
             answer = subprocess.run(commit, capture_output=True, text=True, check=False)
@@ -63,7 +64,7 @@ def sheet_lines(objects: Sequence[ObjectId]) -> list[str]:
         files |= set(captures.loc[captures["urlId"].isin(urls), "filename"]) - {""}
     found = []
     for path in sorted(LABELS.glob("*.csv")):
-        sheet = tables.read_text(path)
+        sheet = csvfile.read(path)
         if "filename" in sheet and "objectId" not in sheet:
             found += [f"{path}:{line}" for line, name in enumerate(sheet["filename"], start=2) if name in files]
     return found

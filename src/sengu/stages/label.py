@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sengu import params, tables, tombstones
+from sengu import csvfile, params, tables, tombstones
 from sengu.errors import SenguError, run_program
 
 logger = logging.getLogger("label")
@@ -63,7 +63,7 @@ def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str], erased: 
     name of a video stands for its frames too. Lines of objects whose SHA-1 is among the `erased` are passed over.
     Raises SenguError naming the line of an unknown object or value.
     """
-    sheet = tables.read_text(path)
+    sheet = csvfile.read(path)
     key = next((name for name in ("objectId", "filename") if name in sheet), None)
     if key is None or "value" not in sheet:
         raise SenguError(f"{path}:1: columns are {','.join(sheet.columns)}, expected value and one of objectId and filename")
