@@ -1,7 +1,6 @@
 """Scrapy's HTTP cache, kept as WARC: one storage and one policy for crawls, incremental recrawls and offline replays."""
 
 import hashlib
-import logging
 import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -20,8 +19,6 @@ from scrapy.utils.defer import deferred_from_coro
 from crawlers.spiders import AGE, MEDIA, PAGE
 from sengu import warc
 from sengu.urls import archived_url, canonical_url
-
-logger = logging.getLogger(__name__)
 
 CONDITIONS = {"Last-Modified": "If-Modified-Since", "ETag": "If-None-Match"}
 # what may be a page; all else is media, also what S3 calls binary/octet-stream
@@ -101,24 +98,23 @@ class WarcStorage:
         self.folder = Path(settings["SENGU_ARCHIVE"])
         self.offline = settings.getbool("HTTPCACHE_IGNORE_MISSING")
         self.reproducible = settings.getbool("SENGU_REPRODUCIBLE")
-        self.archive = warc.Archive(tracking=settings.getlist("SENGU_TRACKING"))
+        self.archive = warc.Archive()
         self.of_this_crawl: set[Path] = set()
         self.erased: frozenset[str] = settings.get("SENGU_ERASED") or frozenset()
         self.writer: warc.Writer | None = None
 
-    def open_spider(self, spider: Spider) -> None:
-        paths = warc.files(self.folder, self.site)
-        if not self.offline:
-            roll_over = int(self.settings.getfloat("SENGU_ROLL_OVER") * 1e6)
-            robots = "obeyed" if self.settings.getbool("ROBOTSTXT_OBEY") else "not applicable"
-            fields = description(self.site, self.settings["USER_AGENT"], robots, self.reproducible)
-            self.writer = warc.Writer(self.folder, self.site, fields, not self.reproducible, roll_over)
-            left_open = self.writer.of_this_crawl()
-            self.of_this_crawl = set(left_open)
-            paths += left_open[-1:]
-        for path in paths:
-            for entry, canonical in warc.indexed(path, self.archive.tracking):
-                self.archive.add(entry, canonical)
+    def open_spider(self, spider: Any) -> None:
+        if self.offline:  # the stage has read it, and a big one takes its time
+            assert spider.archive is not None
+            self.archive = spider.archive
+            return
+        roll_over = int(self.settings.getfloat("SENGU_ROLL_OVER") * 1e6)
+        robots = "obeyed" if self.settings.getbool("ROBOTSTXT_OBEY") else "not applicable"
+        fields = description(self.site, self.settings["USER_AGENT"], robots, self.reproducible)
+        self.writer = warc.Writer(self.folder, self.site, fields, not self.reproducible, roll_over)
+        left_open = self.writer.of_this_crawl()
+        self.of_this_crawl = set(left_open)
+        self.archive = warc.gather(warc.files(self.folder, self.site) + left_open[-1:], self.settings.getlist("SENGU_TRACKING"))
 
     def close_spider(self, spider: Spider) -> None:
         if self.writer is not None:
@@ -149,7 +145,8 @@ class WarcStorage:
         unchanged = known is not None and (known.status, known.header("Location"), known.header("File-Device")) == seen
         if known is not None and unchanged and warc.body(known) == response.body:
             return
-        if self.erased and self._is_erased(response):
+        encoding = (response.headers.get("Content-Encoding") or b"").decode("latin-1")
+        if self.erased and warc.payload_sha1(response.body, encoding) in self.erased:
             spider.note(response.url, request.meta.get(PAGE, ""), MEDIA, "erased for good (tombstones.csv)")
             return
         try:
@@ -160,14 +157,6 @@ class WarcStorage:
             assert engine is not None
             deferred_from_coro(engine.close_spider_async(reason=f"the archive cannot be written: {error}"))
             raise
-
-    def _is_erased(self, response: Response) -> bool:
-        encoding = (response.headers.get("Content-Encoding") or b"").decode("latin-1")
-        try:
-            payload = warc.decode(response.body, encoding)
-        except warc.UnreadableCapture:  # it becomes no object
-            return False
-        return hashlib.sha1(payload, usedforsecurity=False).hexdigest() in self.erased
 
     def _append(self, url: str, date: str, response: Response) -> warc.Entry:
         assert self.writer is not None

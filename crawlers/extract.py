@@ -55,7 +55,7 @@ def replay(name: str, site: params.Site, folder: Path, archive: warc.Archive) ->
     crawler = process.create_crawler(spider_class(site.fetch.spider))
     found: list[Found] = []
     crawler.signals.connect(lambda item: found.append(item), signal=signals.item_scraped, weak=False)
-    process.crawl(crawler, fetch=site.fetch, read=site.read, replayed=pages(archive))
+    process.crawl(crawler, fetch=site.fetch, read=site.read, replayed=pages(archive), archive=archive)
     process.start()
     unread = crawler.stats.get_value("httpcache/retrieve_error", 0) if crawler.stats else 1
     broken = crawler.stats.get_value("spider_exceptions/count", 0) if crawler.stats else 1

@@ -1,8 +1,6 @@
 """WARC files made by others -> the archive of a site, record by record, headers and blocks as they are."""
 
 import gzip
-import hashlib
-import logging
 import re
 import zlib
 from collections.abc import Collection, Iterable
@@ -19,8 +17,6 @@ from sengu.errors import SenguError
 GZIP = b"\x1f\x8b"
 HEAD = 8192  # bytes in which the headers of a record end, as a rule
 MEDIA_TYPE = re.compile(rb"^content-type:\s*(image|video)/", re.IGNORECASE | re.MULTILINE)
-
-logger = logging.getLogger("crawl")
 
 
 def adopt(paths: Iterable[Path], writer: warc.Writer, known: set[str], erased: Collection[str]) -> int:
@@ -87,10 +83,7 @@ def _payload_sha1(data: bytes) -> str:
         if record.record_type == WarcRecordType.response:
             record.parse_http(auto_decode="transfer")
             encoding = (record.http_headers.get("Content-Encoding") if record.http_headers is not None else None) or ""
-        try:
-            return hashlib.sha1(warc.decode(record.reader.read(), encoding), usedforsecurity=False).hexdigest()
-        except warc.UnreadableCapture:
-            break
+        return warc.payload_sha1(record.reader.read(), encoding)
     return ""
 
 

@@ -140,7 +140,7 @@ def test_files_roll_over(tmp_path: Path) -> None:
         writer.response(f"http://a.example/{i}", DATE, 200, [], b"x" * 6_000)
     writer.close()
     assert len(warc.files(tmp_path, "site")) == 3
-    assert len(warc.read(tmp_path, "site")) == 5
+    assert len(list(warc.read(tmp_path, "site"))) == 5
 
 
 def test_a_killed_crawl_loses_at_most_the_last_record(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from crawlers.spiders import AGE, MEDIA, PAGE, STEPS, Found
 from sengu.params import GenericFetch, Read, WarcFetch
 from sengu.tables import Failed
 from sengu.urls import archived_url
+from sengu.warc import Archive
 
 
 class GenericSpider(Spider):
@@ -33,11 +34,12 @@ class GenericSpider(Spider):
         read: Read,
         again: Sequence[Failed] = (),
         replayed: Iterable[tuple[str, int]] | None = None,
+        archive: Archive | None = None,
         **kwargs: Any,
     ):
-        """`again` is what the crawl before could not fetch; `replayed`, of a replay, URL and age of each version of each page."""
+        """`again` is what the crawl before could not fetch. A replay has an `archive`, and its pages `replayed`: URL and age."""
         super().__init__(**kwargs)
-        self.fetch, self.read, self.again, self.replayed = fetch, read, again, replayed
+        self.fetch, self.read, self.again, self.replayed, self.archive = fetch, read, again, replayed, archive
         self.start_urls: list[str] = []
         self.domains: list[str] = []
         if isinstance(fetch, GenericFetch):

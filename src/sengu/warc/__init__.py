@@ -1,7 +1,7 @@
 """Archives: WARC files of one site in a folder, and what they hold."""
 
-from sengu.warc.cache import indexed, read
-from sengu.warc.erasing import erase
+from sengu.warc.cache import gather, indexed, read
+from sengu.warc.erasing import erase, holding
 from sengu.warc.reading import (
     OPEN,
     Archive,
@@ -14,6 +14,7 @@ from sengu.warc.reading import (
     headers_and_body,
     info,
     payload,
+    payload_sha1,
 )
 from sengu.warc.writing import Writer
 
@@ -28,9 +29,12 @@ __all__ = [
     "entries",
     "erase",
     "files",
+    "gather",
     "headers_and_body",
+    "holding",
     "indexed",
     "info",
     "payload",
+    "payload_sha1",
     "read",
 ]

@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -32,7 +32,12 @@ def read(folder: Path, site: str, tracking: Sequence[str] = ()) -> Archive:
     paths = files(folder, site)
     if not paths:
         raise SenguError(f"{folder} holds no archive of site {site}: run `dvc repro crawl@{site}`, or `dvc pull`")
-    archive = Archive(tracking=tracking)
+    return gather(paths, tracking)
+
+
+def gather(paths: Iterable[Path], tracking: Sequence[str] = ()) -> Archive:
+    """What some archive files hold, in the order of their records. Raises SenguError if one is damaged."""
+    archive = Archive(tracking)
     for path in paths:
         for entry, canonical in indexed(path, tracking):
             archive.add(entry, canonical)

@@ -1,8 +1,9 @@
 """A folder of WARC files -> captures: lists what is there, says which answer counts, reads headers and payloads back."""
 
 import gzip
+import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
@@ -19,8 +20,7 @@ from sengu.urls import archived_url, canonical_url
 
 # what is held in memory of each of half a million answers; the rest is read again when it is needed
 KNOWN_HEADERS = (
-    "content-type", "content-encoding", "transfer-encoding", "location", "last-modified", "etag", "x-robots-tag",
-    "file-modified", "file-device", "file-name",
+    "content-type", "content-encoding", "location", "last-modified", "etag", "x-robots-tag", "file-modified", "file-device",
 )  # fmt: skip
 CAPTURES = WarcRecordType.response | WarcRecordType.resource
 OPEN = ".open"  # suffix of the one file that a crawl is writing
@@ -41,7 +41,7 @@ class Entry:
     offset: int  # of its gzip member in `file`, bytes
     fetched: str  # WARC-Date
     status: int  # HTTP status; 200 for a resource record
-    headers: tuple[tuple[str, str], ...]  # those of KNOWN_HEADERS that it has; `headers` reads all
+    headers: tuple[tuple[str, str], ...]  # those of KNOWN_HEADERS that it has; `headers_and_body` reads all
     digest: str  # WARC-Block-Digest; empty text if the record has none
 
     def header(self, name: str) -> str:
@@ -102,19 +102,14 @@ class Archive:
     That is its latest answer; but an error does not take the place of a success.
     """
 
-    def __init__(self, found: Iterable[Entry] = (), tracking: Sequence[str] = ()):
+    def __init__(self, tracking: Sequence[str] = ()):
         self.tracking = tuple(tracking)
         self._latest: dict[str, Entry] = {}
         self._earlier: dict[str, list[Entry]] = {}
         self._spellings: dict[str, str] = {}  # URL as archived -> canonical: w3lib takes longer over one than a stage may
-        for entry in found:
-            self.add(entry)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._latest.values())
-
-    def __len__(self) -> int:
-        return len(self._latest)
 
     def add(self, entry: Entry, canonical: str = "") -> None:
         """Takes one more answer; `canonical` is its URL in that form, where it is known."""
@@ -133,7 +128,7 @@ class Archive:
         return self._latest.get(self.canonical(url))
 
     def versions(self, url: str) -> list[Entry]:
-        """Every successful answer that was ever archived for a URL, the latest first."""
+        """The answer that counts for a URL, which may be an error, and the successful ones before it, the latest first."""
         latest = self.find(url)
         return ([latest] if latest else []) + self._earlier.get(self.canonical(url), [])[::-1]
 
@@ -190,6 +185,14 @@ def _place(entry: Entry) -> Path:
 def payload(entry: Entry) -> bytes:
     """The decoded payload. Raises UnreadableCapture for an unknown or broken content encoding."""
     return decode(body(entry), entry.header("Content-Encoding"))
+
+
+def payload_sha1(encoded: bytes, content_encoding: str) -> str:
+    """Lower-case hex SHA-1 of the payload of a body; empty text if it cannot be decoded, and so is no object's."""
+    try:
+        return hashlib.sha1(decode(encoded, content_encoding), usedforsecurity=False).hexdigest()
+    except UnreadableCapture:
+        return ""
 
 
 def decode(encoded: bytes, content_encoding: str) -> bytes:
