@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from crawlers import demo, foreign, pinned, progress, settings
+from crawlers import demo, foreign, mqtt, pinned, progress, settings
 from crawlers.archive import description
 from crawlers.sources import spider_class
 from crawlers.spiders.files import FilesSpider, Place
@@ -90,6 +90,7 @@ def _account(name: str, crawler: Any, folder: Path) -> None:
 def main(arguments: list[str]) -> None:
     name, folder, failed = arguments[0], Path(arguments[1]), Path(arguments[2])
     site = params.section(f"sites.{name}", params.Site)
+    mqtt.broker()  # a mistake in it is said here, not out of the middle of Scrapy
     reproducible = isinstance(site.fetch, params.GenericFetch) and site.fetch.reproducible
     if isinstance(site.fetch, params.GenericFetch):
         settings.check(name, site.fetch)

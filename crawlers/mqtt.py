@@ -6,6 +6,8 @@ Not a param: it says where somebody watches, not what is fetched. A broker that 
 import json
 import logging
 import os
+import re
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +24,39 @@ PORTS = {"mqtt": 1883, "mqtts": 8883}
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Broker:
+    """Where messages go; `user` is empty for a broker that asks for none."""
+
+    host: str
+    port: int
+    topic: str
+    tls: bool
+    user: str
+    password: str
+
+
+def broker() -> Broker | None:
+    """The broker that SENGU_MQTT names, if any. Raises SenguError if that is no address of one."""
+    address = os.environ.get(VARIABLE, "")
+    if not address:
+        return None
+    try:
+        parts = urlsplit(address)
+        port = parts.port or PORTS[parts.scheme]
+        # + and # are wildcards of subscribers
+        if parts.scheme not in PORTS or not parts.hostname or "+" in parts.path or {*address} & {"#", "?"}:
+            raise ValueError
+    except (ValueError, KeyError) as error:
+        shown = re.sub(r"//.*@", "//…@", address)  # without a password
+        raise SenguError(
+            f"{VARIABLE} is {shown!r}: expected mqtt://[user:password@]host[:port][/topic], or mqtts:// for TLS: "
+            "correct it, or unset it"
+        ) from error
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return Broker(parts.hostname, port, parts.path.strip("/") or "sengu", parts.scheme == "mqtts", user, password)
+
+
 class Publisher:
     """Publishes <topic>/<site>/media for each picture or video fetched, and <topic>/<site>/totals, retained."""
 
@@ -31,27 +66,22 @@ class Publisher:
     @classmethod
     def from_environment(cls, site: str) -> "Publisher":
         """Raises SenguError if SENGU_MQTT is not an address of a broker."""
-        address = os.environ.get(VARIABLE, "")
-        if not address:
+        named = broker()
+        if named is None:
             return cls(None, "")
-        try:
-            parts = urlsplit(address)
-            port = parts.port or PORTS[parts.scheme]
-        except (ValueError, KeyError) as error:
-            raise SenguError(f"{VARIABLE} is {address!r}: expected mqtt://host[:port][/topic]") from error
         client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
         client.max_queued_messages_set(QUEUED)
-        if parts.scheme == "mqtts":
+        if named.tls:
             client.tls_set()
-        if parts.username:
-            client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
+        if named.user:
+            client.username_pw_set(named.user, named.password)
         try:
-            client.connect(parts.hostname or "localhost", port)
+            client.connect(named.host, named.port)
         except OSError as error:
-            logger.warning("MQTT broker %s:%s: %s; the crawl goes on without it", parts.hostname, port, error)
+            logger.warning("MQTT broker %s:%s: %s; the crawl goes on without it", named.host, named.port, error)
             return cls(None, "")
         client.loop_start()
-        return cls(client, f"{parts.path.strip('/') or 'sengu'}/{site}")
+        return cls(client, f"{named.topic}/{site}")
 
     def media(self, message: dict[str, Any]) -> None:
         self._publish("media", message, retain=False)

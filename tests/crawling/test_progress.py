@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
-from project import environment, run
+from project import attempt, environment, run
 from served import CRAWL, JPEG, Site, fetch_of, page, write_params
 
+from crawlers import mqtt
 from crawlers.demo.sites import Answer
 from crawlers.progress import table
+from sengu.errors import SenguError
 
 
 def test_a_table_by_status_and_type_and_one_by_reason_end_a_crawl(work: Path, site: Site) -> None:
@@ -100,6 +102,34 @@ def test_a_broker_that_is_not_there_does_not_stop_the_crawl(work: Path, site: Si
     said = run(work, *CRAWL, SENGU_MQTT="mqtt://127.0.0.1:9")
     assert "the crawl goes on without it" in said
     assert "2 pages, 2 media" in said
+
+
+def test_a_malformed_address_of_a_broker_is_said_before_anything_starts(work: Path, site: Site) -> None:
+    done = attempt(work, *CRAWL, SENGU_MQTT="mqtt://me:secret@host:port/lab")
+    assert done.returncode == 1
+    (said,) = done.stdout.splitlines()
+    assert "SENGU_MQTT is 'mqtt://…@host:port/lab': expected mqtt://[user:password@]host[:port][/topic]" in said
+    assert not site.seen
+    assert not (work / "raw").exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["mqtt:host", "mqtt:///topic", "http://host:1883", "host:1883", "mqtt://host/a/+", "mqtt://host/#", "mqtt://h:99999"],
+)
+def test_what_is_no_address_of_a_broker(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("SENGU_MQTT", address)
+    with pytest.raises(SenguError, match=r"SENGU_MQTT is .*expected mqtt://"):
+        mqtt.broker()
+
+
+def test_the_parts_of_the_address_of_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENGU_MQTT", "mqtts://me:p%40ss@host/lab/one/")
+    assert mqtt.broker() == mqtt.Broker("host", 8883, "lab/one", True, "me", "p@ss")
+    monkeypatch.setenv("SENGU_MQTT", "mqtt://host:1884")
+    assert mqtt.broker() == mqtt.Broker("host", 1884, "sengu", False, "", "")
+    monkeypatch.delenv("SENGU_MQTT")
+    assert mqtt.broker() is None
 
 
 def test_where_there_is_no_terminal_there_are_plain_lines(work: Path, site: Site) -> None:
