@@ -27,9 +27,6 @@ class Outcomes:
         if path.is_file():
             self._load(path.read_bytes())
 
-    def __len__(self) -> int:
-        return len(self._known)
-
     def find(self, name: str) -> Any:
         """The outcome of a record; None if it is not known."""
         text = self._known.get(name)

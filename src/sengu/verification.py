@@ -10,8 +10,6 @@ from tqdm import tqdm
 
 from sengu.ids import ObjectId
 
-CHUNK = 1 << 20
-
 
 @dataclass(frozen=True, order=True)
 class Finding:

@@ -3,7 +3,6 @@
 OpenCV's FFmpeg is LGPL; PyAV's wheels bundle x264 and x265, which are GPL.
 """
 
-import logging
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,8 +20,6 @@ from sengu.ids import VIDEOS
 PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 COUNTS = ("mp4", "mov", "avi")  # containers that say exactly how many frames they hold; others estimate
 QUALITY = 95  # of the JPEG that a frame becomes
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
