@@ -101,6 +101,13 @@ def test_an_empty_sheet_is_no_error(tmp_path: Path) -> None:
     assert from_sheet(sheet(tmp_path, "objectId,value\n"), KNOWN, CLASSES).empty
 
 
+def test_a_half_filled_sheet_gives_what_is_filled_in(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    rows = from_sheet(sheet(tmp_path, f"objectId,value,distance\n{A},,0.1\n{B},dots,0.2\n{C},,0.3\n"), KNOWN, CLASSES)
+    assert rows.to_numpy().tolist() == [[B, 0, "mine.csv:3"]]
+    assert "mine.csv: 2 lines without a value" in caplog.text
+
+
 def test_tables_of_labels_have_their_columns() -> None:
     assert tables.columns(tables.Label) == ["objectId", "value"]
     assert tables.columns(tables.SplitLabel) == ["objectId", "value", "type"]

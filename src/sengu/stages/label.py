@@ -60,7 +60,8 @@ def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str], erased: 
     """objectId, value, source of one annotation sheet, a CSV file with the columns objectId or filename, and value.
 
     `known` has the columns objectId, filename and video of every object; a value is a class name or its number. The file
-    name of a video stands for its frames too. Lines of objects whose SHA-1 is among the `erased` are passed over.
+    name of a video stands for its frames too. Lines of objects whose SHA-1 is among the `erased` are passed over, and so are
+    those without a value, of a sheet that is being filled in or of a picture that shows no class; these are counted in the log.
     Raises SenguError naming the line of an unknown object or value.
     """
     sheet = csvfile.read(path)
@@ -78,12 +79,16 @@ def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str], erased: 
             raise SenguError(
                 f"{path}:{line}: no object has the {key} {name!r}: correct the sheet, or crawl the site it comes from"
             )
+        if not value:
+            continue
         if value not in numbers:
             raise SenguError(f"{path}:{line}: value {value!r} is no class: expected one of {', '.join(numbers)}")
         several = set(objects[name]) - frames
         if len(several) > 1:
             raise SenguError(f"{path}:{line}: {len(several)} objects have the filename {name!r}: use the column objectId")
         rows += [(object_id, numbers[value], f"{path.name}:{line}") for object_id in objects[name]]
+    if without := int((sheet["value"] == "").sum()):
+        logger.info("%s: %d lines without a value", path, without)
     return pd.DataFrame(rows, columns=["objectId", "value", "source"]).astype({"value": "int64"})
 
 
