@@ -31,7 +31,7 @@ class ObjectTree:
             try:
                 stream = open(partial, "wb", buffering=0)  # noqa: PTH123, SIM115 pathlib doubles the time of a small file
             except FileNotFoundError:
-                os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+                _make(os.path.dirname(path))  # noqa: PTH120
                 stream = open(partial, "wb", buffering=0)  # noqa: PTH123, SIM115
             with stream:
                 left = memoryview(payload)
@@ -76,6 +76,16 @@ class ObjectTree:
         """`path` as text: a stage asks for it half a million times."""
         sha1 = object_id.sha1
         return f"{self.root}/{sha1[:2]}/{sha1[2:4]}/{sha1}.{object_id.extension}"
+
+
+def _make(folder: str) -> None:
+    """As os.makedirs, which looks at every parent first: most often one folder is missing, or another process makes it now."""
+    try:
+        os.mkdir(folder)  # noqa: PTH102
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
 
 
 class ObjectStore:

@@ -4,10 +4,12 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urljoin
 
 import brotli
@@ -156,20 +158,27 @@ def info(path: Path) -> dict[str, str]:
 
 def body(entry: Entry) -> bytes:
     """The HTTP body as it was sent (still encoded), or the bytes of a resource. Raises SenguError if the file is damaged."""
-    return headers_and_body(entry)[1]
+    with _record(entry) as record:
+        return bytes(record.reader.read())
 
 
 def headers_and_body(entry: Entry) -> tuple[list[tuple[str, str]], bytes]:
     """All headers of an answer, and its body. Raises SenguError if the file is damaged."""
+    with _record(entry) as record:
+        return _headers(record), bytes(record.reader.read())
+
+
+@contextmanager
+def _record(entry: Entry) -> Iterator[WarcRecord]:
     try:
-        with _place(entry).open("rb") as stream:
+        with _file(entry) as stream:
             stream.seek(entry.offset)
             record = next(iter(ArchiveIterator(stream, record_types=CAPTURES, parse_http=False)))
             if "WARC-Block-Digest" in record.headers and not record.verify_block_digest():
                 raise OSError("its digest is wrong")
             if record.record_type == WarcRecordType.response:
                 record.parse_http(auto_decode="transfer")  # other crawlers archive the chunks
-            return _headers(record), bytes(record.reader.read())
+            yield record
     except (OSError, KeyError, StopIteration) as error:
         raise SenguError(
             f"{entry.file}: damaged record at byte {entry.offset}, {entry.url} ({error}): "
@@ -177,9 +186,12 @@ def headers_and_body(entry: Entry) -> tuple[list[tuple[str, str]], bytes]:
         ) from error
 
 
-def _place(entry: Entry) -> Path:
-    """The file of an entry; a crawl closes, and so renames, files whose entries it still holds."""
-    return entry.file if entry.file.exists() else entry.file.with_name(entry.file.name.removesuffix(OPEN))
+def _file(entry: Entry) -> BinaryIO:
+    """The file of an entry, opened; a crawl closes, and so renames, files whose entries it still holds."""
+    try:
+        return entry.file.open("rb")
+    except FileNotFoundError:
+        return entry.file.with_name(entry.file.name.removesuffix(OPEN)).open("rb")
 
 
 def payload(entry: Entry) -> bytes:
