@@ -64,6 +64,19 @@ def known(object_id: ObjectId, data: Path) -> Known:
     return found
 
 
+def first_seen(names: Collection[str], data: Path) -> dict[str, dict[str, str]]:
+    """The first row of captures of each of these object ids, with its site; what no table has is left out."""
+    found: dict[str, dict[str, str]] = {}
+    for index in sorted((data / "index").glob("*.csv")):
+        of_url: dict[str, list[str]] = {}
+        for row in _rows(index, "objectId", names):
+            of_url.setdefault(row["urlId"], []).append(row["objectId"])
+        for capture in _rows(data / "captures" / index.name, "urlId", of_url):
+            for name in of_url[capture["urlId"]]:
+                found.setdefault(name, {"site": index.stem, **capture})
+    return found
+
+
 def _cell(path: Path, name: str, column: str) -> str:
     return next((row[column] for row in _rows(path, "objectId", {name})), "")
 

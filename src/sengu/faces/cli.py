@@ -10,9 +10,12 @@ from sengu.errors import SenguError
 
 # name -> module of sengu.faces that has it, and its name there; a command imports its own module only, so that it starts at once
 COMMANDS = {
+    "model": ("model", "group"),
     "objects": ("objects", "group"),
     "predict": ("predict", "command"),
+    "similar": ("similar", "command"),
     "site": ("site", "group"),
+    "suggest": ("suggest", "command"),
 }
 
 
