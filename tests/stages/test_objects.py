@@ -201,7 +201,8 @@ def test_a_damaged_journal_is_begun_anew(archive: Path, read: list[str]) -> None
     first = journalled(archive, ANSWERS)
     journal, count = archive.parent / "journal", len(read)
     data = journal.read_bytes()
-    journal.write_bytes(data.replace(b"unknown", b"unknowm", 1))
+    key, first_record, *rest = data.splitlines(keepends=True)
+    journal.write_bytes(key + first_record[:-2] + b"!\n" + b"".join(rest))
     assert journalled(archive, ANSWERS) == first
     assert len(read) == 2 * count
     assert sorted(journal.read_bytes().splitlines()) == sorted(data.splitlines())
