@@ -346,3 +346,19 @@ def test_a_damaged_archive_leaves_no_index(tmp_path: Path) -> None:
     with pytest.raises(SenguError, match="damaged archive file"):
         list(warc.indexed(path, (), tmp_path / "index"))
     assert not (tmp_path / "index").exists()
+
+
+def test_the_indexes_of_files_that_are_gone_go_when_the_site_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "a-b"):
+        for number in range(2):
+            writer = warc.Writer(tmp_path / name, name, {})
+            writer.response(f"http://a.example/{number}", DATE, 200, [], b"")
+            writer.close()
+        warc.read(tmp_path / name, name)
+    (tmp_path / "a/a-00000.warc.gz").unlink()
+    assert [entry.url for entry in warc.read(tmp_path / "a", "a")] == ["http://a.example/1"]
+    left = ["a-00001.warc.gz.index", "a-b-00000.warc.gz.index", "a-b-00001.warc.gz.index"]
+    assert sorted(index.name for index in cache.FOLDER.iterdir()) == left
+    warc.forget("a")
+    assert sorted(index.name for index in cache.FOLDER.iterdir()) == left[1:]

@@ -2,14 +2,18 @@
 
 One line per record: the CRC-32 of the rest, the name, and the outcome as JSON. The first line holds the key, which says for
 which code and settings the rest is true. It is only appended to, so that a killed run goes on where it stopped.
+A record whose leaves were gone has a line for each time it was read: where these are more than half of all, they leave the file.
 """
 
 import json
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any
+
+from sengu.atomic import replaced_file
 
 FOLDER = Path(".sengu/objects")
 KEY = "key"  # the name in the first line
@@ -34,7 +38,7 @@ class Outcomes:
 
     def append(self, outcomes: Iterable[tuple[str, Any]]) -> None:
         """Adds (name, outcome as JSON takes it); what is written here survives a kill."""
-        lines = b"".join(_line(name, outcome) for name, outcome in outcomes)
+        lines = b"".join(_line(name, _json(outcome)) for name, outcome in outcomes)
         if lines:
             stream = self._opened()
             stream.write(lines)
@@ -55,8 +59,18 @@ class Outcomes:
                 break
             name, _, text = line[CRC + 1 :].decode("ascii").partition("\t")
             known[name] = text
-        if known.pop(KEY, None) == json.dumps(self.key):
+        if known.pop(KEY, None) == _json(self.key):
             self._known, self._whole = known, len(data) - len(cut_off)
+            if len(known) < (len(lines) - 1) / 2:
+                self._compact()
+
+    def _compact(self) -> None:
+        """Rewrites the file with the last line of each record."""
+        data = b"".join([_line(KEY, _json(self.key)), *(_line(name, text) for name, text in self._known.items())])
+        with suppress(OSError):  # a full disk: the file stays as it is
+            with replaced_file(self.path) as partial:
+                partial.write_bytes(data)
+            self._whole = len(data)
 
     def _opened(self) -> FileIO:
         if self._stream is None:
@@ -65,10 +79,14 @@ class Outcomes:
             self._stream.truncate(self._whole)
             self._stream.seek(self._whole)
             if not self._whole:
-                self._stream.write(_line(KEY, self.key))
+                self._stream.write(_line(KEY, _json(self.key)))
         return self._stream
 
 
-def _line(name: str, outcome: Any) -> bytes:
-    rest = f" {name}\t{json.dumps(outcome, separators=(',', ':'))}".encode("ascii")
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _line(name: str, text: str) -> bytes:
+    rest = f" {name}\t{text}".encode("ascii")
     return b"%08x%s\n" % (zlib.crc32(rest), rest)

@@ -94,9 +94,12 @@ def test_a_site_is_removed_with_its_outputs_and_can_be_brought_back(tmp_path: Pa
     run(folder, "git", "commit", "--quiet", "--message", "camera")
     made = {path for path in (folder / "data").rglob("*camera*") if ".partial" not in path.name}
     assert {path.relative_to(folder / "data").parts[0] for path in made} >= {"raw", "captures", "index", "rejected", "failed"}
+    kept = [folder / ".sengu/warc/camera-00000.warc.gz.index", folder / ".sengu/objects/camera.journal"]
+    assert all(path.is_file() for path in kept)
     said = run(folder, "sengu", "site", "remove", "camera")
     assert "deleted data/raw/camera" in said
     assert not list((folder / "data").rglob("*camera*"))
+    assert not [path for path in kept if path.exists()]
     assert "camera" not in (folder / "dvc.lock").read_text()
     assert yaml.safe_load((folder / "params.yaml").read_text())["sites"] == {}
     run(folder, "git", "checkout", "--quiet", "params.yaml", "dvc.lock")

@@ -9,7 +9,7 @@ import click
 import pandas as pd
 import yaml
 
-from sengu import journal, listing, locks, params, warc
+from sengu import journal, listing, locks, outcomes, params, warc
 from sengu.errors import SenguError
 
 PIPELINE = Path("dvc.yaml")
@@ -38,6 +38,8 @@ def remove(name: str, force: bool, path: Path = params.PARAMS) -> list[Path]:
             shutil.rmtree(output)
         else:
             output.unlink()
+    warc.forget(name)
+    (outcomes.FOLDER / f"{name}.journal").unlink(missing_ok=True)
     return gone
 
 

@@ -1,6 +1,6 @@
 """Archives: WARC files of one site in a folder, and what they hold."""
 
-from sengu.warc.cache import gather, indexed, read
+from sengu.warc.cache import forget, gather, indexed, read
 from sengu.warc.erasing import erase, holding
 from sengu.warc.reading import (
     OPEN,
@@ -29,6 +29,7 @@ __all__ = [
     "entries",
     "erase",
     "files",
+    "forget",
     "gather",
     "headers_and_body",
     "holding",

@@ -1,7 +1,8 @@
 """A folder of WARC files -> the archive of a site: each closed file is scanned once, and its index kept in .sengu/warc/.
 
 A closed archive file is immutable, and a site of half a million pictures is 30 GB: to scan them is minutes, to load the
-index seconds. An index that is damaged, or of another file or version of the code, is as good as none.
+index seconds. An index that is damaged, or of another file or version of the code, is as good as none; that of a file that is
+gone is deleted when the site is read.
 """
 
 import gc
@@ -9,8 +10,9 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -32,6 +34,7 @@ def read(folder: Path, site: str, tracking: Sequence[str] = ()) -> Archive:
     paths = files(folder, site)
     if not paths:
         raise SenguError(f"{folder} holds no archive of site {site}: run `dvc repro crawl@{site}`, or `dvc pull`")
+    forget(site, {path.name for path in paths})
     return gather(paths, tracking)
 
 
@@ -67,6 +70,15 @@ def indexed(path: Path, tracking: Sequence[str] = (), folder: Path = FOLDER) -> 
     with suppress(OSError), replaced_file(index, writer=f".{os.getpid()}") as partial:  # a full disk costs time only
         partial.write_bytes(zlib.compress(json.dumps({"key": key} | _columns(found), separators=(",", ":")).encode(), LEVEL))
     yield from found
+
+
+def forget(site: str, kept: Collection[str] = (), folder: Path = FOLDER) -> None:
+    """Deletes the indexes of a site's archive files, but of those that are `kept`, by name."""
+    of_site = re.compile(rf"({re.escape(site)}-\d+{re.escape(CLOSED)})\.index")  # not of site a-b, where it is a
+    for index in folder.glob("*.index"):
+        found = of_site.fullmatch(index.name)
+        if found and found[1] not in kept:
+            index.unlink(missing_ok=True)
 
 
 def _key(path: Path, tracking: Sequence[str]) -> list[Any]:
