@@ -8,13 +8,17 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from project import ROOT, attempt, run
 
 from crawlers.demo import pictures
 from sengu import tables
+from sengu.errors import SenguError
+from sengu.faces.objects import named
 from sengu.ids import ObjectId
+from sengu.store import ObjectStore
 
 SHARED, ONLY = (pictures.jpeg(pictures.draw("dots", number)) for number in range(2))
 PNG = pictures.png(pictures.draw("stripes", 1))
@@ -68,6 +72,28 @@ def leaf(folder: Path, site: str, name: str) -> Path:
 def test_a_hash_or_its_beginning_leads_to_the_file(made: Path) -> None:
     for text in (IDS["b"], IDS["b"][:40], IDS["b"][:6], IDS["b"][:6].upper()):
         assert run(made, "sengu", "objects", "path", text).strip() == f"data/object/one/{ObjectId.parse(IDS['b']).path}"
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_beginning_of_several_is_refused_whether_their_leaves_are_there_or_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, missing: int
+) -> None:
+    table = folder / "data/index/two.csv"
+    index = tables.read(table, tables.IndexRow)
+    other = f"{IDS['b'][:39]}{'0' if IDS['b'][39] != '0' else '1'}.jpg"
+    tables.write(table, pd.concat([index, index[:1].assign(objectId=other)]), tables.IndexRow)
+    for name in (IDS["b"], other)[missing:]:
+        path = folder / "data/object/two" / ObjectId.parse(name).path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(ONLY)
+    if missing:
+        leaf(folder, "one", "b").unlink()
+    monkeypatch.chdir(folder)
+    store = ObjectStore.below(Path("data/object"))
+    both = ", ".join(sorted((IDS["b"], other)))
+    with pytest.raises(SenguError, match=f"'{IDS['b'][:6]}' begins 2 object ids: {both}: give more digits"):
+        named(IDS["b"][:6], store)
+    assert named(IDS["b"][:40], store) == ObjectId.parse(IDS["b"])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -19,6 +19,8 @@ from sengu.verification import Finding
 
 DATA = Path("data")
 TREES = DATA / "object"
+SHA1_DIGITS = 40
+SHOWN = 5  # of the objects that the beginning of a hash may mean
 
 
 def named(text: str, store: ObjectStore) -> ObjectId:
@@ -27,16 +29,20 @@ def named(text: str, store: ObjectStore) -> ObjectId:
     if len(prefix) < 4 or not all(digit in "0123456789abcdef" for digit in prefix.partition(".")[0]):
         raise SenguError(f"{text!r} is not the beginning of an object id: give at least four hex digits of the SHA-1")
     found = store.beginning_with(prefix)
+    if not found or len(prefix) < SHA1_DIGITS:  # a missing leaf is still known to the tables
+        found = sorted({*found, *_indexed(prefix)})
+    if not found:
+        raise SenguError(f"no object begins with {text!r}: check the id, or run `dvc repro objects`")
     if len(found) > 1:
-        raise SenguError(f"{text!r} begins {len(found)} object ids: {', '.join(map(str, found[:5]))}…: give more digits")
-    if found:
-        return found[0]
-    # a missing leaf is still known to the tables
+        shown = f"{', '.join(map(str, found[:SHOWN]))}{'…' if len(found) > SHOWN else ''}"
+        raise SenguError(f"{text!r} begins {len(found)} object ids: {shown}: give more digits")
+    return found[0]
+
+
+def _indexed(prefix: str) -> Iterator[ObjectId]:
     for site in params.site_names():
-        for name in tables.read(DATA / "index" / f"{site}.csv", tables.IndexRow)["objectId"]:
-            if name.startswith(prefix):
-                return ObjectId.parse(name)
-    raise SenguError(f"no object begins with {text!r}: check the id, or run `dvc repro objects`")
+        known = tables.read(DATA / "index" / f"{site}.csv", tables.IndexRow)["objectId"]
+        yield from map(ObjectId.parse, known[known.str.startswith(prefix)].unique())
 
 
 def verify(sites: Sequence[str]) -> list[Finding]:
