@@ -1,0 +1,24 @@
+"""List the examples whose label is most doubtful, by confident learning on the features."""
+
+import logging
+from pathlib import Path
+
+from sengu import doubts
+from sengu.errors import run_program
+from sengu.params import LabelErrors, section
+from sengu.pixels import read_features
+
+logger = logging.getLogger("label_errors")
+
+
+def main(arguments: list[str]) -> None:
+    pixels, features, path = map(Path, arguments)
+    params = section("label_errors", LabelErrors)
+    examples = read_features(pixels, features)
+    ranked = doubts.rank(examples.rows, examples.arrays, params.folds, params.seed)
+    doubts.write(path, ranked)
+    logger.info("%d of %d labels are suspect", (ranked["suspect"] == "yes").sum(), len(ranked))
+
+
+if __name__ == "__main__":
+    run_program(main, "PIXELS FEATURES LABEL_ERRORS")
