@@ -1,0 +1,132 @@
+"""`sengu model` in a real Git and DVC repository of one stage, up to fetching the release by its name somewhere else."""
+
+import hashlib
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from project import ROOT, attempt, run
+from released import tiny_release
+
+from sengu import release
+
+ARTIFACT = yaml.safe_load((ROOT / "dvc.yaml").read_text())["artifacts"]["classifier"]
+ZIP = "models/release/tiny-0.1.0.zip"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose stage `export` copies a release; committed, and pushed to the folder `remote` beside it."""
+    folder = tmp_path_factory.mktemp("model") / "project"
+    folder.mkdir()
+    tiny_release(folder / "made")
+    (folder / "params.yaml").write_text("export: { name: tiny, version: 0.1.0 }\n")
+    stage = {
+        "cmd": "mkdir -p models/release && cp made/*.zip models/release/",
+        "params": ["export"],
+        "deps": ["made"],
+        "outs": ["models/release"],
+    }
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"artifacts": {"classifier": ARTIFACT}, "stages": {"export": stage}}))
+    (folder / ".gitignore").write_text("/models/\n")
+    run(folder, "git", "init", "--quiet", "--initial-branch", "main")
+    run(folder, "dvc", "init", "--quiet")
+    run(folder, "dvc", "remote", "add", "--default", "--quiet", "beside", "../../remote")
+    run(folder, "dvc", "repro", "--quiet")
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "a release")
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path) -> Path:
+    """A copy beside it, which has the same remote, and which a test may change."""
+    copy = made.parent / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    return shutil.copytree(made, copy, symlinks=True)
+
+
+def test_a_registered_version_is_fetched_by_its_name(folder: Path, tmp_path: Path) -> None:
+    said = run(folder, "sengu", "model", "register", "0.1.0").splitlines()
+    assert run(folder, "git", "tag", "--points-at", "HEAD").split() == ["classifier@v0.1.0"]
+    assert said[-3:] == ["dvc push", "git push origin classifier@v0.1.0", "dvc artifacts get URL classifier --rev v0.1.0"]
+    run(folder, "dvc", "push", "--quiet")
+    expected = (folder / ZIP).read_bytes()
+    shutil.rmtree(folder / "models")  # so that it comes from the remote
+    shutil.rmtree(folder / ".dvc/cache")
+    run(tmp_path, "bash", "-c", said[-1].replace("URL", str(folder)))
+    assert (tmp_path / "release/tiny-0.1.0.zip").read_bytes() == expected
+    done = attempt(folder, "sengu", "model", "register", "0.1.0")
+    assert done.returncode == 1
+    assert "error: version 0.1.0 is registered already (tag classifier@v0.1.0)" in done.stdout
+
+
+def test_the_commands_name_the_origin_where_there_is_one(folder: Path) -> None:
+    run(folder, "git", "remote", "add", "origin", "https://git.example.org/sengu.git")
+    said = run(folder, "sengu", "model", "register", "0.1.0")
+    assert "dvc artifacts get https://git.example.org/sengu.git classifier --rev v0.1.0" in said
+
+
+def other_version(folder: Path) -> None:
+    (folder / "params.yaml").write_text("export: { name: tiny, version: 0.2.0 }\n")
+    run(folder, "git", "commit", "--quiet", "--all", "--message", "not rebuilt")
+
+
+def changed_release(folder: Path) -> None:
+    path = folder / ZIP
+    path.unlink()
+    path.write_bytes(b"another")
+
+
+def no_lock(folder: Path) -> None:
+    run(folder, "git", "rm", "--quiet", "dvc.lock")
+    run(folder, "git", "commit", "--quiet", "--message", "no lock")
+
+
+def other_version_tagged(folder: Path) -> None:
+    run(folder, "git", "tag", "--annotate", "--message", "old", "classifier@v0.0.9")
+
+
+@pytest.mark.parametrize(
+    ("version", "change", "message"),
+    [
+        ("0.3.0", lambda folder: None, "params.yaml: export.version is 0.1.0, not 0.3.0"),
+        ("0.1.0", lambda folder: (folder / "labels.csv").write_text("new\n"), "1 files are not committed (?? labels.csv…)"),
+        ("0.1.0", lambda folder: (folder / "dvc.yaml").write_text("stages: {}\n"), "1 files are not committed (M dvc.yaml…)"),
+        ("0.2.0", other_version, "dvc.lock pins the release of version 0.1.0, not 0.2.0: run `dvc repro` and commit"),
+        ("0.1.0", changed_release, "models/release is not what dvc.lock pins"),
+        ("0.1.0", no_lock, "dvc.lock pins no models/release: run `dvc repro` and commit"),
+        ("0.1.0", other_version_tagged, "classifier@v0.1.0: "),
+    ],
+    ids=["params", "untracked", "uncommitted", "stale", "changed", "no lock", "other version"],
+)
+def test_what_others_would_not_get_is_not_registered(folder: Path, version: str, change, message: str) -> None:
+    change(folder)
+    before = run(folder, "git", "tag")
+    done = attempt(folder, "sengu", "model", "register", version)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].startswith(f"error: {message}")
+    assert run(folder, "git", "tag") == before
+
+
+def test_a_release_that_was_not_pulled_can_be_registered(folder: Path) -> None:
+    shutil.rmtree(folder / "models")
+    run(folder, "sengu", "model", "register", "0.1.0")
+
+
+def test_a_bundle_says_of_which_commit_and_lock_it_is(folder: Path, tmp_path: Path) -> None:
+    said = run(folder, "sengu", "model", "bundle", str(tmp_path)).strip()
+    assert said == str(tmp_path / "tiny-0.1.0.zip")
+    manifest = release.load(tmp_path).manifest
+    assert manifest.git_commit == run(folder, "git", "rev-parse", "HEAD").strip()
+    assert manifest.dvc_lock_sha256 == hashlib.sha256((folder / "dvc.lock").read_bytes()).hexdigest()
+    with zipfile.ZipFile(folder / ZIP) as plain, zipfile.ZipFile(said) as completed:
+        assert completed.namelist() == plain.namelist()
+        assert completed.read("model.onnx") == plain.read("model.onnx")
+    (folder / "new.csv").write_text("not committed\n")
+    done = attempt(folder, "sengu", "model", "bundle", str(tmp_path / "other"))
+    assert done.returncode == 1
+    assert "1 files are not committed" in done.stdout
+    assert not (tmp_path / "other").exists()
