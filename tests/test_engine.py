@@ -1,12 +1,13 @@
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from project import BIN, attempt, environment, run
+from project import BIN, ROOT, attempt, environment, run
 
 from crawlers.demo import pictures
 from sengu import engine, params, tables, warc
@@ -17,9 +18,9 @@ DATE = "2013-10-05T20:00:00Z"
 STAGE = ("-m", "sengu.stages.objects", "raw", "site.csv", "tombstones.csv", "tree", "index.csv", "rejected.csv")
 
 
-def start(*command: str, folder: Path) -> subprocess.Popen[bytes]:
+def start(*command: str, folder: Path, **extra: str) -> subprocess.Popen[bytes]:
     with (folder / f"{command[1]}.log").open("ab") as log:
-        return subprocess.Popen([BIN / command[0], *command[1:]], cwd=folder, env=environment(), stdout=log, stderr=log)
+        return subprocess.Popen([BIN / command[0], *command[1:]], cwd=folder, env=environment(**extra), stdout=log, stderr=log)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,49 @@ def test_a_worker_with_threads_is_refused(tmp_path: Path) -> None:
         engine.running(cluster.scheduler_address),
     ):
         pass
+
+
+def test_a_scheduler_without_workers_is_refused() -> None:
+    from distributed import LocalCluster
+
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=None, protocol="tcp") as cluster,
+        pytest.raises(
+            SenguError, match=r"the scheduler at (tcp://\S*) has no worker: start some with `dask worker \1 --nthreads 1`"
+        ),
+        engine.running(cluster.scheduler_address),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda package: (package / "images.py").write_text("# of another commit"), ""),
+        (lambda package: (package / "engine.py").write_text("import not_installed"), "No module named 'not_installed'"),
+    ],
+    ids=["another commit", "no such library"],
+)
+def test_a_worker_with_other_code_is_refused(tmp_path: Path, change: Callable[[Path], None], named: str) -> None:
+    from distributed import Client, LocalCluster
+
+    shutil.copytree(ROOT / "src/sengu", tmp_path / "there/sengu", ignore=shutil.ignore_patterns("__pycache__"))
+    change(tmp_path / "there/sengu")
+    with LocalCluster(n_workers=0, processes=False, dashboard_address=None, protocol="tcp") as cluster:
+        address = cluster.scheduler_address
+        options = ("--nthreads", "1", "--no-nanny", "--no-dashboard")
+        worker = start("dask", "worker", address, *options, folder=tmp_path, PYTHONPATH=str(tmp_path / "there"))
+        try:
+            with Client(address, timeout=60) as client:
+                client.wait_for_workers(1, timeout=60)
+            with (
+                pytest.raises(SenguError, match=rf"worker tcp://\S* has other code or libraries .*{named}.*check out the same"),
+                engine.running(address),
+            ):
+                pass
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            worker.wait(30)
 
 
 def test_a_scheduler_that_does_not_answer_is_named_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
