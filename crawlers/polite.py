@@ -19,7 +19,8 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response
 from scrapy.resolver import CachingThreadedResolver
 from scrapy.utils.defer import maybe_deferred_to_future
-from twisted.internet.defer import Deferred
+from twisted.internet.abstract import isIPv6Address
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import DNSLookupError
 
 from crawlers.spiders import MEDIA, STEPS
@@ -141,7 +142,14 @@ class Robots(RobotsTxtMiddleware):
         super()._robots_error(exc, netloc)
 
 
-class PublicResolver(CachingThreadedResolver):
+class Resolver(CachingThreadedResolver):
+    """Scrapy's, which asks the system for IPv4 addresses only, but takes an IPv6 address for what it is."""
+
+    def getHostByName(self, name: str, timeout: Any = ()) -> "Deferred[str]":
+        return succeed(name) if isIPv6Address(name) else super().getHostByName(name, timeout)
+
+
+class PublicResolver(Resolver):
     """Resolves no name to an address of a private network, unless the site is in one, or the name is the proxy's."""
 
     refused: ClassVar[set[str]] = set()  # of the class, because Scrapy keeps the resolver to itself

@@ -77,7 +77,7 @@ def for_crawl(name: str, site: Site, folder: Path) -> dict[str, Any]:
         **settings,
         **POLITE,
         **(IN_ORDER if fetch.reproducible else {"CONCURRENT_REQUESTS": max(16, fetch.concurrent)}),
-        **({} if private else {"TWISTED_DNS_RESOLVER": polite.PublicResolver}),
+        "TWISTED_DNS_RESOLVER": polite.Resolver if private else polite.PublicResolver,
         "SENGU_REPRODUCIBLE": fetch.reproducible,
         "SENGU_PRIVATE": private,
         "SENGU_OPT_OUTS": fetch.opt_outs == "honour",

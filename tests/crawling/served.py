@@ -1,9 +1,11 @@
 """A real HTTP server on a free loopback port, whose answers a test may change and whose requests it can count."""
 
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -44,6 +46,13 @@ def page(body: str) -> Answer:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
+    with served("127.0.0.1") as site:
+        yield site
+
+
+@contextmanager
+def served(address: str) -> Iterator[Site]:
+    """Raises OSError if this machine has no such address."""
     site = Site(
         {
             "/": page(
@@ -81,8 +90,11 @@ def site() -> Iterator[Site]:
         def log_message(self, format: str, *args: Any) -> None:
             """Kept in `seen`."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    site.url = f"http://127.0.0.1:{server.server_port}"
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+    server = Server((address, 0), Handler)
+    site.url = f"http://{f'[{address}]' if ':' in address else address}:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield site
     server.shutdown()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from project import attempt, run
 from scrapy.http import HtmlResponse
-from served import CRAWL, EXTRACT, HTML, JPEG, Site, failures, fetch_of, page, write_params
+from served import CRAWL, EXTRACT, HTML, JPEG, Site, failures, fetch_of, page, served, write_params
 
 from crawlers.demo.sites import Answer
 from crawlers.polite import is_private, is_private_name, opted_out
@@ -181,6 +181,27 @@ def test_addresses_of_a_private_network_are_not_asked_for_a_public_site(
         refused = [url for url, reason in failures(work).items() if "private network" in reason]
         assert "/moved.jpg" in refused
         assert "is an address of a private network, and the site is public (fetch.private)" in said
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_a_site_may_have_an_ipv6_address(tmp_path: Path) -> None:
+    with served("::1") as site:
+        write_params(tmp_path, web=fetch_of(site, domains=["::1"]))
+        run(tmp_path, *CRAWL)
+        assert site.url.startswith("http://[::1]:")
+        assert {"/robots.txt", "/two?b=1&a=2", "/a.jpg", "/d.jpg"} <= set(site.paths())
+        assert "/private/" not in site.paths()
+    run(tmp_path, *EXTRACT)
+    assert f"{site.url}/a.jpg" in set(tables.read(tmp_path / "captures/web.csv", tables.Capture)["url"])
 
 
 def test_what_is_private() -> None:
