@@ -31,6 +31,7 @@ Result = TypeVar("Result")
 class Manifest:
     """What a release says of itself; docs/release.md explains each key."""
 
+    format: int = FORMAT
     name: str
     version: str
     created_by: str
@@ -46,7 +47,6 @@ class Manifest:
     git_commit: str | None = None  # these two are filled in by `completed`
     dvc_lock_sha256: str | None = None
     files: dict[str, str]  # name -> lower-case hex SHA-256, of every file but the manifest
-    format: int = FORMAT
 
     @property
     def stem(self) -> str:

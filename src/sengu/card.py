@@ -1,0 +1,101 @@
+"""The manifest of a release -> its MODEL_CARD.md: what the model is, how good, and what nobody knows of it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sengu.release import Manifest
+
+FITS = {
+    "squash": "both sides are brought to {size} pixels, without keeping the proportions",
+    "letterbox": "the longer side is brought to {size} pixels, white fills what is missing of the other",
+}
+
+TEMPLATE = """\
+# {name} {version}
+
+Says which of {number} classes a picture shows: {classes}. It is an image classifier fine-tuned from a pretrained backbone
+(`{source}`), and gives an embedding beside, by which pictures can be compared. Made by {created_by}.
+
+## How to use it
+
+    python predict.py picture.jpg
+
+needs ONNX Runtime, NumPy and Pillow (`pip install onnxruntime numpy pillow`). `model.onnx` takes one picture of any size,
+uint8 RGB (height, width, 3), upright; `predict.py` shows how to decode one. It gives `probabilities`, float32, one for each class
+in the order above, and `embedding`, float32 with length 1: the scalar product of two of them says how alike the model finds them.
+
+The preprocessing is part of the model: {fit}, bilinear with antialias.
+
+Decision: {decision}.
+
+## Data
+
+Dataset version `{dataset}` (`{md5}`) with {rows} labelled pictures: {counts}.
+It was split into {split}.
+
+## How good it is
+
+On {test_images} test pictures that nothing was trained or chosen on; brackets hold 95% intervals where they were computed.
+
+{metrics}
+
+## Limits
+
+- It knows its classes only: a picture of anything else is given to one of them, perhaps with a high probability.
+- The figures hold for pictures like those of the dataset. On others they may be far worse: measure before use.
+- The test split has as many pictures of each class. Where a class is rare, its precision is lower than here.
+- How it treats people and groups of people has not been looked into, nor how it withstands pictures made to mislead it.
+- A probability is a score of the model, not how often it is right, unless the calibration was checked on your pictures.
+
+## Licence
+
+The file LICENSE beside this one is that of the software. Rights in the training pictures, and the terms of the backbone's source,
+may limit what the model can be used for; this card cannot say.
+"""
+
+
+def write(manifest: Manifest) -> str:
+    """The card as Markdown; everything in it comes from the manifest."""
+    size, fit = manifest.preprocessing["size"], manifest.preprocessing["fit"]
+    counts = manifest.dataset["rows_by_value"]
+    return TEMPLATE.format(
+        name=manifest.name,
+        version=manifest.version,
+        number=len(manifest.classes),
+        classes=", ".join(manifest.classes),
+        source=manifest.backbone["source"],
+        created_by=manifest.created_by,
+        fit=FITS[fit].format(size=size),
+        decision=_decision(manifest),
+        dataset=manifest.dataset["version"],
+        md5=manifest.dataset["md5"],
+        rows=manifest.dataset["rows"],
+        counts=", ".join(f"{counts[str(value)]} {name}" for value, name in enumerate(manifest.classes)),
+        split=", ".join(f"{number} {kind}" for kind, number in sorted(manifest.dataset["split"].items())),
+        test_images=manifest.metrics["test_images"],
+        metrics="\n".join(_table(manifest.metrics)),
+    )
+
+
+def _decision(manifest: Manifest) -> str:
+    if manifest.threshold is None or len(manifest.classes) != 2:
+        return "the class with the highest probability"
+    first, second = manifest.classes
+    return f"`{second}` from a probability of {manifest.threshold} on, which was chosen on the validation split, else `{first}`"
+
+
+def _table(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """The fine-tuned network beside the head on the frozen backbone, for every metric that is one number."""
+    network, head = metrics["network"], metrics["head"]
+    yield "| metric | this model | head on the frozen backbone |"
+    yield "| --- | --- | --- |"
+    for name, value in network.items():
+        if text := _figure(value):
+            yield f"| {name.replace('_', ' ')} | {text} | {_figure(head.get(name))} |"
+
+
+def _figure(value: Any) -> str:
+    """A number, or one with its interval; nothing for what is no number."""
+    if isinstance(value, Mapping) and {"value", "low", "high"} <= value.keys():
+        return f"{value['value']:.4f} [{value['low']:.4f}, {value['high']:.4f}]" if value["value"] is not None else "-"
+    return f"{value:.4f}" if isinstance(value, float) else ""

@@ -1,0 +1,150 @@
+"""Pack the fine-tuned network as ONNX with its preprocessing, manifest, model card and licence into one release."""
+
+import importlib.metadata
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import tensorflow as tf
+from numpy.lib.format import open_memmap
+from tqdm import tqdm
+
+from sengu import card, classifier, conversion, datasets, images, locks, params, preprocess, release, standalone, tables
+from sengu.atomic import replaced_folder
+from sengu.datasets import Version
+from sengu.errors import SenguError, run_program
+from sengu.ids import ObjectId
+from sengu.release import Manifest, Release
+from sengu.store import ObjectStore
+
+TOLERANCE = 1e-4  # between ONNX Runtime and TensorFlow, for every probability and every number of an embedding
+MEANINGS = {
+    release.INPUT: "one picture, RGB, levels 0 to 255, upright, of any height and width",
+    "probabilities": "of each class, in the order of `classes`; their sum is 1",
+    "embedding": "feature vector of the fine-tuned backbone, of length 1",
+}
+
+logger = logging.getLogger("export")
+
+
+def export(model: onnx.ModelProto, manifest: Manifest, licence: bytes, folder: Path) -> Release:
+    """Writes the release into `folder`."""
+    files = {
+        release.MODEL: model.SerializeToString(),
+        "predict.py": Path(standalone.__file__).read_bytes(),
+        "MODEL_CARD.md": card.write(manifest).encode(),
+        "LICENSE": licence,
+    }
+    return release.load(release.write(folder, manifest, files))
+
+
+def parity(objects: Sequence[ObjectId], store: ObjectStore, made: Release, model: Path, prepare: params.Prepare) -> float:
+    """How far a release is at most from the network in `model`, in probabilities and embeddings of some objects.
+
+    Both see an object as `images.decode` gives it, the network after the resizing that `prepare` does. Raises SenguError if that
+    is more than the tolerance.
+    """
+    resize = preprocess.resizer(prepare.size, prepare.fit)
+
+    def work(object_id: ObjectId) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        picture = images.pixels(store.read(object_id))
+        return resize(picture), made.run(picture)
+
+    with tempfile.TemporaryDirectory() as scratch, images.limited(None):
+        shape = (len(objects), prepare.size, prepare.size, 3)
+        pixels = open_memmap(Path(scratch, "pixels.npy"), mode="w+", dtype=np.uint8, shape=shape)
+        found = []
+        progress = tqdm(release.each(work, objects), "export", len(objects), unit="example", disable=None)
+        for row, (prepared, results) in enumerate(progress):
+            pixels[row] = prepared
+            found.append(results)
+        expected = classifier.run_network(model, pixels)
+    both = zip(release.OUTPUTS, map(np.stack, zip(*found, strict=True)), expected, strict=True)
+    return max(furthest(objects, name, ours, theirs) for name, ours, theirs in both)
+
+
+def furthest(objects: Sequence[ObjectId], name: str, ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The greatest difference between two arrays (n, k) of n objects. Raises SenguError if it is more than the tolerance."""
+    far = np.abs(ours - theirs)
+    row, column = np.unravel_index(far.argmax(), far.shape)
+    if not far[row, column] <= TOLERANCE:  # so written that what is not a number fails, too
+        raise SenguError(
+            f"{objects[row]}: {name}[{column}] is {ours[row, column]} by ONNX Runtime, but {theirs[row, column]} by TensorFlow, "
+            f"more than {TOLERANCE} apart, so nothing was released: find out which of tensorflow, tf2onnx and onnxruntime changed"
+        )
+    return float(far[row, column])
+
+
+def describe(
+    settings: params.Export, model: onnx.ModelProto, version: Version, metrics: dict[str, Any], **facts: Any
+) -> Manifest:
+    """The manifest of a release; `facts` are its other keys."""
+    return Manifest(
+        name=settings.name,
+        version=settings.version,
+        created_by=f"sengu {importlib.metadata.version('sengu')}",
+        classes=version.classes,
+        threshold=metrics["threshold"]["value"],
+        inputs=[_tensor(value) for value in model.graph.input],
+        outputs=[_tensor(value) for value in model.graph.output],
+        metrics=metrics,
+        files={},
+        **facts,
+    )
+
+
+def _tensor(value: onnx.ValueInfoProto) -> dict[str, Any]:
+    kind = value.type.tensor_type
+    return {
+        "name": value.name,
+        "dtype": onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name,
+        "shape": [side.dim_param or side.dim_value for side in kind.shape.dim],
+        "meaning": MEANINGS[value.name],
+    }
+
+
+def _content(path: Path) -> bytes:
+    if not path.is_file():
+        raise SenguError(f"{path} is missing: run `dvc repro`, or `git checkout {path}` if Git tracks it")
+    return path.read_bytes()
+
+
+def main(arguments: list[str]) -> None:
+    dataset, split, trees, model, metrics, licence, output = map(Path, arguments)
+    prepare = params.section("prepare", params.Prepare)
+    rows = tables.read(split, tables.SplitLabel)
+    test = [ObjectId.parse(name) for name in rows.loc[rows["type"] == "test", "objectId"]]
+    if not test:
+        raise SenguError(f"{split} has no example of type test to compare on: label more objects, and run `dvc repro`")
+    tf.config.set_visible_devices([], "GPU")  # whose convolutions may be less exact than the tolerance
+    converted = conversion.convert(model / classifier.NETWORK, prepare.size, prepare.fit)
+    version = datasets.read(dataset)
+    manifest = describe(
+        params.section("export", params.Export),
+        converted,
+        version,
+        json.loads(_content(metrics)),
+        preprocessing={"size": prepare.size, "fit": prepare.fit, "resize": "bilinear with antialias, inside model.onnx"},
+        dataset={
+            "version": version.version,
+            "md5": locks.dvc_hash(dataset),
+            "rows": version.rows,
+            "rows_by_value": version.rows_by_value,
+            "split": {kind: int(number) for kind, number in rows["type"].value_counts().sort_index().items()},
+        },
+        backbone={"source": params.section("backbone", params.Backbone).source},
+        classifier={"md5": locks.dvc_hash(model)},
+    )
+    with replaced_folder(output) as partial:
+        made = export(converted, manifest, _content(licence), partial)
+        worst = parity(test, ObjectStore.below(trees), made, model, prepare)
+    logger.info("%s: at most %.1e from TensorFlow on %d test pictures", made.path.name, worst, len(test))
+
+
+if __name__ == "__main__":
+    run_program(main, "DATASET SPLIT_LABEL TREES CLASSIFIER METRICS LICENSE RELEASE")
