@@ -15,7 +15,7 @@ from scrapy import signals
 
 from crawlers import settings
 from crawlers.archive import is_file, is_media_type
-from crawlers.polite import header_opt_out
+from crawlers.optouts import header_opt_out
 from crawlers.sources import spider_class
 from crawlers.spiders import Found
 from sengu import ids, params, tables, warc

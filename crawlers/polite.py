@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import logging
-import re
+import math
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -16,33 +16,33 @@ from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.exceptions import IgnoreRequest
-from scrapy.http import HtmlResponse, Response
+from scrapy.http import Response
 from scrapy.resolver import CachingThreadedResolver
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.abstract import isIPv6Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import DNSLookupError
 
+from crawlers.optouts import opted_out
 from crawlers.spiders import MEDIA, STEPS
 
 ASKS_TO_WAIT = (429, 503)
-OPT_OUTS = ("noai", "noimageai")
-AGENT = re.compile(r"\s*(\*|[a-z][\w.-]*)\s*:(?!\d)")
-VALUED = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")  # directives that have a value
-US = "sengu"  # the name under which a header may speak to us alone
 
 logger = logging.getLogger(__name__)
 
 
 class PatientHandler(HTTP11DownloadHandler):
-    """Asks a host no more than the site's `concurrent` requests at a time, and waits as long as it asked by Retry-After.
+    """Asks a host no more than the site's `concurrent` requests at a time, and waits as long as it asked.
 
-    If that is more than the site's patience, the host is left alone. Both are done here, behind the queue of the host, so that
-    nothing overtakes what waits: Scrapy 2.19 takes everything out of that queue at once where there is no delay.
+    It asks by Retry-After, or by the Crawl-delay of its robots.txt. If that is more than the site's patience, the host is left
+    alone. All is done here, behind the queue of the host, so that nothing overtakes what waits: Scrapy 2.19 takes everything out
+    of that queue at once where there is no delay.
     """
 
     turns: ClassVar[dict[str, asyncio.Semaphore]] = {}  # by host; http and https share it
     until: ClassVar[dict[str, float]] = {}  # by host: monotonic time before which it is not asked
+    pauses: ClassVar[dict[str, float]] = {}  # by host: Crawl-delay, seconds from one request to the next
+    asked: ClassVar[dict[str, float]] = {}  # by host: monotonic time of the last request
 
     def __init__(self, crawler: Any):
         super().__init__(crawler)
@@ -52,16 +52,25 @@ class PatientHandler(HTTP11DownloadHandler):
     async def download_request(self, request: Request) -> Response:
         host = urlsplit(request.url).hostname or ""
         async with self.turns.setdefault(host, asyncio.Semaphore(self.concurrent)):
-            while (wait := self.until.get(host, 0.0) - time.monotonic()) > 0:
-                if wait > self.patience:
-                    asked = f"the host asked to be left alone for {wait:.0f} s (Retry-After)"
-                    raise IgnoreRequest(f"{asked}, patience is {self.patience:.0f} s")
-                await asyncio.sleep(wait)
+            await self._turn(host)
             response = await super().download_request(request)
             if response.status in ASKS_TO_WAIT and (seconds := _retry_after(response)):
                 logger.info("%s asks to wait %.0f s before the next request", host, seconds)
                 self.until[host] = max(self.until.get(host, 0.0), time.monotonic() + seconds)
             return response
+
+    async def _turn(self, host: str) -> None:
+        """Waits until the host may be asked, and takes that as done."""
+        while True:
+            now = time.monotonic()
+            wait = self.until.get(host, now) - now
+            if wait > self.patience:
+                raise IgnoreRequest(_impatient(f"the host asked to be left alone for {wait:.0f} s (Retry-After)", self.patience))
+            wait = max(wait, self.asked.get(host, -math.inf) + self.pauses.get(host, 0.0) - now)
+            if wait <= 0:
+                self.asked[host] = now
+                return
+            await asyncio.sleep(wait)
 
 
 class Courtesy:
@@ -103,14 +112,16 @@ class Courtesy:
 
 
 class Robots(RobotsTxtMiddleware):
-    """Scrapy's, mended in two points.
+    """Scrapy's, mended in three points.
 
     Of several requests that wait for the same robots.txt, Scrapy 2.19 tells only the first what stands there; the others go
-    ahead. And a robots.txt that cannot be fetched forbids everything (RFC 9309, 2.3.1.4).
+    ahead. A robots.txt that cannot be fetched forbids everything (RFC 9309, 2.3.1.4). And Crawl-delay is kept, which is not part
+    of that RFC, but which many sites state.
     """
 
     def __init__(self, crawler: Any):
         super().__init__(crawler)
+        self.patience: float = crawler.settings.getfloat("SENGU_PATIENCE")
         self.unreachable: dict[str, str] = {}  # by host and port: why
 
     async def robot_parser(self, request: Request) -> Any:
@@ -131,6 +142,12 @@ class Robots(RobotsTxtMiddleware):
         if reason is not None:
             raise IgnoreRequest(f"robots.txt cannot be fetched: {reason}")
         super().process_request_2(rp, request)
+        pause = (rp.crawl_delay(self._default_useragent) if rp is not None else None) or 0.0
+        if pause > self.patience:
+            asked = f"robots.txt asks for {pause:.0f} s from one request to the next (Crawl-delay)"
+            raise IgnoreRequest(_impatient(asked, self.patience))
+        host = urlsplit(request.url).hostname or ""
+        PatientHandler.pauses[host] = max(pause, PatientHandler.pauses.get(host, 0.0))
 
     async def _parse_robots(self, response: Response, netloc: str, request: Request) -> None:
         if response.status >= 500 or response.status == 429:
@@ -168,6 +185,10 @@ class PublicResolver(Resolver):
         return address
 
 
+def _impatient(asked: str, patience: float) -> str:
+    return f"{asked}, patience is {patience:.0f} s"
+
+
 def private(host: str) -> str:
     return f"{host} is an address of a private network, and the site is public (fetch.private)"
 
@@ -185,36 +206,6 @@ def is_private(address: str) -> bool:
         return False
     mapped = getattr(ip, "ipv4_mapped", None)
     return not (mapped or ip).is_global
-
-
-def opted_out(response: Response) -> str:
-    """The opt-out from machine learning that a response states for everyone or for us; empty if there is none.
-
-    `noai` and `noimageai`, in the header X-Robots-Tag or in a robots meta tag, as DeviantArt introduced them.
-    """
-    for value in response.headers.getlist("X-Robots-Tag"):
-        if directive := header_opt_out(value.decode("latin-1")):
-            return f"{directive} in X-Robots-Tag"
-    if isinstance(response, HtmlResponse):
-        for name in ("robots", US):
-            for content in response.xpath(f"//meta[translate(@name, 'ROBTSENGU', 'robtsengu') = '{name}']/@content").getall():
-                for directive in re.split(r"[\s,;]+", content.lower()):
-                    if directive in OPT_OUTS:
-                        return f"{directive} in a meta tag"
-    return ""
-
-
-def header_opt_out(header: str) -> str:
-    """The opt-out in an X-Robots-Tag that holds for us; `otherbot: noai, noindex` speaks to another, up to the next name."""
-    ours = True
-    for part in re.split(r"[,;]", header.lower()):
-        agent = AGENT.match(part)
-        if agent and agent[1] not in VALUED:
-            ours = agent[1] in ("*", US)
-            part = part[agent.end() :]
-        if ours and part.strip() in OPT_OUTS:
-            return part.strip()
-    return ""
 
 
 def _retry_after(response: Response) -> float:

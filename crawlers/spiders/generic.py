@@ -12,7 +12,7 @@ from scrapy.linkextractors.lxmlhtml import LxmlLinkExtractor
 from scrapy.spidermiddlewares.httperror import HttpError
 
 from crawlers.media import EXTENSIONS, linked, shown
-from crawlers.polite import opted_out
+from crawlers.optouts import opted_out
 from crawlers.spiders import AGE, MEDIA, PAGE, STEPS, Found
 from sengu.params import GenericFetch, Read, WarcFetch
 from sengu.tables import Failed

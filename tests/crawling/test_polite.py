@@ -12,7 +12,8 @@ from scrapy.http import HtmlResponse
 from served import CRAWL, EXTRACT, HTML, JPEG, Site, failures, fetch_of, page, served, write_params
 
 from crawlers.demo.sites import Answer
-from crawlers.polite import is_private, is_private_name, opted_out
+from crawlers.optouts import opted_out
+from crawlers.polite import is_private, is_private_name
 from sengu import tables, warc
 
 
@@ -150,6 +151,25 @@ def test_a_robots_txt_that_cannot_be_fetched_forbids_everything(work: Path, site
     assert done.returncode == 1
     assert set(site.paths()) == {"/robots.txt"}
     assert "robots.txt cannot be fetched: " in failures(work)["/"]
+
+
+@pytest.mark.parametrize("concurrent", [1, 4])
+def test_the_crawl_delay_of_robots_txt_is_kept_even_where_ours_is_shorter(work: Path, site: Site, concurrent: int) -> None:
+    write_params(work, web=fetch_of(site, concurrent=concurrent))
+    site.answers["/robots.txt"] = Answer(
+        "text/plain", b"User-agent: sengu\nCrawl-delay: 0.6\n\nUser-agent: *\nCrawl-delay: 900\n"
+    )
+    run(work, *CRAWL)
+    assert len(site.times) == 8
+    assert min(b - a for a, b in itertools.pairwise(sorted(site.times))) > 0.55
+
+
+def test_a_crawl_delay_beyond_our_patience_is_said(work: Path, site: Site) -> None:
+    write_params(work, web=fetch_of(site, patience=60))
+    site.answers["/robots.txt"] = Answer("text/plain", b"User-agent: *\nCrawl-delay: 61\n")
+    assert attempt(work, *CRAWL).returncode == 1
+    assert set(site.paths()) == {"/robots.txt"}
+    assert failures(work)["/"] == "robots.txt asks for 61 s from one request to the next (Crawl-delay), patience is 60 s"
 
 
 PRIVATE = ("http://127.0.0.1:{port}/d.jpg", "http://localhost:{port}/d.jpg", "http://2130706433:{port}/d.jpg",
