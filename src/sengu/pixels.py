@@ -1,5 +1,6 @@
 """data/pixels and data/features: the examples of a split as arrays in memory-mapped files, row for row with their table."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,16 @@ class Examples:
     @property
     def values(self) -> np.ndarray:
         return self.rows["value"].to_numpy()
+
+
+def write(path: Path, count: int, arrays: Iterable[np.ndarray]) -> None:
+    """Writes `count` arrays of one shape and dtype as `np.save` would write them stacked, without holding them in memory."""
+    with path.open("wb") as stream:
+        for row, array in enumerate(arrays):
+            if row == 0:
+                described = {"descr": array.dtype.str, "fortran_order": False, "shape": (count, *array.shape)}
+                np.lib.format.write_array_header_1_0(stream, described)
+            stream.write(array.tobytes())
 
 
 def read_pixels(folder: Path) -> Examples:

@@ -3,19 +3,44 @@
 import logging
 from pathlib import Path
 
-from sengu import backbones, params
+from sengu import backbones, locks, params
 from sengu.atomic import replaced_folder
+from sengu.backbones import sources
 from sengu.errors import run_program
 
-logger = logging.getLogger("backbone")
+STAGE = "backbone"
+
+logger = logging.getLogger(STAGE)
+
+
+def backbone(source: str, embedded: Path, output: Path, size: int) -> int:
+    """Brings the backbone into the folder `output`; returns the number of its features.
+
+    What came over the network and is pinned is not fetched again: a change of size or code must not need a Hub that may be gone.
+    """
+    if sources.is_remote(source) and is_pinned(source, output):
+        logger.info("%s is pinned by %s and is kept: remove it to have it fetched again", output, locks.LOCK)
+        return backbones.features(output, source, size)
+    with replaced_folder(output) as partial:
+        return sources.write(source, embedded, partial, size)
+
+
+def is_pinned(source: str, output: Path) -> bool:
+    """Does `output` hold, byte by byte, what dvc.lock says was made of this source?"""
+    settings = locks.stages().get(STAGE, {}).get("params", {}).get(params.PARAMS.name, {}).get(STAGE)
+    pinned = locks.pinned_output(STAGE, output)
+    return settings == {"source": source} and pinned is not None and locks.dvc_hash(output) == pinned["md5"]
 
 
 def main(arguments: list[str]) -> None:
     embedded, output = map(Path, arguments)
-    settings = params.section("backbone", params.Backbone)
-    with replaced_folder(output) as partial:
-        features = backbones.write(settings.source, embedded, partial)
-    logger.info("%s: %d features", settings.source, features)
+    source = params.section("backbone", params.Backbone).source
+    size = params.section("prepare", params.Prepare).size
+    natural = sources.natural_size(source)
+    if natural not in (None, size):
+        logger.warning("%s was made for %d x %d pixels, prepare.size is %d", source, natural, natural, size)
+    features = backbone(source, embedded, output, size)
+    logger.info("%s: %d features", source, features)
 
 
 if __name__ == "__main__":

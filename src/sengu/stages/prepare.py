@@ -1,34 +1,54 @@
 """Decode and resize the examples of the split once, into a few large files."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
-from sengu import engine, images, params, preprocess, tables
+from sengu import engine, images, params, pixels, prepared, preprocess, tables
 from sengu.atomic import replaced_folder
 from sengu.errors import SenguError, run_program
 from sengu.ids import ObjectId
-from sengu.pixels import EXAMPLES, PIXELS
+from sengu.prepared import Prepared
 from sengu.store import ObjectStore
+
+FOLDER = Path(".sengu/prepared")
+BATCH = 32  # objects of one task: joblib takes as long to hand out a task as a worker to prepare a small picture
+LIBRARIES = ("pillow", "numpy", "onnx", "onnxruntime")
+SOURCES = tuple(Path(str(module.__file__)) for module in (images, preprocess))
 
 logger = logging.getLogger("prepare")
 
 
-def prepare(objects: Iterable[ObjectId], store: ObjectStore, settings: params.Prepare) -> Iterator[np.ndarray]:
-    """Each object's pixels, uint8 (size, size, 3), in the order given."""
-    yield from Parallel(n_jobs=-1, return_as="generator")(
-        delayed(read)(object_id, store, settings.size, settings.fit) for object_id in objects
-    )
+def prepare(objects: Sequence[ObjectId], store: ObjectStore, settings: params.Prepare, known: Prepared) -> Iterator[np.ndarray]:
+    """Each object's pixels, uint8 (size, size, 3), in the order given.
+
+    Those that `known` lacks are decoded and added to it first. Of the others nothing is read, but they must exist: raises
+    SenguError for an object that is missing, or must be read and is damaged.
+    """
+    for object_id in objects:
+        store.path(object_id)
+    new = [object_id for object_id in dict.fromkeys(objects) if str(object_id) not in known]
+    size = max(1, min(BATCH, len(new) // 16))
+    batches = [new[i : i + size] for i in range(0, len(new), size)]
+    work = (delayed(read)(batch, store, settings.size, settings.fit) for batch in batches)
+    # joblib's own batches grow until one of them is all that a worker still does at the end
+    found = Parallel(n_jobs=-1, return_as="generator", batch_size=1)(work) if batches else iter(())
+    with tqdm(desc="prepare", total=len(new), unit="example", disable=None) as progress:
+        for batch, pictures in zip(batches, found, strict=True):
+            known.add([str(object_id) for object_id in batch], pictures)
+            progress.update(len(batch))
+    for object_id in objects:
+        yield known[str(object_id)]
 
 
-def read(object_id: ObjectId, store: ObjectStore, size: int, fit: str) -> np.ndarray:
-    """Runs in a worker."""
-    return preprocess.resizer(size, fit)(images.decode(store.read(object_id)))
+def read(objects: Sequence[ObjectId], store: ObjectStore, size: int, fit: str) -> np.ndarray:
+    """Pixels of some objects, uint8 (n, size, size, 3). Runs in a worker."""
+    resize = preprocess.resizer(size, fit)
+    return np.stack([resize(images.decode(store.read(object_id))) for object_id in objects])
 
 
 def main(arguments: list[str]) -> None:
@@ -39,15 +59,17 @@ def main(arguments: list[str]) -> None:
     if rows.empty:
         raise SenguError(f"{split} has no row to prepare: label objects, and run `dvc repro`")
     objects = [ObjectId.parse(text) for text in rows["objectId"]]
-    with engine.running(params.engine()), replaced_folder(output) as partial:
-        shape = (len(rows), settings.size, settings.size, 3)
-        pixels = open_memmap(partial / PIXELS, mode="w+", dtype=np.uint8, shape=shape)
-        found = prepare(objects, ObjectStore.below(trees.absolute()), settings)
-        for i, picture in enumerate(tqdm(found, total=len(rows), desc="prepare", unit="example", disable=None)):
-            pixels[i] = picture
-        pixels.flush()
-        tables.write(partial / EXAMPLES, rows, tables.SplitLabel)
-    logger.info("%d examples of %d x %d pixels", len(rows), settings.size, settings.size)
+    key, shape = prepared.key(settings, (*SOURCES, Path(__file__)), LIBRARIES), (settings.size, settings.size, 3)
+    with (
+        engine.running(params.engine()),
+        prepared.opened(FOLDER, key, rows["objectId"], shape, "u1") as known,
+        replaced_folder(output) as partial,
+    ):
+        before = sum(name in known for name in rows["objectId"])
+        # absolute: a worker of a cluster stands in a directory of its own
+        pixels.write(partial / pixels.PIXELS, len(rows), prepare(objects, ObjectStore.below(trees.absolute()), settings, known))
+        tables.write(partial / pixels.EXAMPLES, rows, tables.SplitLabel)
+    logger.info("%d examples of %d x %d pixels, %d known before", len(rows), settings.size, settings.size, before)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,65 @@
+"""Weights of EfficientNet -> the network without its classifier, as a Keras model that takes float32 NHWC in 0..1."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from tf_keras.src.applications import efficientnet as published
+
+from sengu.backbones import downloads
+from sengu.errors import SenguError
+
+# the input size that each variant was made for, in pixels (https://keras.io/api/applications/efficientnet/)
+SIZES = {"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456, "b6": 528, "b7": 600}
+
+
+def unpack(weights: Path) -> keras.Model:
+    """EfficientNet-B0 with the float16 weights that ship with the repository (models/embedded/README.md)."""
+    network = _network("b0")
+    if not weights.is_file():
+        raise SenguError(f"{weights} is missing: it ships with the repository, `git checkout {weights}` brings it back")
+    stored = np.load(weights)
+    floats = {weight.name: weight for weight in network.weights if weight.dtype == tf.float32}
+    if floats.keys() != set(stored.files):
+        raise SenguError(f"{weights} does not hold the weights of EfficientNet-B0: `git checkout {weights}` brings them back")
+    for name, weight in floats.items():
+        weight.assign(stored[name].astype(np.float32))
+    return _from_unit_range(network)
+
+
+def imagenet(variant: str) -> keras.Model:
+    """EfficientNet with Keras's weights for ImageNet, downloaded and checked against the MD5 that Keras knows of them.
+
+    Not by `weights="imagenet"`: that keeps the file in the user's home, and reports a failure as a bare Exception.
+    """
+    name = f"efficientnet{variant}_notop.h5"
+    url = published.BASE_WEIGHTS_PATH + name
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, name)
+        downloads.fetch(url, path, f"keras:imagenet/{variant}")
+        found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        expected = published.WEIGHTS_HASHES[variant][1]
+        if found != expected:
+            raise SenguError(
+                f"params.yaml: backbone.source: keras:imagenet/{variant}: {url} has the MD5 {found}, but Keras expects "
+                f"{expected}: fetch it again; {downloads.PINNED}"
+            )
+        network = _network(variant, path)
+    # these weights hold the standard deviation as variance; with weights="imagenet" Keras adds an operation that makes up for it
+    normalization = next(part for part in network.layers if isinstance(part, keras.layers.Normalization))
+    normalization.variance.assign(normalization.variance * tf.reshape(published.IMAGENET_STDDEV_RGB, (1, 1, 1, 3)))
+    return _from_unit_range(network)
+
+
+def _network(variant: str, weights: Path | None = None) -> keras.Model:
+    build = getattr(keras.applications, f"EfficientNet{variant.upper()}")
+    return build(include_top=False, weights=None if weights is None else str(weights), input_shape=(None, None, 3), pooling="avg")
+
+
+def _from_unit_range(network: keras.Model) -> keras.Model:
+    """The network of Keras takes 0..255."""
+    picture = keras.Input((None, None, 3))
+    return keras.Model(picture, network(keras.layers.Rescaling(255.0)(picture)))

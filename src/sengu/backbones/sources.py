@@ -1,0 +1,59 @@
+"""A source named in params.yaml -> a TF2 SavedModel feature vector in a folder; nothing else is taken in its place."""
+
+import re
+import shutil
+from pathlib import Path
+
+from sengu import backbones
+from sengu.backbones import downloads, efficientnet
+from sengu.errors import SenguError
+
+EMBEDDED = "embedded"
+EMBEDDED_SIZE = 64  # what its weights were trained with
+KAGGLE = "kaggle:"
+URLS = ("http://", "https://")
+IMAGENET = re.compile(r"keras:imagenet(?:/(b[0-7]))?")
+# how handles, URLs and file names spell the variants: efficientnet/b3/feature-vector, efficientnet-b3, EfficientNetV2_B3
+VARIANT = re.compile(r"efficientnet(?:.*[^a-z0-9])?(b[0-7])(?![a-z0-9])", re.IGNORECASE)
+
+
+def write(source: str, embedded: Path, folder: Path, size: int) -> int:
+    """Writes the backbone named by `source` into `folder`; returns the number of its features.
+
+    `embedded` is the file of weights for the source of that name, `size` the height and width in pixels that it will be given.
+    Raises SenguError if the source cannot be had, is not a trainable feature vector, or does not take that size.
+    """
+    if source == EMBEDDED:
+        efficientnet.unpack(embedded).save(folder, overwrite=True, include_optimizer=False)
+    elif named := IMAGENET.fullmatch(source):
+        efficientnet.imagenet(named[1] or "b0").save(folder, overwrite=True, include_optimizer=False)
+    elif source.startswith(KAGGLE):
+        downloads.from_kaggle(source.removeprefix(KAGGLE), folder)
+    elif source.startswith(URLS):
+        downloads.from_hub(source, folder)
+    elif Path(source).is_dir():
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+    elif Path(source).is_file():
+        downloads.unpack(Path(source), folder, source)
+    else:
+        raise SenguError(
+            f"params.yaml: backbone.source: {source!r} is neither {EMBEDDED!r}, nor keras:imagenet/b0 to b7, "
+            "nor kaggle:<handle>, nor a URL, nor a folder or tar archive here"
+        )
+    (folder / backbones.FINGERPRINT).unlink(missing_ok=True)
+    return backbones.features(folder, source, size)
+
+
+def is_remote(source: str) -> bool:
+    """Does it come over the network, so that it may be gone tomorrow?"""
+    return source.startswith((KAGGLE, *URLS)) or bool(IMAGENET.fullmatch(source))
+
+
+def natural_size(source: str) -> int | None:
+    """Height and width in pixels that the backbone was trained with, as far as its name says so."""
+    if source == EMBEDDED:
+        return EMBEDDED_SIZE
+    named = IMAGENET.fullmatch(source)
+    found = VARIANT.search(source)
+    variant = (named[1] or "b0") if named else found[1].lower() if found else None
+    return efficientnet.SIZES[variant] if variant else None
