@@ -1,0 +1,64 @@
+"""Run the released model over every object, labelled or not."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from sengu import embeddings, images, params, prepared, release, tables
+from sengu.atomic import replaced_folder
+from sengu.errors import run_program
+from sengu.ids import ObjectId
+from sengu.prepared import Prepared
+from sengu.release import Release
+from sengu.store import ObjectStore
+
+FOLDER = Path(".sengu/embeddings")
+LIBRARIES = ("pillow", "numpy", "onnxruntime")  # what an embedding is computed with
+SOURCES = tuple(Path(str(module.__file__)) for module in (images, release))
+
+logger = logging.getLogger("embed")
+
+
+def embed(
+    objects: Sequence[ObjectId], store: ObjectStore, model: Release, known: Prepared
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The probabilities (classes,) and the embedding (d,) of each picture, float32, in the order given.
+
+    Only pictures that are not `known` are read; what is computed is added there, and a few are held in memory at a time.
+    Raises SenguError for a missing or damaged object.
+    """
+
+    def work(object_id: ObjectId) -> np.ndarray:
+        return np.concatenate(model.run(images.pixels(store.read(object_id))))
+
+    new = [object_id for object_id in objects if str(object_id) not in known]
+    classes = len(model.manifest.classes)
+    with images.limited(None):
+        found = iter(tqdm(release.each(work, new), total=len(new), desc="embed", unit="picture", disable=None))
+        for name in map(str, objects):
+            if name not in known:
+                known.add([name], next(found)[np.newaxis])
+            row = known[name]
+            yield row[:classes], row[classes:]
+    logger.info("%d pictures, %d of them new", len(objects), len(new))
+
+
+def main(arguments: list[str]) -> None:
+    index_folder, trees, release_folder, output = map(Path, arguments)
+    index = tables.read_sites(index_folder, params.site_names(), tables.IndexRow)
+    objects = [one for one in map(ObjectId.parse, sorted(index["objectId"].unique())) if not one.is_video]
+    names = [str(one) for one in objects]
+    loaded = release.load(release_folder)
+    model = embeddings.Model(loaded.manifest.name, loaded.manifest.version, loaded.manifest.files[release.MODEL])
+    sizes = {each.name: each.shape[0] for each in loaded.session.get_outputs()}
+    shape = sizes["probabilities"], sizes["embedding"]
+    key = prepared.key(model.sha256, (*SOURCES, Path(__file__)), LIBRARIES)
+    with prepared.opened(FOLDER, key, names, (sum(shape),), "<f4") as known, replaced_folder(output) as partial:
+        embeddings.write(partial, model, names, embed(objects, ObjectStore.below(trees), loaded, known), shape)
+
+
+if __name__ == "__main__":
+    run_program(main, "INDEX TREES RELEASE EMBEDDINGS")
