@@ -1,11 +1,14 @@
-"""A release of a few kilobytes, for tests of what uses one: hand-made, without TensorFlow."""
+"""A release of a few kilobytes, for tests of what uses one: hand-made, without TensorFlow; and pictures that are hard to read."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from PIL import ExifTags, Image
 
+from crawlers.demo import pictures
 from sengu import release
 
 CLASSES = ("dark", "bright")
@@ -74,3 +77,35 @@ def tiny_release(
         files={},
     )
     return release.write(folder, manifest, {release.MODEL: tiny_model(len(classes), dimensions).SerializeToString()})
+
+
+def odd_pictures() -> dict[str, bytes]:
+    """Encoded pictures of every kind that decoders see differently: orientation, transparency, depth, colours, frames."""
+    pixels = pictures.draw("stripes", 3)[:, :90]
+    grey = pixels[..., 1]
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 5  # mirrored and turned
+    return {
+        "plain.jpg": pictures.jpeg(pixels),
+        "rotated.jpg": pictures.rotated_jpeg(pixels),
+        "mirrored.png": encoded(Image.fromarray(pixels), "PNG", exif=turned),
+        "damaged_exif.jpg": pictures.jpeg(pixels, exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff"),
+        "cmyk.jpg": pictures.cmyk_jpeg(pixels),
+        "alpha.png": pictures.alpha_png(pixels),
+        "grey_alpha.png": encoded(Image.fromarray(np.dstack([grey, 255 - grey]), "LA"), "PNG"),
+        "palette.png": pictures.palette_png(pixels),
+        "sixteen_bits.png": pictures.deep_png(pixels),
+        "dark_sixteen_bits.png": encoded(Image.fromarray(grey.astype(np.uint16)), "PNG"),
+        "floats.tif": encoded(Image.fromarray(grey.astype(np.float32)), "TIFF"),
+        "integers.tif": encoded(Image.fromarray(grey.astype(np.int32) * 257), "TIFF"),
+        "one_bit.png": encoded(Image.fromarray(grey > 127), "PNG"),
+        "grey.png": pictures.png(grey),
+        "animated.gif": pictures.animated_gif(pixels),
+        "lossless.webp": encoded(Image.fromarray(pixels), "WEBP", lossless=True),
+    }
+
+
+def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, form, **options)
+    return buffer.getvalue()

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from io import StringIO
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 
 import click
@@ -122,9 +122,10 @@ def command(paths: tuple[str, ...], form: str | None, model: Path, max_pixels: i
     """
     loaded = release.load(model)
     header, line = FORMS[form](loaded.manifest.classes)
-    out = click.get_text_stream("stdout", encoding="utf-8", errors="surrogateescape")  # paths as the file system has them
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # paths as the file system has them
     found = [file for path in paths for file in files(path)]
-    out.write(header)
+    click.echo(header, nl=False)
     unreadable = 0
     alone = len(found) == 1
     for result in tqdm(predict(found, loaded, max_pixels), "predict", len(found), unit="picture", disable=alone or None):
@@ -132,7 +133,7 @@ def command(paths: tuple[str, ...], form: str | None, model: Path, max_pixels: i
             unreadable += 1
             tqdm.write(f"{click.format_filename(result.path)}: {result.reason}", file=sys.stderr)
         else:
-            tqdm.write(line(result), file=out, end="")
+            tqdm.write(line(result), end="")
     if not alone:
         click.echo(f"{len(found)} files, {unreadable} unreadable", err=True)
     if unreadable:
