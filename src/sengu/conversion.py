@@ -47,7 +47,7 @@ def _network(folder: Path, size: int) -> onnx.ModelProto:
             f"{folder} takes pixels {tuple(shape)}, but prepare.size in params.yaml is {size}: run `dvc repro train`"
         )
 
-    @tf.function(input_signature=[tf.TensorSpec((size, size, 3), tf.uint8)])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[tf.TensorSpec((size, size, 3), tf.uint8)], autograph=False)  # type: ignore[untyped-decorator]
     def run(pixels: tf.Tensor) -> list[tf.Tensor]:
         found = serve(picture=tf.expand_dims(pixels, 0))
         return [tf.squeeze(found[name], 0) for name in OUTPUTS]
@@ -81,4 +81,19 @@ def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     del simple.opset_import[:]  # ONNX Runtime lists every set that it knows
     simple.opset_import.append(helper.make_opsetid("", preprocess.OPSET))
     simple.graph.ClearField("doc_string")
+    _name_constants(simple.graph)
     return simple
+
+
+def _name_constants(graph: onnx.GraphProto) -> None:
+    """By the order of their first use: before, numbers of TensorFlow's that differ from process to process."""
+    constants = {constant.name: constant for constant in graph.initializer}
+    names: dict[str, str] = {}
+    for node in graph.node:
+        for position, name in enumerate(node.input):
+            if name in constants:
+                node.input[position] = names.setdefault(name, f"constant_{len(names)}")
+    del graph.initializer[:]
+    for name, constant in constants.items():
+        constant.name = names[name]
+    graph.initializer.extend(constants[name] for name in names)

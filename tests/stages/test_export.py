@@ -1,0 +1,206 @@
+"""A release made of a small network, as a program: the same bytes twice, as TensorFlow sees it, and alone without Sengu."""
+
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+from project import ROOT, run
+from released import odd_pictures
+
+from sengu import datasets, release, tables
+from sengu.ids import ObjectId
+from sengu.store import ObjectStore, ObjectTree
+
+pytestmark = pytest.mark.slow
+
+ARGUMENTS = ("dataset", "split_label.csv", "object", "classifier", "metrics.json", "LICENSE", "released")
+CLASSES = ["a", "b", "c"]
+PARAMS = """
+prepare: { size: 32, fit: letterbox }
+backbone: { source: embedded }
+export: { name: test-model, version: 1.2.3 }
+"""
+# a network with all that EfficientNet has and constants of its own, the stage within the same process, and what TensorFlow says
+BUILD = """
+import json, sys
+import sengu, numpy as np, tensorflow as tf, tf_keras as keras
+from pathlib import Path
+from sengu import backbones, classifier, images, params, preprocess, release
+from sengu.errors import SenguError
+from sengu.ids import ObjectId
+from sengu.stages import export
+from sengu.store import ObjectStore
+
+keras.utils.set_random_seed(1)
+layers = keras.layers
+x = keras.Input((None, None, 3))
+y = layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.1, 0.2, 0.3])(x)
+y = layers.BatchNormalization(beta_initializer="normal")(layers.Conv2D(8, 3, strides=2, padding="same", activation="swish")(y))
+y = layers.DepthwiseConv2D(3, padding="same")(layers.ZeroPadding2D(((0, 1), (1, 0)))(y))
+gate = layers.Conv2D(8, 1, activation="sigmoid")(layers.Reshape((1, 1, 8))(layers.GlobalAveragePooling2D()(y)))
+keras.Model(x, layers.GlobalMaxPooling2D()(layers.Add()([y, layers.Multiply()([y, gate])]))).save("backbone")
+picture = keras.Input((32, 32, 3), dtype=tf.uint8, name="picture")
+vector = backbones.layer(Path("backbone"), trainable=True)(layers.Rescaling(1 / 255)(picture), training=False)
+outputs = {
+    "probabilities": layers.Softmax(name="probabilities")(layers.Dense(3, kernel_initializer="random_normal")(vector)),
+    "embedding": layers.UnitNormalization(name="embedding")(vector),
+}
+keras.Model(picture, outputs).save("classifier/network", include_optimizer=False)
+
+export.main(sys.argv[1:])
+Path("released").rename("first")
+
+store = ObjectStore.below(Path("object"))
+objects = sorted(ObjectId.parse(path.name) for path in Path("object").rglob("*.*"))
+resize = preprocess.resizer(32, "letterbox")
+pixels = np.stack([resize(images.decode(store.read(object_id))) for object_id in objects])
+found = classifier.run_network(Path("classifier"), pixels)
+np.savez("tensorflow.npz", ids=[str(object_id) for object_id in objects], probabilities=found[0], embedding=found[1])
+try:
+    export.parity(objects, store, release.load(Path("first")), Path("classifier"), params.Prepare(32, "squash"))
+except SenguError as error:
+    print("FAR", error)
+try:
+    export.furthest(objects, "embedding", np.full((len(objects), 2), np.nan), np.zeros((len(objects), 2)))
+except SenguError as error:
+    print("NAN", error)
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two releases: `first`, made by the process that made the network, and `released`, made by the stage."""
+    folder = tmp_path_factory.mktemp("export")
+    tree = ObjectTree(folder / "object" / "site")
+    ids = {name: ObjectId.of(data, name.rpartition(".")[2]) for name, data in odd_pictures().items()}
+    for name, data in odd_pictures().items():
+        tree.put(ids[name], data)
+    split = [tables.SplitLabel(str(object_id), i % 3, "test") for i, object_id in enumerate(ids.values())]
+    split.append(tables.SplitLabel("0" * 40 + ".jpg", 1, "train"))  # is not looked at
+    tables.write(folder / "split_label.csv", tables.frame(split, tables.SplitLabel), tables.SplitLabel)
+    labels = tables.frame([tables.Label(row.objectId, row.value) for row in split], tables.Label)
+    (folder / "dataset").mkdir()
+    datasets.write(folder / "dataset", datasets.describe("v7", CLASSES, labels), labels)
+    estimate = {"value": 0.75, "low": 0.5, "high": 1.0}
+    metrics = {"test_images": 16, "excluded_as_leaks": 0, "threshold": {"value": None}}
+    metrics |= {"network": {"accuracy": estimate, "by_class": {}}, "head": {"accuracy": estimate | {"value": 0.5}}}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "LICENSE").write_bytes((ROOT / "LICENSE").read_bytes())
+    (folder / "params.yaml").write_text(PARAMS)
+    (folder / "said").write_text(run(folder, sys.executable, "-c", BUILD, *ARGUMENTS))
+    run(folder, sys.executable, "-m", "sengu.stages.export", *ARGUMENTS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(made: Path) -> Path:
+    with zipfile.ZipFile(made / "released" / "test-model-1.2.3.zip") as archive:
+        archive.extractall(made / "unzipped")
+    return made / "unzipped"
+
+
+def said(made: Path, word: str) -> str:
+    return next(line for line in (made / "said").read_text().splitlines() if line.startswith(word))
+
+
+def test_two_processes_make_the_same_bytes(made: Path) -> None:
+    first, second = ((made / name / "test-model-1.2.3.zip").read_bytes() for name in ("first", "released"))
+    assert first == second
+
+
+def test_model_onnx_is_one_of_standard_operators_and_float32(bundle: Path) -> None:
+    model = onnx.load(bundle / "model.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert [(one.domain, one.version) for one in model.opset_import] == [("", 18)]
+    kinds = {constant.data_type for constant in model.graph.initializer}
+    assert TensorProto.FLOAT in kinds
+    assert kinds <= {TensorProto.FLOAT, TensorProto.INT64, TensorProto.UINT8}
+
+
+def test_the_release_says_what_tensorflow_says_of_every_kind_of_picture(made: Path) -> None:
+    loaded, expected = release.load(made / "released"), np.load(made / "tensorflow.npz")
+    store = ObjectStore.below(made / "object")
+    assert len(expected["ids"]) == len(odd_pictures())
+    assert np.ptp(expected["probabilities"], axis=0).max() > 0.01  # else anything would do
+    folder = made / "pictures"
+    folder.mkdir()
+    for name in expected["ids"]:
+        (folder / name).write_bytes(store.read(ObjectId.parse(name)))
+    lines = run(made, "sengu", "predict", "--json", "pictures", "--model", "released").splitlines()
+    rows = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [Path(row["path"]).name for row in rows] == list(expected["ids"])
+    found = np.array([[row["probabilities"][name] for name in CLASSES] for row in rows])
+    assert np.abs(found - expected["probabilities"]).max() <= 1e-4
+    assert loaded.manifest.classes == CLASSES
+
+
+def test_predict_py_runs_without_sengu_and_tensorflow(made: Path, bundle: Path, tmp_path: Path) -> None:
+    for name in ("numpy", "PIL", "onnxruntime"):
+        package = Path(importlib.util.find_spec(name).origin).parent
+        (tmp_path / name).symlink_to(package)
+    for libraries in package.parent.glob("*.libs"):  # what the wheels carry
+        (tmp_path / libraries.name).symlink_to(libraries)
+    expected = np.load(made / "tensorflow.npz")
+    pictures = [str(ObjectStore.below(made / "object").path(ObjectId.parse(name))) for name in expected["ids"]]
+
+    def alone(*arguments: str) -> subprocess.CompletedProcess[str]:
+        # -S: without the environment's packages
+        command = [sys.executable, "-S", *arguments]
+        variables = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        return subprocess.run(command, cwd=bundle, env=variables, capture_output=True, text=True, check=False)
+
+    for name in ("tensorflow", "sengu", "onnx", "pandas"):
+        assert "ModuleNotFoundError" in alone("-c", f"import {name}").stderr
+    done = alone("predict.py", *pictures)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == pictures
+    found = np.array([[float(cell.partition("=")[2]) for cell in row[2:]] for row in rows])
+    assert np.abs(found - expected["probabilities"]).max() <= 1e-4
+    assert [row[1] for row in rows] == [CLASSES[i] for i in expected["probabilities"].argmax(axis=1)]
+
+
+def test_the_manifest_says_what_is_in_the_bundle_and_what_it_came_from(made: Path, bundle: Path) -> None:
+    document = json.loads((bundle / "manifest.json").read_text())
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundle.iterdir()}
+    del files["manifest.json"]
+    assert files.keys() == {"model.onnx", "predict.py", "MODEL_CARD.md", "LICENSE"}
+    assert document["files"] == files
+    assert (document["name"], document["version"], document["classes"]) == ("test-model", "1.2.3", CLASSES)
+    assert [(one["name"], one["dtype"], one["shape"]) for one in (*document["inputs"], *document["outputs"])] == [
+        ("picture", "uint8", ["height", "width", 3]),
+        ("probabilities", "float32", [3]),
+        ("embedding", "float32", [8]),
+    ]
+    assert document["dataset"]["version"] == "v7"
+    assert document["dataset"]["split"] == {"test": 16, "train": 1}
+    assert document["metrics"] == json.loads((made / "metrics.json").read_text())
+    assert document["backbone"] == {"source": "embedded"}
+    assert (document["threshold"], document["git_commit"], document["dvc_lock_sha256"]) == (None, None, None)
+
+
+def test_the_model_card_tells_classes_counts_metrics_and_limits(bundle: Path) -> None:
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert card.startswith("# test-model 1.2.3\n")
+    assert "3 classes a picture shows: a, b, c." in card
+    assert "17 labelled pictures: 6 a, 6 b, 5 c" in card
+    assert "| accuracy | 0.7500 [0.5000, 1.0000] | 0.5000 [0.5000, 1.0000] |" in card
+    assert "Decision: the class with the highest probability." in card
+    assert "## Limits" in card
+
+
+def test_a_difference_from_tensorflow_names_object_and_both_values(made: Path) -> None:
+    for word in ("FAR", "NAN"):
+        line = said(made, word)
+        assert any(str(path.name) in line for path in (made / "object").rglob("*.*"))
+        assert "by ONNX Runtime, but" in line and "by TensorFlow, more than 0.0001 apart" in line
+    assert "nan by ONNX Runtime" in said(made, "NAN")
