@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ import yaml
 from project import ROOT, attempt, copy_of_the_project, run
 
 from crawlers.demo import pictures
-from sengu import tables, tombstones, warc
+from sengu import locks, tables, tombstones, warc
+from sengu.faces import erasing
 from sengu.ids import ObjectId
+from sengu.store import ObjectStore
 
 KEPT, DOOMED = (pictures.jpeg(pictures.draw("dots", number)) for number in range(2))
 ID = str(ObjectId.of(DOOMED, "jpg"))
@@ -112,3 +115,29 @@ def test_without_a_yes_it_asks_and_no_means_no(repository: Path) -> None:
     assert done.returncode == 1
     assert (repository / "data/object/camera" / ObjectId.of(KEPT, "jpg").path).is_file()
     assert name.partition(".")[0] not in tombstones.erased(repository / "tombstones.csv")
+
+
+def payloads(folder: Path) -> set[bytes]:
+    return {warc.payload(entry) for entry in warc.read(folder / "data/raw/demo_a", "demo_a") if entry.url.endswith(".jpg")}
+
+
+@pytest.mark.slow
+def test_the_archive_of_a_reproducible_site_is_made_anew_and_any_clone_makes_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy_of_the_project(tmp_path / "project")
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["sites"]["demo_a"]["fetch"]["take"] = [r"dots-1\d\.jpg"]  # all of them would take their time
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.chdir(folder)
+    crawl = (sys.executable, "-m", "crawlers.crawl", "demo_a", "data/raw/demo_a", "data/failed/demo_a.csv")
+    run(folder, *crawl)
+    before = payloads(folder)
+    doomed = ObjectId.of(min(before), "jpg")
+    (folder / "data/object/demo_a").mkdir(parents=True)
+    erasing.erase([doomed], "asked to", ObjectStore.below(folder / "data/object"))
+
+    assert payloads(folder) == before - {min(before)}
+    pinned = locks.pinned_output("crawl@demo_a", Path("data/raw/demo_a"))
+    assert pinned["md5"] == locks.dvc_hash(folder / "data/raw/demo_a")
+    run(folder, *crawl)  # which stops where the archive is not what is pinned

@@ -4,7 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,24 +33,36 @@ def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> tuple
     old: list[str] = list(_derived(doomed))
     sha1s = {object_id.sha1 for object_id in doomed}
     for site in params.site_names():
-        changed = False
-        for path in tqdm(warc.files(DATA / "raw" / site, site), desc=f"erase {site}", unit="file", disable=None):
-            unwanted = warc.holding(path, sha1s)
-            if unwanted:
-                changed = True
-                old.append(locks.md5(path))
-                warc.erase(path, unwanted)
-                done += [f"{path}: {entry.url}" for entry in unwanted]
-        if changed:
-            commit = [sys.executable, "-m", "dvc", "commit", "--force", f"crawl@{site}"]
-            answer = subprocess.run(commit, capture_output=True, text=True, check=False)
-            if answer.returncode:
-                raise SenguError(f"`dvc commit --force crawl@{site}` failed, run it by hand: {answer.stderr.strip()}")
+        paths = tqdm(warc.files(DATA / "raw" / site, site), desc=f"erase {site}", unit="file", disable=None)
+        holders = {path: unwanted for path in paths if (unwanted := warc.holding(path, sha1s))}
+        if holders:
+            old += [locks.md5(path) for path in holders]
+            done += [f"{path}: {entry.url}" for path, unwanted in holders.items() for entry in unwanted]
+            _without(site, holders)
     for object_id in doomed:
         for path in store.paths(object_id):
             path.unlink()
             done.append(f"{path}: deleted")
     return done, _commands(old)
+
+
+def _without(site: str, holders: Mapping[Path, Sequence[warc.Entry]]) -> None:
+    """Takes records out of archive files, and brings dvc.lock up to date."""
+    fetch = params.section(f"sites.{site}", params.Site).fetch
+    if isinstance(fetch, params.GenericFetch) and fetch.reproducible:
+        # the archive must be what any clone makes anew: the crawl makes it without what is in tombstones.csv
+        locks.forget([f"crawl@{site}"])
+        _dvc("repro", "--single-item", f"crawl@{site}")
+        return
+    for path, unwanted in holders.items():
+        warc.erase(path, unwanted)
+    _dvc("commit", "--force", f"crawl@{site}")
+
+
+def _dvc(*arguments: str) -> None:
+    answer = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise SenguError(f"`dvc {' '.join(arguments)}` failed, run it by hand: {answer.stderr.strip()}")
 
 
 def sheet_lines(objects: Sequence[ObjectId]) -> list[str]:
