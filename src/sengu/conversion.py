@@ -94,6 +94,6 @@ def _name_constants(graph: onnx.GraphProto) -> None:
             if name in constants:
                 node.input[position] = names.setdefault(name, f"constant_{len(names)}")
     del graph.initializer[:]
-    for name, constant in constants.items():
-        constant.name = names[name]
-    graph.initializer.extend(constants[name] for name in names)
+    for old, new in names.items():
+        constants[old].name = new
+        graph.initializer.append(constants[old])
