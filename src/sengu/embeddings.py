@@ -10,7 +10,6 @@ from pathlib import Path
 import faiss
 import numpy as np
 from joblib import cpu_count
-from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
 from sengu import tables
@@ -21,6 +20,7 @@ OBJECTS = "objects.csv"
 EMBEDDINGS = "embeddings.npy"
 PROBABILITIES = "probabilities.npy"
 META = "meta.json"
+TYPE = np.dtype("<f4")
 BATCH = 4096  # queries looked up at a time, which bounds the memory
 RERUN = "run `dvc repro embed`"
 CURE = f"{RERUN}, or `dvc pull` if someone else produced it"
@@ -68,15 +68,14 @@ def write(
 ) -> None:
     """Writes the probabilities (c,) and embedding (d,) of each of the objects as they come; `shape` is (c, d)."""
     tables.write(folder / OBJECTS, tables.frame(map(Row, objects), Row), Row)
-    arrays = [
-        open_memmap(folder / name, mode="w+", dtype=np.float32, shape=(len(objects), width))
-        for name, width in zip((PROBABILITIES, EMBEDDINGS), shape, strict=True)
-    ]
-    for row, each in zip(range(len(objects)), found, strict=True):
-        for array, values in zip(arrays, each, strict=True):
-            array[row] = values
-    for array in arrays:
-        array.flush()
+    with (folder / PROBABILITIES).open("wb") as probabilities, (folder / EMBEDDINGS).open("wb") as vectors:
+        streams = (probabilities, vectors)
+        for stream, width in zip(streams, shape, strict=True):
+            described = {"descr": TYPE.str, "fortran_order": False, "shape": (len(objects), width)}
+            np.lib.format.write_array_header_1_0(stream, described)
+        for _, each in zip(objects, found, strict=True):
+            for stream, values in zip(streams, each, strict=True):
+                stream.write(values.astype(TYPE, copy=False).tobytes())
     (folder / META).write_text(json.dumps(asdict(model), indent=2) + "\n", encoding="utf-8")
 
 
