@@ -1,15 +1,12 @@
-"""Every source of a backbone, and TensorFlow Hub's download protocol spoken by a real server that can also misbehave."""
+"""Every source of a backbone but Kaggle; TensorFlow Hub's protocol is spoken by a real server that can also misbehave."""
 
-import io
-import tarfile
-import threading
+import hashlib
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+import tiny
 from project import ROOT
 
 from sengu.errors import SenguError
@@ -17,67 +14,64 @@ from sengu.errors import SenguError
 pytestmark = pytest.mark.slow
 
 backbones = pytest.importorskip("sengu.backbones")
-tf, keras = backbones.tf, backbones.keras
+
+import tensorflow as tf  # noqa: E402
+import tf_keras as keras  # noqa: E402
+
+from sengu.backbones import efficientnet, sources  # noqa: E402
 
 WEIGHTS = ROOT / "models/embedded/efficientnet-b0.npz"
-
-
-def save(folder: Path, pooled: bool = True) -> Path:
-    picture = keras.Input((None, None, 3))
-    features = keras.layers.BatchNormalization()(keras.layers.Conv2D(5, 3)(picture))
-    keras.Model(picture, keras.layers.GlobalAveragePooling2D()(features) if pooled else features).save(folder)
-    return folder
-
-
-def packed(folder: Path) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        archive.add(folder, arcname=".")
-    return buffer.getvalue()
+SIZE = 32
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(tmp_path_factory.mktemp("model") / "tiny")
+    return tiny.save(tmp_path_factory.mktemp("model") / "tiny")
 
 
 @pytest.fixture(scope="module")
 def hub(model: Path) -> Iterator[str]:
     """Answers /<how>/1?tf-hub-format=compressed, and nothing else, the way `how` says."""
-    whole = packed(model)
-    flipped = bytearray(whole)
-    for place in range(len(whole) // 2, len(whole) // 2 + 64):
-        flipped[place] ^= 0xFF
-    bodies = {"good": whole, "interrupted": whole[: len(whole) // 2], "corrupted": bytes(flipped), "html": b"<html>moved</html>"}
+    whole = tiny.packed(model)
+    bodies = {
+        "good": whole,
+        "interrupted": whole[: len(whole) // 2],
+        "corrupted": tiny.damaged(whole),
+        "html": b"<html>moved</html>",
+    }
 
-    class Handler(BaseHTTPRequestHandler):
+    class Hub(tiny.Quiet):
         def do_GET(self) -> None:
             how, _, rest = self.path[1:].partition("/")
-            if how not in bodies or rest != "1?tf-hub-format=compressed":
+            if how in bodies and rest == "1?tf-hub-format=compressed":
+                self.answer(bodies[how], length=len(whole) if how == "interrupted" else None)
+            else:
                 self.send_error(403)
-                return
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(whole) if how == "interrupted" else len(bodies[how])))
-            self.end_headers()
-            self.wfile.write(bodies[how])
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """The tests look at what comes out."""
+    with tiny.served(Hub) as url:
+        yield url
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+
+def outputs(folder: Path, size: int = SIZE) -> np.ndarray:
+    pictures = tf.random.stateless_uniform((2, size, size, 3), seed=(1, 2))
+    return np.asarray(backbones.layer(folder, trainable=False)(pictures, training=False))
 
 
 def test_the_embedded_backbone_is_efficientnet_b0(tmp_path: Path) -> None:
-    assert backbones.write("embedded", WEIGHTS, tmp_path / "b") == 1280
+    assert sources.write("embedded", WEIGHTS, tmp_path / "b", 64) == 1280
     layer = backbones.layer(tmp_path / "b", trainable=True)
     assert sum(int(np.prod(w.shape)) for w in layer.trainable_weights) == 4_007_548
     pictures = tf.random.stateless_uniform((4, 64, 64, 3), seed=(1, 2))
     assert float(tf.math.reduce_std(layer(pictures, training=False))) > 1e-3
     assert not (tmp_path / "b" / backbones.FINGERPRINT).exists()
+
+
+def test_the_fast_function_gives_what_the_layer_gives(model: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (7, SIZE, SIZE, 3), dtype=np.uint8)
+    run = backbones.frozen(model, SIZE)
+    expected = backbones.layer(model, trainable=False)(pixels.astype(np.float32) / 255, training=False)
+    np.testing.assert_allclose(run(pixels), expected, rtol=1e-5, atol=1e-6)
+    assert np.array_equal(np.concatenate([run(pixels[:3]), run(pixels[3:])]), run(pixels))  # whatever the batch
 
 
 def test_the_embedded_weights_fit_into_nine_megabytes() -> None:
@@ -86,10 +80,8 @@ def test_the_embedded_weights_fit_into_nine_megabytes() -> None:
 
 
 def test_a_hub_url_is_downloaded_and_equals_the_model_it_serves(tmp_path: Path, hub: str, model: Path) -> None:
-    assert backbones.write(f"{hub}/good/1", WEIGHTS, tmp_path / "b") == 5
-    pictures = tf.random.stateless_uniform((2, 32, 32, 3), seed=(1, 2))
-    expected = backbones.layer(model, trainable=False)(pictures, training=False)
-    assert np.array_equal(backbones.layer(tmp_path / "b", trainable=False)(pictures, training=False), expected)
+    assert sources.write(f"{hub}/good/1", WEIGHTS, tmp_path / "b", SIZE) == tiny.FEATURES
+    assert np.array_equal(outputs(tmp_path / "b"), outputs(model))
 
 
 @pytest.mark.parametrize(
@@ -104,33 +96,117 @@ def test_a_hub_url_is_downloaded_and_equals_the_model_it_serves(tmp_path: Path, 
 def test_a_failed_download_is_an_error_and_leaves_no_model(tmp_path: Path, hub: str, how: str, reason: str) -> None:
     for _ in range(2):  # the second time must not find the first one's remains
         with pytest.raises(SenguError, match=rf"backbone.source: {hub}/{how}/1 {reason}.*dvc pull"):
-            backbones.write(f"{hub}/{how}/1", WEIGHTS, tmp_path / "b")
+            sources.write(f"{hub}/{how}/1", WEIGHTS, tmp_path / "b", SIZE)
         assert not list(tmp_path.rglob("*.pb"))
 
 
 def test_a_hub_that_does_not_answer_is_named(tmp_path: Path) -> None:
     with pytest.raises(SenguError, match=r"http://127.0.0.1:9/b0/1 could not be fetched .*refused"):
-        backbones.write("http://127.0.0.1:9/b0/1", WEIGHTS, tmp_path / "b")
+        sources.write("http://127.0.0.1:9/b0/1", WEIGHTS, tmp_path / "b", SIZE)
+
+
+@pytest.fixture
+def keras_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A weights file as Keras publishes them, where its base URL points to now; Keras knows its MD5."""
+    folder = tmp_path / "published"
+    folder.mkdir()
+    network = efficientnet.unpack(WEIGHTS).layers[-1]
+    normalization = next(layer for layer in network.layers if isinstance(layer, keras.layers.Normalization))
+    normalization.adapt_mean.assign([0.485, 0.456, 0.406])
+    normalization.adapt_variance.assign([0.229, 0.224, 0.225])
+    path = folder / "efficientnetb0_notop.h5"
+    network.save_weights(path)
+
+    class Bucket(tiny.Quiet):
+        def do_GET(self) -> None:
+            wanted = folder / self.path.removeprefix("/keras-applications/")
+            if wanted.is_file():
+                self.answer(wanted.read_bytes())
+            else:
+                self.send_error(404)
+
+    with tiny.served(Bucket) as url:
+        monkeypatch.setattr(efficientnet.published, "BASE_WEIGHTS_PATH", f"{url}/keras-applications/")
+        known = ("", hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest())
+        monkeypatch.setitem(efficientnet.published.WEIGHTS_HASHES, "b0", known)
+        yield path
+
+
+def test_the_backbone_of_keras_is_what_keras_itself_makes_of_its_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keras_weights: Path
+) -> None:
+    home = tmp_path / "home"
+    (home / ".keras/models").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    pictures = tf.random.stateless_uniform((2, SIZE, SIZE, 3), seed=(1, 2))
+    found = np.asarray(efficientnet.imagenet("b0")(pictures, training=False))
+    assert not list((home / ".keras/models").iterdir())
+    expected = keras.applications.EfficientNetB0(include_top=False, pooling="avg", input_shape=(SIZE, SIZE, 3))
+    np.testing.assert_allclose(found, expected(pictures * 255, training=False), rtol=1e-4, atol=1e-5)
+    assert found.std() > 1e-3
+
+
+def test_weights_of_keras_that_are_gone_or_damaged_are_refused(tmp_path: Path, keras_weights: Path) -> None:
+    keras_weights.write_bytes(tiny.damaged(keras_weights.read_bytes()))
+    with pytest.raises(SenguError, match=r"keras:imagenet/b0: .*_notop.h5 has the MD5 .*, but Keras expects .*dvc pull"):
+        sources.write("keras:imagenet/b0", WEIGHTS, tmp_path / "b", SIZE)
+    with pytest.raises(SenguError, match=r"backbone.source: keras:imagenet/b7 could not be fetched \(404.*dvc pull"):
+        sources.write("keras:imagenet/b7", WEIGHTS, tmp_path / "b", SIZE)
+    assert not (tmp_path / "b").exists()
 
 
 def test_local_folders_and_archives_are_taken(tmp_path: Path, model: Path) -> None:
-    (tmp_path / "tiny.tar.gz").write_bytes(packed(model))
+    (tmp_path / "tiny.tar.gz").write_bytes(tiny.packed(model))
     for number, source in enumerate((model, tmp_path / "tiny.tar.gz")):
-        assert backbones.write(str(source), WEIGHTS, tmp_path / str(number)) == 5
+        assert sources.write(str(source), WEIGHTS, tmp_path / str(number), SIZE) == tiny.FEATURES
 
 
 def test_what_is_no_feature_vector_is_refused(tmp_path: Path) -> None:
-    maps = save(tmp_path / "maps", pooled=False)
+    maps = tiny.save(tmp_path / "maps", pooled=False)
     with pytest.raises(SenguError, match=r"expected a feature vector \(1, d\)"):
-        backbones.write(str(maps), WEIGHTS, tmp_path / "b")
+        sources.write(str(maps), WEIGHTS, tmp_path / "b", SIZE)
     (tmp_path / "empty").mkdir()
     with pytest.raises(SenguError, match="empty is not a TF2 SavedModel of a feature vector"):
-        backbones.write(str(tmp_path / "empty"), WEIGHTS, tmp_path / "c")
-    (tmp_path / "half.tar.gz").write_bytes(packed(maps)[:500])
+        sources.write(str(tmp_path / "empty"), WEIGHTS, tmp_path / "c", SIZE)
+    (tmp_path / "half.tar.gz").write_bytes(tiny.packed(maps)[:500])
     with pytest.raises(SenguError, match=r"half.tar.gz is not a whole tar archive"):
-        backbones.write(str(tmp_path / "half.tar.gz"), WEIGHTS, tmp_path / "d")
+        sources.write(str(tmp_path / "half.tar.gz"), WEIGHTS, tmp_path / "d", SIZE)
 
 
-def test_a_source_that_is_nothing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SenguError, match="backbone.source: 'embeded' is neither 'embedded', nor a URL"):
-        backbones.write("embeded", WEIGHTS, tmp_path / "b")
+def test_a_size_that_the_network_does_not_take_is_refused(tmp_path: Path) -> None:
+    fixed = tiny.save(tmp_path / "fixed", size=40)
+    with pytest.raises(
+        SenguError, match=r"prepare.size is 32, but backbone.source: .*fixed takes pictures of 40 x 40 pixels only"
+    ):
+        sources.write(str(fixed), WEIGHTS, tmp_path / "b", SIZE)
+    assert sources.write(str(fixed), WEIGHTS, tmp_path / "c", 40) == tiny.FEATURES
+
+
+@pytest.mark.parametrize("source", ["embeded", "keras:imagenet/b8", "keras:imagenet21k"])
+def test_a_source_that_is_nothing_is_named(tmp_path: Path, source: str) -> None:
+    with pytest.raises(SenguError, match=f"backbone.source: '{source}' is neither 'embedded', nor keras:imagenet/b0"):
+        sources.write(source, WEIGHTS, tmp_path / "b", SIZE)
+
+
+@pytest.mark.parametrize(
+    ("source", "size"),
+    [
+        ("embedded", 64),
+        ("keras:imagenet", 224),
+        ("keras:imagenet/b7", 600),
+        ("https://tfhub.dev/tensorflow/efficientnet/b3/feature-vector/1", 300),
+        ("kaggle:google/efficientnet/tensorFlow2/b5-feature-vector/1", 456),
+        ("../models/efficientnetb1.tar.gz", 240),
+        ("../models/EfficientNet-B2", 260),
+        ("https://tfhub.dev/google/imagenet/efficientnet_v2_imagenet1k_b0/feature_vector/2", 224),
+        ("../efficientnet/lib6.tar", None),
+        ("https://tfhub.dev/google/vit/b6/1", None),
+    ],
+)
+def test_the_natural_size_is_read_from_the_name(source: str, size: int | None) -> None:
+    assert sources.natural_size(source) == size
+
+
+def test_keras_has_every_variant() -> None:
+    assert list(efficientnet.SIZES) == [f"b{i}" for i in range(8)] == list(efficientnet.published.WEIGHTS_HASHES)
+    assert all(hasattr(keras.applications, f"EfficientNet{name.upper()}") for name in efficientnet.SIZES)

@@ -1,6 +1,7 @@
 """Weights of EfficientNet -> the network without its classifier, as a Keras model that takes float32 NHWC in 0..1."""
 
 import hashlib
+import re
 import tempfile
 from pathlib import Path
 
@@ -22,7 +23,8 @@ def unpack(weights: Path) -> keras.Model:
     if not weights.is_file():
         raise SenguError(f"{weights} is missing: it ships with the repository, `git checkout {weights}` brings it back")
     stored = np.load(weights)
-    floats = {weight.name: weight for weight in network.weights if weight.dtype == tf.float32}
+    # Keras numbers the one layer without a name of its own when a process builds several networks
+    floats = {re.sub(r"^normalization_\d+/", "normalization/", w.name): w for w in network.weights if w.dtype == tf.float32}
     if floats.keys() != set(stored.files):
         raise SenguError(f"{weights} does not hold the weights of EfficientNet-B0: `git checkout {weights}` brings them back")
     for name, weight in floats.items():
@@ -50,7 +52,8 @@ def imagenet(variant: str) -> keras.Model:
         network = _network(variant, path)
     # these weights hold the standard deviation as variance; with weights="imagenet" Keras adds an operation that makes up for it
     normalization = next(part for part in network.layers if isinstance(part, keras.layers.Normalization))
-    normalization.variance.assign(normalization.variance * tf.reshape(published.IMAGENET_STDDEV_RGB, (1, 1, 1, 3)))
+    normalization.adapt_variance.assign(normalization.adapt_variance * published.IMAGENET_STDDEV_RGB)
+    normalization.finalize_state()
     return _from_unit_range(network)
 
 
