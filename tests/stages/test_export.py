@@ -34,7 +34,7 @@ BUILD = """
 import json, sys
 import sengu, numpy as np, tensorflow as tf, tf_keras as keras
 from pathlib import Path
-from sengu import backbones, classifier, images, params, preprocess, release
+from sengu import backbones, classifier, conversion, datasets, images, params, preprocess, release
 from sengu.errors import SenguError
 from sengu.ids import ObjectId
 from sengu.stages import export
@@ -69,6 +69,16 @@ try:
     export.parity(objects, store, release.load(Path("first")), Path("classifier"), params.Prepare(32, "squash"))
 except SenguError as error:
     print("FAR", error)
+try:
+    conversion.convert(Path("classifier/network"), 64, "squash")
+except SenguError as error:
+    print("SIZE", error)
+try:
+    two = datasets.Version("v8", [], ["a", "b"], 0, {})
+    settings = params.Export(name="test-model", version="1.2.3")
+    export.describe(settings, conversion.convert(Path("classifier/network"), 32, "squash"), two, {})
+except SenguError as error:
+    print("CLASSES", error)
 try:
     export.furthest(objects, "embedding", np.full((len(objects), 2), np.nan), np.zeros((len(objects), 2)))
 except SenguError as error:
@@ -204,3 +214,8 @@ def test_a_difference_from_tensorflow_names_object_and_both_values(made: Path) -
         assert any(str(path.name) in line for path in (made / "object").rglob("*.*"))
         assert "by ONNX Runtime, but" in line and "by TensorFlow, more than 0.0001 apart" in line
     assert "nan by ONNX Runtime" in said(made, "NAN")
+
+
+def test_a_network_of_other_classes_or_another_size_is_an_error(made: Path) -> None:
+    assert "gives [3] probabilities, but dataset version v8 has 2 classes: run `dvc repro train`" in said(made, "CLASSES")
+    assert "takes pixels (None, 32, 32, 3), but prepare.size in params.yaml is 64" in said(made, "SIZE")

@@ -83,7 +83,13 @@ def furthest(objects: Sequence[ObjectId], name: str, ours: np.ndarray, theirs: n
 def describe(
     settings: params.Export, model: onnx.ModelProto, version: Version, metrics: dict[str, Any], **facts: Any
 ) -> Manifest:
-    """The manifest of a release; `facts` are its other keys."""
+    """The manifest of a release; `facts` are its other keys. Raises SenguError for a number of classes that differs."""
+    outputs = {value.name: _tensor(value) for value in model.graph.output}
+    if outputs["probabilities"]["shape"] != [len(version.classes)]:
+        raise SenguError(
+            f"the network gives {outputs['probabilities']['shape']} probabilities, but dataset version {version.version} has "
+            f"{len(version.classes)} classes: run `dvc repro train`"
+        )
     return Manifest(
         name=settings.name,
         version=settings.version,
@@ -91,7 +97,7 @@ def describe(
         classes=version.classes,
         threshold=metrics["threshold"]["value"],
         inputs=[_tensor(value) for value in model.graph.input],
-        outputs=[_tensor(value) for value in model.graph.output],
+        outputs=list(outputs.values()),
         metrics=metrics,
         files={},
         **facts,
