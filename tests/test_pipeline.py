@@ -27,7 +27,7 @@ def stages() -> dict[str, dict[str, Any]]:
 
 
 def is_code(dep: str) -> bool:
-    return dep.endswith(".py") or dep == SPIDERS
+    return dep.endswith((".py", ".html")) or dep == SPIDERS
 
 
 def module(stage: dict[str, Any]) -> str:
@@ -51,6 +51,7 @@ def closure(name: str, imports: grimp.ImportGraph) -> list[str]:
     for m in modules:
         folder = ROOT / ("src" if m.startswith("sengu") else ".") / m.replace(".", "/")
         files.append(folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py"))
+    files += [template for path in files if (template := path.with_suffix(".html")).exists()]
     # the spiders are one dep: which of them a site needs stands in params.yaml
     names = (path.relative_to(ROOT).as_posix() for path in files if path.read_text())
     return sorted({SPIDERS if path.startswith(SPIDERS) else path for path in names})

@@ -1,77 +1,144 @@
-"""Values and probabilities -> plots as SVG, and the data behind them as CSV for `dvc plots diff`."""
+"""Values and probabilities -> plots as SVG, and the data behind them as CSV for `dvc plots`; pictures -> contact sheets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Template
-from markupsafe import Markup
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
 from sklearn import metrics
 
-PLOTS = ("roc.svg", "confusion.svg")
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Test report</title>
-<style>body { font: 16px sans-serif; margin: 2em } td, th { padding: .2em 1em; text-align: right } svg { max-width: 30em }</style>
-</head><body>
-<h1>Test report</h1>
-<p>{{ result.test_images }} test pictures; {{ result.excluded_as_leaks }} rows excluded as leaks.
-The network is the fine-tuned one, the head stands on the frozen backbone.</p>
-<table><tr><th></th>{% for model in models %}<th>{{ model }}</th>{% endfor %}</tr>
-{% for metric in metrics -%}
-<tr><th>{{ metric }}</th>{% for model in models %}<td>{{ "%.4f" | format(result[model][metric]) }}</td>{% endfor %}</tr>
-{% endfor -%}
-</table>
-{% for plot in plots %}{{ plot }}
-{% endfor %}</body></html>
-"""
+CLAIMS = ("probability of the most probable class", "right", "wrong")
+BINS = 20  # of the score histogram
+COLOURS = {"network": "#2166ac", "head": "#d6604d"}
 # the same data must give the same bytes
 REPRODUCIBLE: dict[Any, Any] = {"svg.hashsalt": "sengu", "svg.fonttype": "none"}
+ANONYMOUS = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+TILE, COLUMNS, LINE, MARGIN = 160, 6, 16, 8  # pixels of a contact sheet, and how many pictures stand side by side
 
 
 def roc(values: np.ndarray, probabilities: Mapping[str, np.ndarray], folder: Path) -> None:
     """roc.svg with a curve per model, and roc_<model>.csv; for more than two classes, all one-against-rest decisions pooled."""
-    figure = Figure(figsize=(5, 5), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _square("false positive rate", "true positive rate", f"ROC on {len(values)} test pictures")
     for name, found in probabilities.items():
-        binary = found.shape[1] == 2
-        truth = values if binary else (values[:, None] == np.arange(found.shape[1])).ravel()
-        false_positives, true_positives, _ = metrics.roc_curve(truth, found[:, 1] if binary else found.ravel())
-        axes.plot(false_positives, true_positives, label=f"{name}, AUC {metrics.auc(false_positives, true_positives):.4f}")
+        truth, score = _pooled(values, found)
+        false_positives, true_positives, _ = metrics.roc_curve(truth, score)
+        area = metrics.auc(false_positives, true_positives)
+        axes.plot(false_positives, true_positives, color=COLOURS[name], label=f"{name}, area {area:.4f}")
         curve = pd.DataFrame({"false_positive_rate": false_positives, "true_positive_rate": true_positives})
-        curve.to_csv(folder / f"roc_{name}.csv", index=False, lineterminator="\n", float_format="%.6f")
+        _write(curve, folder / f"roc_{name}.csv")
     axes.plot([0, 1], [0, 1], linestyle=":", color="grey", label="chance")
-    axes.set(xlabel="false positive rate", ylabel="true positive rate", title=f"ROC on {len(values)} test pictures")
     axes.legend(loc="lower right")
     _save(figure, folder / "roc.svg")
 
 
-def confusion(values: np.ndarray, probabilities: np.ndarray, folder: Path) -> None:
-    """confusion.svg: actual values in rows, predicted ones in columns."""
+def precision_recall(values: np.ndarray, probabilities: Mapping[str, np.ndarray], folder: Path) -> None:
+    """precision_recall.svg with a curve per model, and precision_recall_<model>.csv; more classes are pooled as in `roc`."""
+    figure, axes = _square("recall", "precision", f"Precision and recall on {len(values)} test pictures")
+    for name, found in probabilities.items():
+        truth, score = _pooled(values, found)
+        precision, recall, _ = metrics.precision_recall_curve(truth, score, drop_intermediate=True)
+        axes.step(recall, precision, where="pre", color=COLOURS[name], label=name)
+        _write(pd.DataFrame({"recall": recall, "precision": precision}), folder / f"precision_recall_{name}.csv")
+    axes.axhline(float(truth.mean()), linestyle=":", color="grey", label="chance")
+    axes.legend(loc="lower left")
+    _save(figure, folder / "precision_recall.svg")
+
+
+def confusion(predictions: pd.DataFrame, classes: Sequence[str], folder: Path) -> None:
+    """confusion.svg: actual classes in rows, predicted ones in columns; and predictions.csv, a row per picture.
+
+    `predictions` has objectId, actual and predicted (class names) and score.
+    """
+    side = max(5.0, 0.6 * len(classes))
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    matrix = metrics.confusion_matrix(predictions["actual"], predictions["predicted"], labels=list(classes))
+    turned = "horizontal" if len(classes) <= 4 else "vertical"
+    display = metrics.ConfusionMatrixDisplay(matrix, display_labels=classes)
+    display.plot(ax=axes, colorbar=False, cmap="Blues", values_format="d", xticks_rotation=turned)
+    axes.set(xlabel="predicted", ylabel="actual", title=f"Network on {len(predictions)} test pictures")
+    _save(figure, folder / "confusion.svg")
+    _write(predictions, folder / "predictions.csv")
+
+
+def calibration(bins: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """calibration.svg, claimed probability against what is so, with a point per bin, and calibration_<model>.csv.
+
+    A model's bins have confidence, share and examples; the area of a point is the share of the examples in it.
+    """
+    figure, axes = _square("probability that the model claims", "share of these pictures of which it is so", "Calibration")
+    axes.plot([0, 1], [0, 1], linestyle=":", color="grey", label="perfect")
+    for name, table in bins.items():
+        axes.plot(table["confidence"], table["share"], color=COLOURS[name], linewidth=1, label=name)
+        sizes = 400 * table["examples"] / table["examples"].sum()
+        axes.scatter(table["confidence"], table["share"], s=sizes, color=COLOURS[name], alpha=0.6)
+        _write(table, folder / f"calibration_{name}.csv")
+    axes.legend(loc="upper left")
+    _save(figure, folder / "calibration.svg")
+
+
+def histogram(claimed: np.ndarray, so: np.ndarray, threshold: float | None, classes: Sequence[str], folder: Path) -> None:
+    """scores.svg and scores.csv: how often the network claims which probability (n,), apart where it is so (n,) and where not.
+
+    With two classes that is the probability of the second one, with more that of the most probable class.
+    """
+    labels = (f"probability of {classes[1]}", classes[1], classes[0]) if len(classes) == 2 else CLAIMS
+    edges = np.linspace(0, 1, BINS + 1)
+    counts = [np.histogram(claimed[chosen], edges)[0] for chosen in (so, ~so)]
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    axes = figure.subplots()
+    for count, label, colour in zip(counts, labels[1:], COLOURS.values(), strict=True):
+        axes.stairs(count, edges, fill=True, alpha=0.6, color=colour, label=label)
+    if threshold is not None:
+        axes.axvline(threshold, linestyle="--", color="black", label=f"threshold {threshold:.3f}")
+    axes.set(xlabel=labels[0], ylabel="test pictures", title="Scores of the network", xlim=(0, 1))
+    axes.legend(loc="upper center")
+    _save(figure, folder / "scores.svg")
+    table = pd.DataFrame({"score": (edges[:-1] + edges[1:]) / 2, "positive": counts[0], "negative": counts[1]})
+    _write(table, folder / "scores.csv")
+
+
+def contact_sheet(title: str, pictures: Sequence[np.ndarray], captions: Sequence[Sequence[str]], path: Path) -> None:
+    """One JPEG with all pictures, uint8 (height, width, 3), each above its lines of text."""
+    font = ImageFont.load_default(size=12)
+    text = max(map(len, captions), default=0) * LINE + MARGIN
+    rows = -(-len(pictures) // COLUMNS)
+    size = (COLUMNS * (TILE + MARGIN) + MARGIN, LINE + 2 * MARGIN + rows * (TILE + text + MARGIN))
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN, MARGIN), title if pictures else f"{title}: none", "black", font)
+    for number, (picture, lines) in enumerate(zip(pictures, captions, strict=True)):
+        row, column = divmod(number, COLUMNS)
+        left, top = MARGIN + column * (TILE + MARGIN), LINE + 2 * MARGIN + row * (TILE + text + MARGIN)
+        sheet.paste(Image.fromarray(picture).resize((TILE, TILE)), (left, top))
+        for i, line in enumerate(lines):
+            draw.text((left, top + TILE + i * LINE), line, "black", font)
+    sheet.save(path, "JPEG", quality=90)
+
+
+def _pooled(values: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    classes = probabilities.shape[1]
+    if classes == 2:
+        return values == 1, probabilities[:, 1]
+    return (values[:, None] == np.arange(classes)).ravel(), probabilities.ravel()
+
+
+def _square(x: str, y: str, title: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
-    matrix = metrics.confusion_matrix(values, probabilities.argmax(axis=1), labels=range(probabilities.shape[1]))
-    metrics.ConfusionMatrixDisplay(matrix).plot(ax=axes, colorbar=False, cmap="Blues")
-    axes.set(xlabel="predicted value", ylabel="actual value", title=f"{len(values)} test pictures")
-    _save(figure, folder / "confusion.svg")
-
-
-def page(result: Mapping[str, Any], folder: Path) -> str:
-    """One self-contained HTML page: the metrics of each model side by side, and the plots in `folder`."""
-    models = [name for name, value in result.items() if isinstance(value, Mapping)]
-    metric_names = [name for name, value in result[models[0]].items() if not isinstance(value, Mapping)]
-    inlined = [Markup(_inline(folder / name)) for name in PLOTS]
-    return str(Template(PAGE, autoescape=True).render(result=result, models=models, metrics=metric_names, plots=inlined))
-
-
-def _inline(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
-    return text[text.index("<svg") :]
+    axes.set(xlabel=x, ylabel=y, title=title, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    return figure, axes
 
 
 def _save(figure: Figure, path: Path) -> None:
     with rc_context(REPRODUCIBLE):
-        figure.savefig(path, metadata={"Date": None, "Creator": None})
+        figure.savefig(path, metadata=ANONYMOUS)
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, index=False, lineterminator="\n", float_format="%.6f")

@@ -22,9 +22,9 @@ class Examples:
     rows: pd.DataFrame
     arrays: np.ndarray
 
-    def of_type(self, name: str) -> "Examples":
-        """The examples of one type, copied into memory."""
-        chosen = np.flatnonzero(self.rows["type"] == name)
+    def of_type(self, *names: str) -> "Examples":
+        """The examples of one or more types, copied into memory."""
+        chosen = np.flatnonzero(self.rows["type"].isin(names))
         return Examples(self.rows.iloc[chosen].reset_index(drop=True), self.arrays[chosen])
 
     @property

@@ -1,73 +1,186 @@
-"""Measure the head and the fine-tuned network on the test split: metrics, plots and a report."""
+"""Measure the head and the fine-tuned network on the test split: metrics with intervals, plots and a report."""
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn import metrics
+from sklearn.metrics import confusion_matrix
 
-from sengu import classifier, figures, tables
+from sengu import classifier, datasets, doubts, figures, params, report, scores, tables
 from sengu.atomic import replaced_file, replaced_folder
 from sengu.errors import SenguError, run_program
 from sengu.ids import VIDEOS
-from sengu.pixels import read_features, read_pixels
+from sengu.params import Evaluate
+from sengu.pixels import Examples, read_features, read_pixels
+from sengu.report import Gallery
+from sengu.scores import METRICS, OF_CLASS, Decision, Judged
+
+COMPARED = ("accuracy", "roc_auc")
+DOUBTED = "doubted"
 
 logger = logging.getLogger("evaluate")
 
 
-def evaluate(values: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
-    """Metrics of probabilities (n, classes) against values (n,).
+def judge(rows: pd.DataFrame, probabilities: np.ndarray, wanted: params.Threshold | None) -> Judged:
+    """The test examples of `rows` (value, type) by their probabilities (n, classes), and a threshold from the validation ones."""
+    values = rows["value"].to_numpy()
+    test, validation = (rows["type"].to_numpy() == name for name in ("test", "validation"))
+    decision = scores.MOST_PROBABLE
+    if wanted is not None:
+        decision = scores.decide(values[validation], probabilities[validation, 1], wanted)
+        if decision.value is None:
+            logger.warning("no threshold reaches %s on validation: the most probable class is the prediction", decision.wanted)
+    return Judged(values[test], probabilities[test], decision)
 
-    With two classes, precision, recall and F1 are those of value 1 and ROC AUC that of its probability; with more, they are
-    averaged over the classes without weights, ROC AUC one class of `values` against the rest. The confusion matrix is by
-    actual, then predicted value.
+
+def evaluate(
+    judged: Mapping[str, Judged], classes: Sequence[str], sites: Mapping[str, np.ndarray], resamples: int, seed: int
+) -> dict[str, Any]:
+    """What is measured of `network` and `head`, by class and by site too, and by how much the first is better: metrics.json.
+
+    `sites` says which of the examples (n,) a site holds. What is undefined is null.
     """
-    classes = list(range(probabilities.shape[1]))
-    predicted = probabilities.argmax(axis=1)
-    binary = len(classes) == 2
-    average = {"average": "binary" if binary else "macro", "zero_division": 0}
-    areas = [metrics.roc_auc_score(values == c, probabilities[:, c]) for c in ([1] if binary else np.unique(values))]
-    confusion = metrics.confusion_matrix(values, predicted, labels=classes)
+    intervals = partial(scores.intervals, resamples=resamples, seed=seed)
+    network, head = judged["network"], judged["head"]
+    result: dict[str, Any] = {"threshold": _threshold(network.decision)}
+    for name, model in judged.items():
+        of_class = intervals(partial(scores.measure_classes, model), model.values)
+        confusion = confusion_matrix(model.values, model.predicted, labels=range(len(classes)))
+        result[name] = _estimates(METRICS, intervals(partial(scores.measure, model), model.values)) | {
+            "by_class": {
+                label: {"support": int(confusion[value].sum())} | _estimates(OF_CLASS, of_class[:, value])
+                for value, label in enumerate(classes)
+            },
+            "by_site": {
+                site: {"test_images": int(held.sum())}
+                | _estimates(METRICS, intervals(partial(scores.measure, model.part(held)), model.values[held]))
+                for site, held in sites.items()
+                if held.any()
+            },
+            "confusion_matrix": {
+                label: dict(zip(classes, row.tolist(), strict=True)) for label, row in zip(classes, confusion, strict=True)
+            },
+        }
+    result["head"]["threshold"] = _threshold(head.decision)
+    columns = [METRICS.index(name) for name in COMPARED]
+    better_by = intervals(lambda w: (scores.measure(network, w) - scores.measure(head, w))[:, columns], network.values)
+    return result | {"head_against_network": _estimates(COMPARED, better_by)}
+
+
+def draw(judged: Mapping[str, Judged], classes: Sequence[str], ids: Sequence[str], folder: Path) -> None:
+    """Every plot with its data."""
+    network = judged["network"]
+    probabilities = {name: model.probabilities for name, model in judged.items()}
+    figures.roc(network.values, probabilities, folder)
+    figures.precision_recall(network.values, probabilities, folder)
+    figures.calibration({name: scores.calibration(model) for name, model in judged.items()}, folder)
+    figures.histogram(*network.claims, network.decision.value, classes, folder)
+    names = np.array(classes, dtype=object)
+    predictions = {"objectId": ids, "actual": names[network.values], "predicted": names[network.predicted]}
+    figures.confusion(pd.DataFrame(predictions | {"score": network.claims[0]}), classes, folder)
+
+
+def galleries(
+    network: Judged, ids: Sequence[str], classes: Sequence[str], doubtful: pd.DataFrame, examples: Examples
+) -> dict[str, Gallery]:
+    """The worst mistakes and the most doubtful labels, with their pictures from `examples`, which has all splits."""
+    pictures = dict(zip(examples.rows["objectId"], examples.arrays, strict=True))
+    found = report.mistakes(ids, network.values, network.predicted, network.probabilities, classes, pictures)
+    return found | {DOUBTED: report.doubted(doubtful, classes, pictures)}
+
+
+def write(
+    result: Mapping[str, Any],
+    judged: Mapping[str, Judged],
+    version: datasets.Version,
+    ids: Sequence[str],
+    shown: Mapping[str, Gallery],
+    outputs: Sequence[Path],
+) -> None:
+    """The folder of plots, the page, metrics.json, and a folder with a short file per model: what `dvc metrics show` shows."""
+    plots, page, metrics, summary = outputs
+    with replaced_folder(plots) as folder:
+        draw(judged, version.classes, ids, folder)
+        (folder / "mistakes").mkdir()
+        for name, gallery in shown.items():
+            if name != DOUBTED:
+                figures.contact_sheet(
+                    gallery.title,
+                    [picture.pixels for picture in gallery.pictures],
+                    [[picture.caption, *wrap(picture.name, 22)] for picture in gallery.pictures],
+                    folder / "mistakes" / f"{name}.jpg",
+                )
+    with replaced_file(page) as file:
+        text = report.page(version.version, version.classes, result, METRICS, plots, list(shown.values()))
+        file.write_text(text, encoding="utf-8")
+    with replaced_file(metrics) as file:
+        _write_json(file, result)
+    with replaced_folder(summary) as folder:
+        for name, model in judged.items():
+            numbers = {metric: result[name][metric] and result[name][metric]["value"] for metric in METRICS}
+            _write_json(folder / f"{name}.json", numbers | {"threshold": model.decision.value})
+
+
+def _threshold(decision: Decision) -> dict[str, Any]:
+    found = asdict(decision)
+    wanted = found.pop("wanted") or None
+    return {"wanted": wanted, "reached": wanted and decision.value is not None} | found
+
+
+def _estimates(names: Sequence[str], numbers: np.ndarray) -> dict[str, Any]:
+    """Numbers (3, names): values and the limits of their intervals, null for nan."""
+    rounded = [[None if np.isnan(number) else round(number, 6) for number in row] for row in numbers.T.tolist()]
     return {
-        "accuracy": float(metrics.accuracy_score(values, predicted)),
-        "precision": float(metrics.precision_score(values, predicted, **average)),
-        "recall": float(metrics.recall_score(values, predicted, **average)),
-        "f1": float(metrics.f1_score(values, predicted, **average)),
-        "roc_auc": float(np.mean(areas)),
-        "confusion_matrix": {str(a): {str(p): int(confusion[a, p]) for p in classes} for a in classes},
+        name: None if row[0] is None else dict(zip(("value", "low", "high"), row, strict=True))
+        for name, row in zip(names, rounded, strict=True)
     }
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _excluded(split: Path) -> int:
+    rows = tables.read(split, tables.SplitLabel)
+    return int(((rows["type"] == "excluded") & ~rows["objectId"].str.slice(41).isin(VIDEOS)).sum())
+
+
+def _sites(index: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
+    table = tables.read_sites(index, params.site_names(), tables.IndexRow)
+    return {str(site): np.isin(ids, of_site["objectId"].tolist()) for site, of_site in table.groupby("site")}
+
+
+def _test_ids(rows: pd.DataFrame, split: Path) -> list[str]:
+    test = rows[rows["type"] == "test"]
+    if (classes := test["value"].nunique()) < 2:
+        raise SenguError(f"{split} has test examples of {classes} class: a metric needs two; label more objects")
+    return test["objectId"].tolist()
 
 
 def main(arguments: list[str]) -> None:
-    split, pixels_folder, features_folder, model, plots, report, metrics_path = map(Path, arguments)
-    rows = tables.read(split, tables.SplitLabel)
-    types = rows.loc[~rows["objectId"].str.slice(41).isin(VIDEOS), "type"].value_counts()
-    pixels = read_pixels(pixels_folder).of_type("test")
-    features = read_features(pixels_folder, features_folder).of_type("test")
-    values = pixels.values
-    if len(np.unique(values)) < 2:
-        raise SenguError(f"{split} has test examples of {len(np.unique(values))} class: a metric needs two; label more objects")
-    probabilities = {
-        "network": classifier.network_probabilities(model, pixels.arrays),
-        "head": classifier.head_probabilities(model, features.arrays),
-    }
-    result: dict[str, Any] = {"test_images": len(values), "excluded_as_leaks": int(types.get("excluded", 0))}
-    result |= {name: evaluate(values, found) for name, found in probabilities.items()}
-    with replaced_folder(plots) as partial:
-        figures.roc(values, probabilities, partial)
-        figures.confusion(values, probabilities["network"], partial)
-        predictions = pd.DataFrame({"objectId": pixels.rows["objectId"], "actual": values})
-        predictions["predicted"] = probabilities["network"].argmax(axis=1)
-        predictions.to_csv(partial / "predictions.csv", index=False, lineterminator="\n")
-    with replaced_file(metrics_path) as file:
-        file.write_text(json.dumps(result, indent=2) + "\n")
-    with replaced_file(report) as file:
-        file.write_text(figures.page(result, plots), encoding="utf-8")
-    logger.info("accuracy on %d test pictures: %.4f", len(values), result["network"]["accuracy"])
+    dataset, split, index, pixels, features, model, label_errors, *outputs = map(Path, arguments)
+    settings, version = params.section("evaluate", Evaluate), datasets.read(dataset)
+    excluded, every, doubtful = _excluded(split), read_pixels(pixels), doubts.read(label_errors)
+    examples, of_head = (found.of_type("validation", "test") for found in (every, read_features(pixels, features)))
+    ids = _test_ids(examples.rows, split)
+    sites = _sites(index, ids)
+    if settings.threshold is not None and len(version.classes) > 2:
+        raise SenguError(f"evaluate.threshold in params.yaml is for two classes, {dataset} has {len(version.classes)}: remove it")
+    head = classifier.head_probabilities(model, of_head.arrays)
+    network, _ = classifier.run_network(model, examples.arrays)
+    judged = {name: judge(examples.rows, found, settings.threshold) for name, found in (("network", network), ("head", head))}
+    result = evaluate(judged, version.classes, sites, settings.bootstrap, settings.seed)
+    result = {"test_images": len(ids), "excluded_as_leaks": excluded} | result
+    write(result, judged, version, ids, galleries(judged["network"], ids, version.classes, doubtful, every), outputs)
+    logger.info("accuracy on %d test pictures: %.4f", len(ids), result["network"]["accuracy"]["value"])
 
 
 if __name__ == "__main__":
-    run_program(main, "SPLIT_LABEL PIXELS FEATURES CLASSIFIER PLOTS REPORT METRICS")
+    run_program(main, "DATASET SPLIT_LABEL INDEX PIXELS FEATURES CLASSIFIER LABEL_ERRORS PLOTS REPORT METRICS SUMMARY")

@@ -1,0 +1,217 @@
+"""What was measured, plots and pictures -> one HTML page that needs nothing beside itself, for people who read no metrics."""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+from PIL import Image
+
+DOUBT = ("objectId", "value", "predicted", "quality", "suspect")
+SHOWN, SIDE = 24, 224  # pictures of a gallery, and pixels that one has at most
+TEMPLATE = Path(__file__).with_suffix(".html")
+PLOTS = {
+    "confusion.svg": "Confusion: actual classes in rows, what the network calls them in columns.",
+    "roc.svg": "ROC: the share of pictures found against the share of false alarms, for every threshold.",
+    "precision_recall.svg": "Precision against recall, for every threshold.",
+    "calibration.svg": "Calibration: on the dotted line, a probability of 0.8 would be right in 8 of 10 cases.",
+    "scores.svg": "Scores: how often the network gives which probability.",
+}
+MEANINGS = {
+    "accuracy": "The share of pictures that are called what they are.",
+    "precision": "Of the pictures called {positive}, the share that are. It is lower where they are rarer than in this test.",
+    "recall": "Of the pictures that are {positive}, the share that are called so.",
+    "F1": "The harmonic mean of precision and recall.",
+    "ROC AUC": "How often a picture of {positive} gets a higher score than one of another class; 0.5 is chance.",
+    "average precision": "The precision, averaged over all thresholds by how much recall each adds.",
+    "calibration error": "How far the probabilities are off on average, in 15 bins; 0 is perfect.",
+    "95% interval": "Were the test repeated with as many other pictures of the kind, the metric would mostly lie in there. "
+    "It says nothing of other kinds of pictures.",
+}
+WORDS = {"f1": "F1", "roc_auc": "ROC AUC"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture by its object id; pixels are uint8 (height, width, 3). The caption of a `marked` one is set in bold."""
+
+    name: str
+    caption: str
+    pixels: np.ndarray
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class Gallery:
+    title: str
+    text: str
+    pictures: list[Picture]
+
+
+def mistakes(
+    ids: Sequence[str],
+    values: np.ndarray,
+    predicted: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    pictures: Mapping[str, np.ndarray],
+) -> dict[str, Gallery]:
+    """Name -> the worst mistakes, the surest first; with two classes apart by what the pictures were called."""
+    claimed = probabilities[np.arange(len(ids)), predicted]
+    wrong = np.flatnonzero(predicted != values)
+    wrong = wrong[np.argsort(-claimed[wrong], kind="stable")]
+    if len(classes) == 2:
+        first, second = classes
+        said = [f"{second}: {probability:.3f}" for probability in probabilities[:, 1]]
+        groups = {
+            "false_positives": (f"Worst false positives: called {second}, labelled {first}", wrong[predicted[wrong] == 1]),
+            "false_negatives": (f"Worst false negatives: called {first}, labelled {second}", wrong[predicted[wrong] == 0]),
+        }
+    else:
+        triples = zip(values, predicted, claimed, strict=True)
+        said = [f"{classes[actual]} called {classes[called]}: {probability:.3f}" for actual, called, probability in triples]
+        groups = {"mistakes": ("Worst mistakes", wrong)}
+    return {
+        name: Gallery(
+            title,
+            f"{len(rows)} of {len(ids)} test pictures. A wrong label looks like a mistake, too." if len(rows) else "None.",
+            [Picture(ids[i], said[i], pictures[ids[i]]) for i in rows[:SHOWN]],
+        )
+        for name, (title, rows) in groups.items()
+    }
+
+
+def doubted(doubtful: pd.DataFrame, classes: Sequence[str], pictures: Mapping[str, np.ndarray]) -> Gallery:
+    """The examples whose label is most doubtful; `doubtful` has the rows of label_errors.csv, in their order."""
+    suspects = int((doubtful["suspect"] == "yes").sum())
+    shown = []
+    for name, value, predicted, quality, suspect in zip(*(doubtful[column][:SHOWN].tolist() for column in DOUBT), strict=True):
+        caption = f"labelled {classes[value]}, looks like {classes[predicted]}: {float(quality):.3f}"
+        shown.append(Picture(name, caption, pictures[name], marked=suspect == "yes"))
+    text = (
+        f"{suspects} of {len(doubtful)} labels, of all splits, are suspect: models that were trained without the picture are "
+        "confident of another class. Here are the most doubtful ones with the probability that their label gets, suspects in "
+        "bold; label_errors.csv lists all."
+    )
+    return Gallery("Most doubtful labels", text, shown)
+
+
+def page(
+    dataset: str,
+    classes: Sequence[str],
+    result: Mapping[str, Any],
+    metrics: Sequence[str],
+    plots: Path,
+    galleries: Sequence[Gallery],
+) -> str:
+    """The HTML page of `result`, which has the keys of metrics.json; `plots` is the folder that holds PLOTS."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"interval": _interval, "words": _words, "thumbnail": _thumbnail, "listed": _listed}
+    positive = classes[1] if len(classes) == 2 else "a class (averaged over the classes)"
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        dataset=dataset,
+        classes=classes,
+        metrics=metrics,
+        result=result,
+        meanings={term: text.format(positive=positive) for term, text in MEANINGS.items()},
+        summary=summary(result, classes),
+        warnings=warnings(result),
+        comparison=comparison(result["head_against_network"]),
+        threshold=threshold(result["threshold"], classes),
+        plots=[{"address": _address("svg+xml", (plots / name).read_bytes()), "text": text} for name, text in PLOTS.items()],
+        galleries=galleries,
+    )
+
+
+def summary(result: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
+    """What the test says of the network, for people who have not met these metrics."""
+    network, count = result["network"], result["test_images"]
+    right = sum(network["confusion_matrix"][name][name] for name in classes)
+    sentences = [f"The network is right on {right} of {count} test pictures."]
+    for name in classes:
+        found = network["by_class"][name]
+        if (so := found["precision"]) is None:
+            sentences.append(f"It called no picture {name}.")
+        else:
+            sentences.append(f"Of 100 pictures called {name}, {_of_hundred(so['value'])} are.")
+        if (seen := found["recall"]) is not None:
+            sentences[-1] += f" Of 100 pictures that are {name}, {_of_hundred(seen['value'])} are called so."
+    return sentences
+
+
+def warnings(result: Mapping[str, Any]) -> list[str]:
+    """What a reader of the summary should know, and would not guess."""
+    count = result["test_images"]
+    found = []
+    if result["network"]["accuracy"]["value"] == 1:
+        # the exact form of the rule of three
+        found.append(
+            f"No mistake on {count} pictures does not mean none at all: up to {100 * (1 - 0.05 ** (1 / count)):.1f}% of mistakes "
+            "would be compatible with it (95% confidence). The intervals are made from the mistakes seen, and cannot show that."
+        )
+    if result["threshold"]["reached"] is False:
+        ((name, ratio),) = result["threshold"]["wanted"].items()
+        found.append(f"No threshold reaches the wanted {name} of {ratio} on the validation pictures; none is used.")
+    return found
+
+
+def comparison(difference: Mapping[str, Mapping[str, float]]) -> str:
+    """Whether the fine-tuned network is better than the frozen head, by the interval of the difference in accuracy."""
+    value, low, high = (100 * difference["accuracy"][name] for name in ("value", "low", "high"))
+    if low <= 0 <= high:
+        told = f"makes no difference in accuracy that these pictures could prove: {value:+.1f} points"
+    else:
+        told = f"{'gains' if value > 0 else 'loses'} {abs(value):.1f} points of accuracy"
+    area = difference["roc_auc"]
+    return (
+        f"Against the head on the frozen backbone, fine-tuning {told} (95% interval, both measured on the same resamples: "
+        f"{low:+.1f} to {high:+.1f}). ROC AUC changes by {area['value']:+.3f} ({area['low']:+.3f} to {area['high']:+.3f})."
+    )
+
+
+def threshold(decision: Mapping[str, Any], classes: Sequence[str]) -> str:
+    if decision["value"] is None:
+        return "A picture is called what it most probably is; no threshold is used."
+    ((name, ratio),) = decision["wanted"].items()
+    return (
+        f"A picture is called {classes[1]} if the probability of it is at least {decision['value']:.4f}. This was chosen on the "
+        f"validation pictures for a {name} of {ratio}, and gives a precision of {decision['validation_precision']:.3f} and a "
+        f"recall of {decision['validation_recall']:.3f} there. The head has a threshold of its own, chosen in the same way."
+    )
+
+
+def _of_hundred(share: float) -> str:
+    """As a count, which is 0 or 100 only if the share is exactly that."""
+    if 0 < share < 0.005:
+        return "fewer than 1"
+    if 0.995 <= share < 1:
+        return "more than 99"
+    return f"{100 * share:.0f}"
+
+
+def _interval(found: Mapping[str, float]) -> str:
+    return "-" if found["low"] is None else f"{found['low']:.3f} to {found['high']:.3f}"
+
+
+def _words(name: str) -> str:
+    return WORDS.get(name, name.replace("_", " "))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join((", ".join(names[:-1]), names[-1]))
+
+
+def _thumbnail(pixels: np.ndarray) -> str:
+    stream, picture = BytesIO(), Image.fromarray(pixels)
+    picture.thumbnail((SIDE, SIDE))
+    picture.save(stream, "JPEG", quality=90)
+    return _address("jpeg", stream.getvalue())
+
+
+def _address(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64,{b64encode(data).decode()}"
