@@ -5,7 +5,7 @@ import pytest
 
 from sengu import tables
 from sengu.errors import SenguError
-from sengu.pixels import EXAMPLES, FEATURES, PIXELS, read_features, read_pixels
+from sengu.pixels import EXAMPLES, FEATURES, PIXELS, read_features, read_pixels, write
 
 ROWS = tables.frame(
     [tables.SplitLabel(f"{i:040x}.jpg", i % 2, name) for i, name in enumerate(["train", "test", "train"])], tables.SplitLabel
@@ -38,3 +38,11 @@ def test_a_missing_a_damaged_and_a_short_array_are_named(folder: Path) -> None:
     (folder / PIXELS).unlink()
     with pytest.raises(SenguError, match="pixels.npy is missing"):
         read_pixels(folder)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<f4"])
+def test_arrays_written_one_by_one_are_the_bytes_of_numpy(tmp_path: Path, dtype: str) -> None:
+    stacked = np.arange(5 * 2 * 3).reshape(5, 2, 3).astype(dtype)
+    np.save(tmp_path / "expected.npy", stacked)
+    write(tmp_path / "found.npy", 5, iter(stacked))
+    assert (tmp_path / "found.npy").read_bytes() == (tmp_path / "expected.npy").read_bytes()
