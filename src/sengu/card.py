@@ -85,17 +85,31 @@ def _decision(manifest: Manifest) -> str:
 
 
 def _table(metrics: Mapping[str, Any]) -> Iterator[str]:
-    """The fine-tuned network beside the head on the frozen backbone, for every metric that is one number."""
+    """The fine-tuned network beside the head on the frozen backbone, for every metric that is one number; then by class."""
     network, head = metrics["network"], metrics["head"]
     yield "| metric | this model | head on the frozen backbone |"
     yield "| --- | --- | --- |"
     for name, value in network.items():
         if text := _figure(value):
-            yield f"| {name.replace('_', ' ')} | {text} | {_figure(head.get(name))} |"
+            yield f"| {_words(name)} | {text} | {_figure(head.get(name))} |"
+    if by_class := network.get("by_class"):
+        names = [name for name, value in next(iter(by_class.values())).items() if _figure(value)]
+        yield ""
+        yield f"| class | {' | '.join(map(_words, names))} |"
+        yield "| --- |" + " --- |" * len(names)
+        for label, values in by_class.items():
+            yield f"| {label} | {' | '.join(_figure(values[name]) for name in names)} |"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _figure(value: Any) -> str:
-    """A number, or one with its interval; nothing for what is no number."""
+    """A number, with its interval if it has one; a dash for what is undefined, nothing for what is no number."""
+    if value is None:
+        return "-"
     if isinstance(value, Mapping) and {"value", "low", "high"} <= value.keys():
-        return f"{value['value']:.4f} [{value['low']:.4f}, {value['high']:.4f}]" if value["value"] is not None else "-"
-    return f"{value:.4f}" if isinstance(value, float) else ""
+        limits = value["low"], value["high"]
+        return _figure(value["value"]) + ("" if None in limits else f" [{limits[0]:.4f}, {limits[1]:.4f}]")
+    return f"{value:.4f}" if isinstance(value, float) else str(value) if isinstance(value, int) else ""

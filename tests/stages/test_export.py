@@ -102,7 +102,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     datasets.write(folder / "dataset", datasets.describe("v7", CLASSES, labels), labels)
     estimate = {"value": 0.75, "low": 0.5, "high": 1.0}
     metrics = {"test_images": 16, "excluded_as_leaks": 0, "threshold": {"value": None}}
-    metrics |= {"network": {"accuracy": estimate, "by_class": {}}, "head": {"accuracy": estimate | {"value": 0.5}}}
+    metrics |= {
+        "network": {"accuracy": estimate, "by_class": {"a": {"support": 4, "recall": None}}},
+        "head": {"accuracy": estimate | {"value": 0.5}},
+    }
     (folder / "metrics.json").write_text(json.dumps(metrics))
     (folder / "LICENSE").write_bytes((ROOT / "LICENSE").read_bytes())
     (folder / "params.yaml").write_text(PARAMS)
@@ -204,6 +207,7 @@ def test_the_model_card_tells_classes_counts_metrics_and_limits(bundle: Path) ->
     assert "3 classes a picture shows: a, b, c." in card
     assert "17 labelled pictures: 6 a, 6 b, 5 c" in card
     assert "| accuracy | 0.7500 [0.5000, 1.0000] | 0.5000 [0.5000, 1.0000] |" in card
+    assert "| class | support | recall |\n| --- | --- | --- |\n| a | 4 | - |\n" in card
     assert "Decision: the class with the highest probability." in card
     assert "## Limits" in card
 
