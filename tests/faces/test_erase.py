@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 import yaml
 from project import ROOT, attempt, copy_of_the_project, run
+from released import tiny_release
 
 from crawlers.demo import pictures
-from sengu import locks, tables, tombstones, warc
+from sengu import embeddings, locks, tables, tombstones, warc
 from sengu.faces import erasing
 from sengu.ids import ObjectId
 from sengu.store import ObjectStore
 
 KEPT, DOOMED = (pictures.jpeg(pictures.draw("dots", number)) for number in range(2))
 ID = str(ObjectId.of(DOOMED, "jpg"))
+STAGES = ["dvc repro label", "dvc repro --single-item embed"]
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +37,14 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "labels/files.csv").write_text("filename,value\nkept.jpg,cat\ndoomed.jpg,dog\n")
     for name in ("dvc.lock", "datasets/dvc.lock"):
         (folder / name).unlink()
-    run(folder, "dvc", "repro", "label")
+    tiny_release(folder / "models/release")
+    run(folder, "bash", "-e", "-c", "\n".join(STAGES))
     run(folder, "git", "add", "--all")
     run(folder, "git", "commit", "--quiet", "--message", "all")
     run(folder, "dvc", "push")
+    found = embeddings.read(folder / "data/embeddings")
+    (top / "embedding").write_bytes(found.vectors[found.row(ID)].tobytes())
+    assert describers(top) == {"project/data/embeddings", "project/.dvc/cache", "project/.sengu", "sengu-remote"}
     assert holders(top) == {"data/object", "cache", "remote", "archive", "camera"}
     done = attempt(folder, "bash", "-c", f"sengu objects erase {ID[:10]} --yes --reason 'asked to' > commands.sh 2> said.txt")
     assert done.returncode == 0, done.stdout + (folder / "said.txt").read_text()
@@ -56,6 +62,13 @@ def holders(top: Path) -> set[str]:
         if any(piece in path.read_bytes() for path in (top / name).rglob("*") if path.is_file()):
             found.add(place)
     return found
+
+
+def describers(top: Path) -> set[str]:
+    """Which places hold the embedding of the doomed picture."""
+    vector = (top / "embedding").read_bytes()
+    places = ("project/data/embeddings", "project/.dvc/cache", "project/.sengu", "sengu-remote")
+    return {place for place in places if any(vector in path.read_bytes() for path in (top / place).rglob("*") if path.is_file())}
 
 
 def test_tree_and_archive_are_clean_at_once_and_every_other_record_stays(repository: Path) -> None:
@@ -76,12 +89,14 @@ def test_nothing_brings_it_back_and_the_printed_commands_clean_cache_and_remote(
     (repository / "labels/files.csv").write_text("filename,value\nkept.jpg,cat\n")
     commands = (repository / "commands.sh").read_text().splitlines()
     assert commands[0] == "dvc repro"
-    # one class is left, so training must stop; what comes before it must not
-    commands[0] = "dvc repro label"
+    # one class is left, so training must stop; what comes before it must not, nor what the release at hand makes
+    commands[:1] = STAGES
     (repository / "commands.sh").unlink()
     (repository / "said.txt").unlink()
     run(repository, "bash", "-e", "-c", "\n".join(commands))
     assert holders(repository.parent) == {"camera"}
+    assert describers(repository.parent) == set()
+    assert embeddings.read(repository / "data/embeddings").objects == [str(ObjectId.of(KEPT, "jpg"))]
     assert ID not in (repository / "data/label.csv").read_text()
 
     # the folder still has it: neither a crawl, nor heal, nor a clone that pulls gets it back

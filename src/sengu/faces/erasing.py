@@ -11,14 +11,21 @@ from pathlib import Path
 from dvc.repo import Repo
 from tqdm import tqdm
 
-from sengu import csvfile, locks, params, tables, tombstones, warc
+from sengu import csvfile, embeddings, locks, params, tables, tombstones, warc
 from sengu.errors import SenguError
 from sengu.ids import ObjectId
 from sengu.store import ObjectStore
 
 DATA = Path("data")
 LABELS = Path("labels")
-DERIVED = {"prepare": Path("data/pixels"), "features": Path("data/features")}  # stages whose outputs show or describe pictures
+EMBEDDINGS = DATA / "embeddings"
+SPLIT = DATA / "split_label.csv"
+# stages whose outputs show or describe pictures, with the table that says which
+DERIVED = {
+    "prepare": (DATA / "pixels", SPLIT),
+    "features": (DATA / "features", SPLIT),
+    "embed": (EMBEDDINGS, EMBEDDINGS / embeddings.OBJECTS),
+}
 
 
 def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> tuple[list[str], list[str]]:
@@ -90,16 +97,17 @@ def _frames(objects: Sequence[ObjectId]) -> Iterator[ObjectId]:
 
 
 def _derived(objects: Sequence[ObjectId]) -> Iterator[str]:
-    """The MD5s of the files that were made of these objects and others: their pixels and features."""
-    split = DATA / "split_label.csv"
-    if not split.is_file() or not tables.read(split, tables.SplitLabel)["objectId"].isin([str(i) for i in objects]).any():
-        return
+    """The MD5s of the files that were made of these objects and others: their pixels, features and embeddings."""
+    names = [str(object_id) for object_id in objects]
     with Repo() as repo:
-        for stage, folder in DERIVED.items():
+        for stage, (folder, table) in DERIVED.items():
+            if not table.is_file() or not csvfile.read(table)["objectId"].isin(names).any():
+                continue
             pinned = locks.pinned_output(stage, folder)
             listing = Path(repo.cache.local.oid_to_path(pinned["md5"])) if pinned else None
             if listing is not None and listing.is_file():
-                yield from (file["md5"] for file in json.loads(listing.read_text()))
+                # which model made embeddings is the same without the objects
+                yield from (file["md5"] for file in json.loads(listing.read_text()) if file["relpath"] != embeddings.META)
 
 
 def _commands(md5s: Sequence[str]) -> list[str]:
