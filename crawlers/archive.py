@@ -1,6 +1,5 @@
 """Scrapy's HTTP cache, kept as WARC: one storage and one policy for crawls, incremental recrawls and offline replays."""
 
-import hashlib
 import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from scrapy.utils.defer import deferred_from_coro
 
 from crawlers.spiders import AGE, MEDIA, PAGE
 from sengu import warc
+from sengu.ids import url_id
 from sengu.urls import archived_url, canonical_url
 
 CONDITIONS = {"Last-Modified": "If-Modified-Since", "ETag": "If-None-Match"}
@@ -86,7 +86,7 @@ class Fingerprints:
         return cls(crawler)
 
     def fingerprint(self, request: Request) -> bytes:
-        return hashlib.sha1(canonical_url(request.url, self.tracking).encode(), usedforsecurity=False).digest()
+        return bytes.fromhex(url_id(canonical_url(request.url, self.tracking)))
 
 
 class WarcStorage:

@@ -11,12 +11,15 @@ from sengu import ids, tables, warc
 
 DATE = "2013-10-05T20:00:00Z"
 
-# runs extract as a program, and writes down every attempt to look up a host or to connect, before extract's own refusal
+# runs extract as a program, and writes down every attempt to look up a host or to connect, before extract's own refusal,
+# and each time it loads the index of an archive file
 WATCHED = """
 import runpy, sys
 def watch(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
         print("OPENED", event, arguments, flush=True)
+    if event == "open" and str(arguments[0]).endswith(".warc.gz.index"):
+        print("LOADED", flush=True)
 sys.addaudithook(watch)
 sys.argv = ["extract", "web", "raw/web", "captures/web.csv"]
 runpy.run_module("crawlers.extract", run_name="__main__")
@@ -37,11 +40,12 @@ def test_captures_are_what_the_pages_show(work: Path, site: Site) -> None:
     assert rows["/a.jpg"].urlId == ids.url_id(f"{site.url}/a.jpg")
 
 
-def test_no_connection_is_opened(work: Path, site: Site) -> None:
+def test_no_connection_is_opened_and_the_archive_is_loaded_once(work: Path, site: Site) -> None:
     run(work, *CRAWL)
     site.seen.clear()
     said = run(work, sys.executable, "-c", WATCHED)
     assert "OPENED" not in said
+    assert said.count("LOADED") == 1
     assert not site.seen
     assert len(tables.read(work / "captures/web.csv", tables.Capture)) == 3
 
