@@ -1,30 +1,48 @@
-"""Training on small arrays, as a program: what comes out, that it is the same twice, and that it learnt."""
+"""Training on small arrays, as a program: what comes out, that a killed run ends with the same bytes, and that it learnt."""
 
 import shutil
+import signal
+import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
-from project import attempt, run
+from project import environment, run
 
-from sengu import datasets, tables
-from sengu.pixels import EXAMPLES, FEATURES, PIXELS
+from sengu import datasets, params, tables
+from sengu.errors import SenguError
+from sengu.pixels import EXAMPLES, FEATURES, PIXELS, Examples, read_pixels
 
 pytestmark = pytest.mark.slow
 
-TRAIN = ("-m", "sengu.stages.train", "dataset", "pixels", "features", "backbone", "classifier", "training")
+TRAIN = (sys.executable, "-m", "sengu.stages.train", "dataset", "pixels", "features", "backbone", "classifier", "training")
 PARAMS = """
 train:
-  seed: {seed}
-  head: {{ epochs: 40, rate: 0.05, batch: 8 }}
-  fine_tune: {{ epochs: 2, rate: 0.001, batch: 8 }}
+  seed: 1
+  workers: {workers}
+  class_weights: balanced
+  head: {{ epochs: 40, rate: 0.05, batch: 8, patience: 5 }}
+  fine_tune:
+    {{ epochs: 30, rate: 0.001, batch: 8, warm_up: 0.1, decay: cosine, patience: 25, augmentation: {{ flip: true, zoom: 0.1 }} }}
 """
-# what the trained network says of the test examples, and how many arrays of the backbone training left as they were
+BUILD = """
+import sengu, tf_keras as keras
+from pathlib import Path
+from sengu.stages import features
+keras.utils.set_random_seed(1)
+picture = keras.Input((None, None, 3))
+vector = keras.layers.BatchNormalization()(keras.layers.Conv2D(6, 3)(picture))
+keras.Model(picture, keras.layers.GlobalAveragePooling2D()(vector)).save("backbone")
+features.main(["pixels", "backbone", "features"])
+"""
+# what the trained networks say of the test examples, and how many arrays of the backbone training left as they were
 LOOK = """
-import sengu, numpy as np, tensorflow as tf
+import sengu, sys, numpy as np, tensorflow as tf
 from pathlib import Path
 from sengu import classifier, pixels
+from sengu.stages import train
 
 def arrays(model):
     saved = tf.train.load_checkpoint(f"{model}/variables/variables")
@@ -38,12 +56,26 @@ found, embeddings = classifier.run_network(Path("classifier"), test.arrays)
 print("SHAPE", found.shape, "SUM", round(float(found.sum(axis=1).max()), 5))
 print("EMBEDDING", embeddings.shape, (abs(np.linalg.norm(embeddings, axis=1) - 1) < 1e-5).all())
 print("ACCURACY", (found.argmax(axis=1) == test.values).mean())
+features = pixels.read_features(Path("pixels"), Path("features")).of_type("test").arrays
+print("TUNED", abs(found - classifier.head_probabilities(Path("classifier"), features)).max() > 1e-3)
+one = Path("classifier/head.npz").read_bytes()
+
+Path("params.yaml").write_text(
+    "train: {seed: 2, head: {epochs: 0, rate: 1, batch: 8}, fine_tune: {epochs: 0, rate: 1, batch: 8}}"
+)
+train.main(sys.argv[1:])
+found, embeddings = classifier.run_network(Path("classifier"), test.arrays)
+expected = classifier.head_probabilities(Path("classifier"), features)
+unit = features / np.linalg.norm(features, axis=1)[:, None]
+print("FROZEN", abs(found - expected).max() < 1e-5, abs(embeddings - unit).max() < 1e-5)
+print("CLASSES", found.shape)
+print("OTHER", one != Path("classifier/head.npz").read_bytes())
 """
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes of plain colours under a backbone of two layers; no TensorFlow in this process."""
+    """Three classes of plain colours, and a fourth without examples, under a backbone of two layers."""
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "pixels").mkdir()
     types = ["train"] * 4 + ["validation", "test"]
@@ -56,17 +88,10 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "pixels" / PIXELS, pixels)
     (folder / "dataset").mkdir()
     labels = tables.frame([tables.Label(row.objectId, row.value) for row in rows], tables.Label)
-    datasets.write(folder / "dataset", datasets.describe("v1", ["red", "green", "blue"], labels), labels)
-    build = (
-        "import sengu, tf_keras as keras\n"
-        "keras.utils.set_random_seed(1)\n"
-        "x = keras.Input((None, None, 3))\n"
-        "y = keras.layers.BatchNormalization()(keras.layers.Conv2D(6, 3)(x))\n"
-        "keras.Model(x, keras.layers.GlobalAveragePooling2D()(y)).save('backbone')\n"
-    )
-    run(folder, sys.executable, "-c", build)
-    run(folder, sys.executable, "-m", "sengu.stages.features", "pixels", "backbone", "features")
+    datasets.write(folder / "dataset", datasets.describe("v1", ["red", "green", "blue", "grey"], labels), labels)
+    run(folder, sys.executable, "-c", BUILD)
     assert np.load(folder / "features" / FEATURES).shape == (72, 6)
+    (folder / "params.yaml").write_text(PARAMS.format(workers=1))
     return folder
 
 
@@ -75,40 +100,80 @@ def outputs(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_two_trainings_give_the_same_bytes_and_another_seed_others(inputs: Path) -> None:
-    results = []
-    for seed in (1, 1, 2):
-        (inputs / "params.yaml").write_text(PARAMS.format(seed=seed))
-        run(inputs, sys.executable, *TRAIN)
-        results.append(outputs(inputs))
-    assert results[0] == results[1]
-    assert results[0] != results[2]
-    assert {"classifier/head.npz", "classifier/network/saved_model.pb", "training/metrics.json"} <= results[0].keys()
-    curves = sorted(name for name in results[0] if name.endswith(".tsv"))
-    assert [name.removeprefix("training/plots/metrics/") for name in curves] == [
-        f"{phase}/{split}/{metric}.tsv"
-        for phase in ("fine_tune", "head")
-        for split in ("train", "validation")
-        for metric in ("accuracy", "loss")
-    ]
+@pytest.fixture(scope="module")
+def trained(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the inputs with the outputs of one training; tests must not change it."""
+    folder = shutil.copytree(inputs, tmp_path_factory.mktemp("trained") / "inputs")
+    (folder / "train.log").write_text(run(folder, *TRAIN))
+    return folder
 
 
-def test_batch_norm_statistics_stay_frozen_and_three_classes_are_learnt(inputs: Path) -> None:
-    (inputs / "params.yaml").write_text(PARAMS.format(seed=1))
-    run(inputs, sys.executable, *TRAIN)
-    said = run(inputs, sys.executable, "-c", LOOK)
-    assert "SHAPE (12, 3) SUM 1.0" in said
+def test_what_comes_out(trained: Path) -> None:
+    found = outputs(trained)
+    assert {"classifier/head.npz", "classifier/network/saved_model.pb", "training/metrics.json"} <= found.keys()
+    assert "classifier/network/fingerprint.pb" not in found
+    curves = sorted(name.removeprefix("training/plots/metrics/") for name in found if name.endswith(".tsv"))
+    parts = ["rate.tsv", "train/accuracy.tsv", "train/loss.tsv", "validation/accuracy.tsv", "validation/loss.tsv"]
+    assert curves == [f"{phase}/{part}" for phase in ("fine_tune", "head") for part in parts]
+    rates = found["training/plots/metrics/fine_tune/rate.tsv"].decode().split("\n")
+    assert rates[0] == "step\trate"
+    # six steps in each of 30 epochs, the first 18 of which warm up; the rate is that of the last step
+    assert [float(rates[epoch].split("\t")[1]) for epoch in (1, 3)] == pytest.approx([0.001 * 5 / 18, 0.001 * 17 / 18])
+    assert float(rates[-2].split("\t")[1]) < 0.0002
+    assert not list((trained / ".sengu/training").iterdir())
+
+
+def test_a_killed_training_resumes_and_ends_with_the_same_bytes(inputs: Path, trained: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(inputs, tmp_path / "inputs")
+    with subprocess.Popen(TRAIN, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "fine_tune, epoch 4 of 30" in line:
+                process.send_signal(signal.SIGKILL)
+                break
+    assert process.returncode == -signal.SIGKILL
+    assert not (folder / "classifier").exists()
+    said = run(folder, *TRAIN)
+    assert "fine_tune, epoch 2 of 30" not in said
+    assert "fine_tune, epoch 30 of 30" in said or "fine_tune: the weights are those after epoch" in said
+    assert outputs(folder) == outputs(trained)
+    assert not list((folder / ".sengu/training").iterdir())
+
+
+def test_batch_norm_stays_frozen_classes_are_learnt_and_fine_tuning_may_be_left_out(trained: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(trained, tmp_path / "inputs")
+    said = run(folder, sys.executable, "-c", LOOK, *TRAIN[3:])
+    assert "UNCHANGED 2" in said  # of the eight arrays the two moving statistics
+    assert "SHAPE (12, 4) SUM 1.0" in said
     assert "EMBEDDING (12, 6) True" in said
     assert "ACCURACY 1.0" in said
-    # of the eight arrays the two moving statistics
-    assert "UNCHANGED 2" in said
+    assert "TUNED True" in said
+    assert "FROZEN True True" in said
+    assert "CLASSES (12, 4)" in said
+    assert "OTHER True" in said
+    assert not list((folder / "training").rglob("*.tsv"))  # no epoch, no curve
 
 
-def test_a_split_without_training_examples_is_an_error(inputs: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(inputs, tmp_path / "inputs")
-    (folder / "params.yaml").write_text(PARAMS.format(seed=1))
-    table = (folder / "pixels" / EXAMPLES).read_text().replace(",train", ",test")
-    (folder / "pixels" / EXAMPLES).write_text(table)
-    done = attempt(folder, sys.executable, *TRAIN)
-    assert done.returncode == 1
-    assert "error: pixels has no example of type train" in done.stdout
+PHASE = {"rate": 0.1, "batch": 8}
+MISSING = "patience is 3, but .*pixels has no example of type validation to stop by: set it to 0"
+
+
+@pytest.mark.parametrize(
+    ("without", "head", "fine_tune", "message"),
+    [
+        ("train", {"epochs": 1}, {"epochs": 1}, "pixels has no example of type train"),
+        ("validation", {"epochs": 1, "patience": 3}, {"epochs": 1}, f"train.head.{MISSING}"),
+        ("validation", {"epochs": 1}, {"epochs": 1, "patience": 3}, f"train.fine_tune.{MISSING}"),
+        ("validation", {"epochs": 0, "patience": 3}, {"epochs": 1}, ""),
+    ],
+    ids=["train", "head", "fine_tune", "fine"],
+)
+def test_examples_that_a_phase_needs(
+    inputs: Path, without: str, head: dict[str, int], fine_tune: dict[str, int], message: str
+) -> None:
+    train = pytest.importorskip("sengu.stages.train")
+    pixels = read_pixels(inputs / "pixels")
+    kept = pixels.rows[pixels.rows["type"] != without]
+    settings = params.Train(seed=1, head=params.Phase(**PHASE, **head), fine_tune=params.FineTune(**PHASE, **fine_tune))
+    with pytest.raises(SenguError, match=message) if message else nullcontext():
+        train.check(Examples(kept, pixels.arrays[kept.index]), settings, inputs / "pixels")

@@ -1,98 +1,186 @@
 """Train the head on the features, then fine-tune the whole network at a low rate; deterministic when seeded."""
 
 import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from dvclive import Live
 
-from sengu import backbones, datasets, params
+from sengu import augmentation, backbones, checkpoints, classifier, datasets, fine_tuning, params, training, workers
 from sengu.atomic import replaced_folder
-from sengu.classifier import HEAD, NETWORK, OUTPUTS, save_head
 from sengu.errors import SenguError, run_program
+from sengu.fine_tuning import FineTuning, Head, Network
 from sengu.pixels import Examples, read_features, read_pixels
+from sengu.training import Epoch, Learner, Means, Progress
 
 logger = logging.getLogger("train")
 
+Log = Callable[[str, int, Epoch], None]
 
-class Batches(keras.utils.Sequence):  # type: ignore[misc]
-    """Shuffled batches of arrays and values; the order depends on the seed and the epoch only."""
-
-    def __init__(self, examples: Examples, size: int, seed: int):
-        self.arrays, self.values, self.size, self.seed, self.epoch = examples.arrays, examples.values, size, seed, 0
-        self.on_epoch_end()
-
-    def __len__(self) -> int:
-        return -(-len(self.values) // self.size)
-
-    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen = self.order[number * self.size : (number + 1) * self.size]
-        return self.arrays[chosen], self.values[chosen]
-
-    def on_epoch_end(self) -> None:
-        self.order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.values))
-        self.epoch += 1
+NAMES = {
+    "loss": "train/loss",
+    "accuracy": "train/accuracy",
+    "rate": "rate",
+    "validation_loss": "validation/loss",
+    "validation_accuracy": "validation/accuracy",
+}
+MODULES = (augmentation, backbones, checkpoints, fine_tuning, training, workers)
 
 
-def train_head(features: Examples, classes: int, settings: params.Train, live: Live) -> keras.layers.Dense:
-    """A dense layer from features to one logit per class."""
-    head = keras.layers.Dense(classes, name="head")
-    network = keras.Sequential([keras.Input(features.arrays.shape[1:]), head])
-    _fit(network, features, settings.head, settings.seed, live, "head")
-    return head
+def train_head(features: Examples, classes: int, settings: params.Train, log: Log) -> Head:
+    """A dense layer from features to one logit per class, trained in memory, an epoch as one call of a graph."""
+    train, validation = features.of_type("train"), features.of_type("validation")
+    phase, seed = settings.head, settings.seed
+    head = keras.layers.Dense(classes, kernel_initializer=keras.initializers.GlorotUniform(seed))
+    head.build(features.arrays.shape)
+    learner = Learner(head, head.trainable_weights, phase, len(train.rows))
+    by_class = training.class_weights(settings.class_weights, train.values, classes)
+    inputs = [tf.constant(array) for array in (train.arrays, train.values, by_class[train.values])]
+    held_out = [tf.constant(array) for array in (validation.arrays, validation.values, np.ones(len(validation.rows), np.float32))]
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def epoch(order: tf.Tensor) -> tf.Tensor:
+        sums = tf.zeros(2)
+        for start in tf.range(0, tf.size(order), phase.batch):
+            chosen = order[start : start + phase.batch]
+            vectors, values, weights = (tf.gather(array, chosen) for array in inputs)
+            sums += learner.step(vectors, values, weights, tf.cast(tf.size(chosen), tf.float32))
+        return sums
+
+    def trained(number: int) -> Means:
+        return training.means([epoch(tf.constant(training.order(len(train.rows), seed, number)))], len(train.rows))
+
+    def validated() -> Means:
+        return training.means([learner.measure(*held_out)], len(validation.rows))
+
+    training.fit("head", learner, trained, validated if len(validation.rows) else None, log, Progress())
+    kernel, bias = learner.values()
+    return kernel, bias
 
 
-def fine_tune(pixels: Examples, backbone: Path, head: keras.layers.Dense, settings: params.Train, live: Live) -> keras.Model:
-    """The whole network from uint8 (n, size, size, 3) to probabilities and embedding, its BatchNorm statistics frozen."""
-    picture = keras.Input(pixels.arrays.shape[1:], dtype=tf.uint8, name="picture")
-    vector = backbones.layer(backbone, trainable=True)(keras.layers.Rescaling(1 / 255)(picture), training=False)
-    logits = head(vector)
-    _fit(keras.Model(picture, logits), pixels, settings.fine_tune, settings.seed, live, "fine_tune")
-    outputs = keras.layers.Softmax(name="probabilities")(logits), keras.layers.UnitNormalization(name="embedding")(vector)
-    return keras.Model(picture, dict(zip(OUTPUTS, outputs, strict=True)))
+def fine_tune(
+    network: Network, pixels: Examples, settings: params.Train, log: Log, checkpoint: Path, place: workers.Place
+) -> None:
+    """Trains the whole network on the pictures; both belong to the scope of the strategy that joins the workers.
+
+    What a kill would lose is kept in the folder `checkpoint` after every epoch, and taken from there. Raises SenguError if
+    the workers are not about to do the same.
+    """
+    tuning = FineTuning(network, pixels, settings, place)
+    kept = checkpoints.Checkpoint(checkpoint, network.weights, tuning.learner.optimizer)
+    notes, arrays = kept.load() or ([], [])
+    progress = Progress([Epoch(**note) for note in notes], arrays)
+    # 40 bits of the name are exact in the sum
+    same = np.array([int(checkpoint.name[:10], 16), len(notes)], np.float64)
+    if not np.array_equal(training.total(same), same * place.workers):
+        raise SenguError(
+            f"the workers differ in inputs, settings, code or in what {checkpoint} holds: run them on the same files, "
+            f"and remove {checkpoint.parent} on all of them or share it"
+        )
+
+    def save(progress: Progress) -> None:
+        if place.chief:
+            kept.save(len(progress.history), [vars(epoch) for epoch in progress.history], progress.best)
+
+    validated = tuning.validated if len(tuning.validation) else None
+    training.fit("fine_tune", tuning.learner, tuning.trained, validated, log, progress, save)
 
 
-def _fit(network: keras.Model, examples: Examples, phase: params.Phase, seed: int, live: Live, name: str) -> None:
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    network.compile(keras.optimizers.Adam(phase.rate), loss, metrics=["accuracy"])
-    validation = examples.of_type("validation")
+@contextmanager
+def curves(folder: Path) -> Iterator[Log]:
+    """Yields what writes an epoch into the curves and metrics of a folder, which it empties first."""
+    with Live(str(folder), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live:
 
-    def log(epoch: int, logs: dict[str, Any]) -> None:
-        for key, value in logs.items():
-            split, metric = ("validation", key.removeprefix("val_")) if key.startswith("val_") else ("train", key)
-            live.log_metric(f"{name}/{split}/{metric}", float(value))
-        live.next_step()
-        logger.info("%s, epoch %d: %s", name, epoch + 1, ", ".join(f"{key} {value:.4f}" for key, value in logs.items()))
+        def log(phase: str, number: int, epoch: Epoch) -> None:
+            live.step = number
+            for name, value in vars(epoch).items():
+                if value is not None:
+                    live.log_metric(f"{phase}/{NAMES[name]}", value)
+            live.next_step()
 
-    network.fit(
-        Batches(examples.of_type("train"), phase.batch, seed),
-        epochs=phase.epochs,
-        validation_data=(validation.arrays, validation.values) if len(validation.rows) else None,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=log)],
-        verbose=0,
-    )
+        yield log
+
+
+def check(pixels: Examples, settings: params.Train, folder: Path) -> None:
+    """Raises SenguError if a phase cannot do what it is to do with these examples."""
+    types = set(pixels.rows["type"])
+    if "train" not in types:
+        raise SenguError(f"{folder} has no example of type train: label more objects, or change split in params.yaml")
+    for name, phase in (("head", settings.head), ("fine_tune", settings.fine_tune)):
+        if phase.epochs and phase.patience and "validation" not in types:
+            raise SenguError(
+                f"params.yaml: train.{name}.patience is {phase.patience}, but {folder} has no example of type validation "
+                "to stop by: set it to 0, or give split.validation a wider range"
+            )
+
+
+def joined(place: workers.Place) -> tf.distribute.Strategy:
+    """The strategy by which the workers share each batch. A worker uses one GPU, if there is any."""
+    if gpus := tf.config.list_physical_devices("GPU"):
+        own = gpus[place.rank % len(gpus)]
+        tf.config.set_visible_devices(own, "GPU")
+        tf.config.experimental.set_memory_growth(own, True)
+    return tf.distribute.MultiWorkerMirroredStrategy() if place.workers > 1 else tf.distribute.get_strategy()
+
+
+def train(folders: list[Path], settings: params.Train, place: workers.Place) -> None:
+    """Both phases, from folders to folders, as main takes them; only the chief writes."""
+    dataset, pixels_folder, features_folder, backbone, output, curves_folder = folders
+    pixels, features = read_pixels(pixels_folder), read_features(pixels_folder, features_folder)
+    check(pixels, settings, pixels_folder)
+    size, classes = pixels.arrays.shape[1], len(datasets.read(dataset).classes)
+    keras.utils.set_random_seed(settings.seed)
+    tf.config.experimental.enable_op_determinism()
+    strategy = joined(place)  # TensorFlow wants it before the first operation
+    with ExitStack() as outputs:
+        log: Log = outputs.enter_context(curves(curves_folder)) if place.chief else lambda phase, number, epoch: None
+        head = train_head(features, classes, settings, log)
+        if place.chief:
+            partial = outputs.enter_context(replaced_folder(output))
+            classifier.save_head(partial / classifier.HEAD, *head)
+            network = Network(backbone, head, size)
+            network.save(partial / classifier.NETWORK)
+        if settings.fine_tune.epochs:
+            sources = [Path(__file__), *(Path(str(module.__file__)) for module in MODULES)]
+            inputs = [pixels_folder, features_folder, backbone]
+            checkpoint = checkpoints.FOLDER / checkpoints.key(inputs, repr((settings, classes)), sources)
+            with strategy.scope():
+                # one worker alone cannot save variables that all of them share
+                tuned = network if place.workers == 1 else Network(backbone, head, size)
+                fine_tune(tuned, pixels, settings, log, checkpoint, place)
+            if place.chief:
+                network.assign(tuned)
+                network.save_weights(partial / classifier.NETWORK)
+    if place.chief and settings.fine_tune.epochs:
+        shutil.rmtree(checkpoint)
+    with strategy.scope():
+        training.total(np.zeros(1))  # nobody leaves before the chief is done
+    logger.info("%d classes, %d training examples", classes, len(pixels.of_type("train").rows))
 
 
 def main(arguments: list[str]) -> None:
-    dataset, pixels_folder, features_folder, backbone, output, curves = map(Path, arguments)
     settings = params.section("train", params.Train)
-    pixels, features = read_pixels(pixels_folder), read_features(pixels_folder, features_folder)
-    classes = len(datasets.read(dataset).classes)
-    if not (pixels.rows["type"] == "train").any():
-        raise SenguError(f"{pixels_folder} has no example of type train: label more objects, or change split in params.yaml")
-    keras.utils.set_random_seed(settings.seed)
-    tf.config.experimental.enable_op_determinism()
-    with replaced_folder(output) as partial, Live(str(curves), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live:
-        head = train_head(features, classes, settings, live)
-        save_head(partial / HEAD, *head.get_weights())
-        network = fine_tune(pixels, backbone, head, settings, live)
-        # not export(), whose files differ from run to run
-        network.save(partial / NETWORK, include_optimizer=False)
-        (partial / NETWORK / backbones.FINGERPRINT).unlink(missing_ok=True)
-    logger.info("%d classes, %d training examples", classes, len(pixels.of_type("train").rows))
+    place = workers.place(settings.workers, os.environ)
+    if place is None:
+        workers.supervise([sys.executable, "-m", "sengu.stages.train", *arguments], settings.workers)
+        return
+    workers.end_with_supervisor()
+    if not place.chief:
+        logger.setLevel(logging.WARNING)  # one says it for all
+    try:
+        train([Path(argument) for argument in arguments], settings, place)
+    except tf.errors.OpError as error:
+        if place.workers == 1:
+            raise
+        reason = str(error.message).splitlines()[0]
+        raise SenguError(f"worker {place.rank} cannot go on, perhaps because another one is gone: {reason}") from error
 
 
 if __name__ == "__main__":

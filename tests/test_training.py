@@ -1,0 +1,240 @@
+"""The parts of training by themselves: weights, rates, batches, the step against Keras's own, and what is kept."""
+
+import math
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.utils.class_weight import compute_class_weight
+
+from sengu.errors import SenguError
+from sengu.params import Phase
+
+pytestmark = pytest.mark.slow
+
+training = pytest.importorskip("sengu.training")
+checkpoints = pytest.importorskip("sengu.checkpoints")
+tf, keras = training.tf, training.keras
+Epoch, Learner, Progress = training.Epoch, training.Learner, training.Progress
+
+
+def phase(epochs: int = 4, **more: Any) -> Phase:
+    return Phase(**{"epochs": epochs, "rate": 0.1, "batch": 4, **more})
+
+
+@pytest.mark.parametrize("values", [[0, 0, 0, 1], [2, 0, 0, 1, 1, 1, 1, 2, 2]])
+def test_balanced_weights_are_those_of_scikit_learn(values: list[int]) -> None:
+    expected = compute_class_weight("balanced", classes=np.unique(values), y=values)
+    assert training.class_weights("balanced", np.array(values), max(values) + 1) == pytest.approx(expected)
+    assert list(training.class_weights("none", np.array(values), 3)) == [1, 1, 1]
+
+
+def test_a_class_without_examples_has_no_weight() -> None:
+    assert list(training.class_weights("balanced", np.array([0, 2, 2, 2]), 4)) == pytest.approx([2, 0, 2 / 3, 0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, [0.1] * 10),
+        ({"warm_up": 0.2}, [0, 0.05] + [0.1] * 8),
+        ({"decay": "cosine"}, [0.05 * (1 + math.cos(math.pi * step / 10)) for step in range(10)]),
+        ({"decay": "cosine", "warm_up": 0.2}, [0, 0.05] + [0.05 * (1 + math.cos(math.pi * step / 8)) for step in range(8)]),
+    ],
+    ids=["constant", "warm-up", "cosine", "both"],
+)
+def test_the_rate_of_every_step(settings: dict[str, Any], expected: list[float]) -> None:
+    rates = training.rates(phase(**settings), 10)
+    assert [float(rates(step)) if callable(rates) else rates for step in range(10)] == pytest.approx(expected, abs=1e-7)
+
+
+def test_an_epoch_has_every_example_once_in_an_order_of_its_own() -> None:
+    order = training.order(10, 1, 0)
+    assert sorted(order) == list(range(10))
+    assert [len(batch) for batch in training.batches(order, 4)] == [4, 4, 2]
+    assert list(training.order(10, 1, 0)) == list(order)
+    assert list(training.order(10, 1, 1)) != list(order) != list(training.order(10, 2, 0))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 5])
+def test_workers_share_a_batch(workers: int) -> None:
+    batch = np.array([7, 3, 9, 5])
+    shares = [training.share(batch, rank, workers) for rank in range(workers)]
+    assert np.concatenate([own[counts > 0] for own, counts in shares]).tolist() == [7, 3, 9, 5]
+    assert all(len(own) for own, _ in shares)
+
+
+def test_batches_are_read_ahead_in_order_and_an_error_arrives() -> None:
+    read: list[int] = []
+    third = threading.Event()
+
+    def reader(batch: np.ndarray) -> tuple[np.ndarray]:
+        read.append(int(batch[0]))
+        if batch[0] == 2:
+            third.set()
+        if batch[0] == 9:
+            raise OSError("gone")
+        return (batch * 10,)
+
+    found = training.ahead(reader, [np.array([number]) for number in range(8)])
+    assert next(found)[0].tolist() == [0]
+    assert third.wait(10)  # read while the first one is in use
+    assert 7 not in read
+    assert [array.tolist() for (array,) in found] == [[number * 10] for number in range(1, 8)]
+    with pytest.raises(OSError, match="gone"):
+        list(training.ahead(reader, [np.array([9])]))
+
+
+def dense() -> Any:
+    """Two inputs, three classes, with a penalty on its weights."""
+    layer = keras.layers.Dense(3, kernel_initializer="ones", kernel_regularizer=keras.regularizers.L2(0.1))
+    layer.build((None, 2))
+    return layer
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "scaled loss"])
+def test_the_step_is_that_of_keras(half: bool) -> None:
+    chance = np.random.default_rng(3)
+    inputs, values = chance.random((8, 2), np.float32), chance.integers(0, 3, 8)
+    weights = training.class_weights("balanced", values, 3)[values]
+    layer, reference = dense(), dense()
+    learner = Learner(layer, layer.trainable_weights, phase(), 8, lambda: layer.losses, half)
+    model = keras.Sequential([reference])
+    model.compile(keras.optimizers.Adam(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    step = tf.function(learner.step)
+    for batch in (slice(0, 4), slice(4, 8), slice(0, 3)):
+        size = np.float32(len(values[batch]))
+        loss, _ = step(inputs[batch], values[batch], weights[batch], size).numpy()
+        penalty = float(reference.losses[0])
+        expected = model.train_on_batch(inputs[batch], values[batch], sample_weight=weights[batch])
+        assert loss / size + penalty == pytest.approx(expected, rel=1e-5)
+    for found, expected in zip(layer.get_weights(), reference.get_weights(), strict=True):
+        assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_an_example_that_does_not_count_teaches_nothing() -> None:
+    layers = dense(), dense()
+    for layer, padding in zip(layers, (0, 2), strict=True):
+        learner = Learner(layer, layer.trainable_weights, phase(), 1)
+        inputs = np.array([[1, 2]] + [[5, 6]] * padding, np.float32)
+        weights = np.array([1] + [0] * padding, np.float32)
+        sums = learner.step(inputs, np.zeros(1 + padding, np.int64), weights, np.float32(1)).numpy()
+        assert sums.tolist() == pytest.approx([math.log(3), 1])
+    assert np.array_equal(layers[0].get_weights()[0], layers[1].get_weights()[0])
+
+
+def history(*losses: float) -> list[Any]:
+    return [Epoch(1.0, 0.5, 0.1, loss, 0.5) for loss in losses]
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "ended"),
+    [
+        ((), 1, False),
+        ((3, 2), 1, False),
+        ((3, 2, 2), 1, True),  # as good as before is not better
+        ((3, 2, 4, 1.5), 2, False),
+        ((3, 2, 4, 3), 2, True),
+        ((1, 2, 3, 4, 5), 0, False),
+        ((6, 5, 4, 3, 2, 1), 1, True),  # the last epoch
+    ],
+)
+def test_a_phase_ends_when_it_has_been_patient(losses: tuple[float, ...], patience: int, ended: bool) -> None:
+    assert training.finished(history(*losses), phase(6, patience=patience)) is ended
+
+
+def fitted(settings: Phase, losses: list[float], progress: Any) -> tuple[Any, list[tuple[str, int]], list[int]]:
+    """A phase whose weights after epoch n are n, and whose validation losses are given."""
+    layer = dense()
+    learner = Learner(layer, layer.trainable_weights, settings, 4)
+    logged, saved = [], []
+
+    def train(epoch: int) -> tuple[float, float]:
+        learner.assign([np.full(weight.shape, epoch + 1) for weight in learner.weights])
+        return 1.0, 0.5
+
+    training.fit(
+        "head",
+        learner,
+        train,
+        lambda: (losses[len(progress.history)], 0.5),
+        lambda name, number, epoch: logged.append((name, number)),
+        progress,
+        lambda progress: saved.append(len(progress.history)),
+    )
+    return float(layer.get_weights()[0][0, 0]), logged, saved
+
+
+def test_the_best_weights_are_kept_if_there_is_patience() -> None:
+    losses = [3.0, 1.0, 2.0, 2.0, 0.5]
+    assert fitted(phase(5, patience=2), losses, Progress()) == (2.0, [("head", n) for n in (1, 2, 3, 4)], [1, 2, 3, 4])
+    assert fitted(phase(5), losses, Progress()) == (5.0, [("head", n) for n in (1, 2, 3, 4, 5)], [1, 2, 3, 4, 5])
+
+
+def test_a_resumed_phase_says_all_its_epochs_and_knows_its_best() -> None:
+    before = Progress(history(3.0, 1.0, 2.0), [np.full((2, 3), 2.0), np.full(3, 2.0)])
+    assert fitted(phase(5, patience=2), [3.0, 1.0, 2.0, 2.0], before) == (2.0, [("head", n) for n in (1, 2, 3, 4)], [4])
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_is_an_error(loss: float) -> None:
+    with pytest.raises(SenguError, match=r"the loss of head is no number after epoch 2: lower train\.head\.rate"):
+        fitted(phase(), [1.0, loss], Progress())
+
+
+def test_a_checkpoint_brings_back_weights_optimizer_and_loss_scale(tmp_path: Path) -> None:
+    inputs, values = np.random.default_rng(5).random((4, 2), np.float32), np.array([0, 1, 2, 0])
+    arguments = inputs, values, np.ones(4, np.float32), np.float32(4)
+
+    def made() -> tuple[Any, Any]:
+        layer = dense()
+        learner = Learner(layer, layer.trainable_weights, phase(), 4, half=True)
+        return learner, checkpoints.Checkpoint(tmp_path / "key", learner.weights, learner.optimizer)
+
+    learner, kept = made()
+    assert kept.load() is None
+    learner.step(*arguments)
+    kept.save(1, ["an epoch"], [])
+    learner.step(*arguments)
+    best = [np.arange(3.0), np.eye(2)]
+    kept.save(2, ["an epoch", 0.1], best)
+    learner.step(*arguments)
+    expected = learner.values()
+
+    learner, kept = made()
+    notes, arrays = kept.load()
+    assert notes == ["an epoch", 0.1]
+    assert [array.tolist() for array in arrays] == [array.tolist() for array in best]
+    assert int(learner.optimizer.dynamic_counter) == 2
+    learner.step(*arguments)
+    assert all(np.array_equal(a, b) for a, b in zip(learner.values(), expected, strict=True))
+
+    (tmp_path / "key" / "000002" / "rest.npz").write_bytes(b"half of it")
+    with pytest.raises(SenguError, match=r"key is damaged: remove it"):
+        kept.load()
+
+
+def test_few_unfinished_trainings_are_kept(tmp_path: Path) -> None:
+    layer = dense()
+    for name in "abcd":
+        checkpoints.Checkpoint(tmp_path / name, layer.trainable_weights, keras.optimizers.Adam()).save(1, [], [])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "c", "d"]
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["000001"]
+
+
+def test_a_checkpoint_is_named_by_inputs_settings_and_code(tmp_path: Path) -> None:
+    folder, code = tmp_path / "pixels", tmp_path / "code.py"
+    folder.mkdir()
+    (folder / "a.npy").write_bytes(b"one")
+    code.write_text("pass")
+    names = [checkpoints.key([folder], "settings", [code]), checkpoints.key([folder], "others", [code])]
+    assert names[0] == checkpoints.key([folder], "settings", [code])
+    code.write_text("...")
+    names.append(checkpoints.key([folder], "settings", [code]))
+    (folder / "a.npy").write_bytes(b"two")
+    names.append(checkpoints.key([folder], "settings", [code]))
+    (folder / "a.npy").rename(folder / "b.npy")
+    names.append(checkpoints.key([folder], "settings", [code]))
+    assert len(set(names)) == 5
