@@ -111,7 +111,7 @@ def page(
 ) -> str:
     """The HTML page of `result`, which has the keys of metrics.json; `plots` is the folder that holds PLOTS."""
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"interval": _interval, "words": _words, "thumbnail": _thumbnail, "listed": _listed}
+    environment.filters |= {"interval": _interval, "words": _words, "thumbnail": thumbnail, "listed": _listed}
     positive = classes[1] if len(classes) == 2 else "a class (averaged over the classes)"
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         dataset=dataset,
@@ -206,7 +206,8 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join((", ".join(names[:-1]), names[-1]))
 
 
-def _thumbnail(pixels: np.ndarray) -> str:
+def thumbnail(pixels: np.ndarray) -> str:
+    """Pixels, uint8 (height, width, 3), as an address that holds a JPEG of them."""
     stream, picture = BytesIO(), Image.fromarray(pixels)
     picture.thumbnail((SIDE, SIDE))
     picture.save(stream, "JPEG", quality=90)

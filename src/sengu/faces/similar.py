@@ -1,18 +1,15 @@
 """`sengu similar`: a picture, or an object -> the pictures most like it, as the released model sees them; no TensorFlow."""
 
-import base64
 import json
 import re
 from dataclasses import asdict, dataclass
-from io import BytesIO
 from pathlib import Path
 
 import click
 import jinja2
 import numpy as np
-from PIL import Image
 
-from sengu import embeddings, images, params, provenance, release, tables
+from sengu import embeddings, images, params, provenance, release, report, tables
 from sengu.atomic import replaced_file
 from sengu.embeddings import Embeddings
 from sengu.errors import SenguError
@@ -24,7 +21,6 @@ DATA = Path("data")
 EMBEDDINGS = DATA / "embeddings"
 RELEASE = Path("models/release")
 BEGINNING = re.compile(r"[0-9a-fA-F]{1,40}(\.[a-z0-9]{0,4})?")
-SIDE = 192  # of a thumbnail, pixels
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -114,9 +110,9 @@ def similar(query: Query, found: Embeddings, number: int) -> list[Hit]:
 def page(text: str, query: Query, hits: list[Hit], found: Embeddings, store: ObjectStore) -> str:
     """One HTML page that holds everything it shows."""
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(PAGE)
-    shown = [(hit, _thumbnail(store.read(ObjectId.parse(hit.objectId)))) for hit in hits]
+    shown = [(hit, report.thumbnail(images.decode(store.read(ObjectId.parse(hit.objectId))))) for hit in hits]
     asked = query.data or store.read(ObjectId.parse(found.objects[query.row]))
-    return template.render(name=text, thumbnail=_thumbnail(asked), model=str(found.model), hits=shown)
+    return template.render(name=text, thumbnail=report.thumbnail(images.decode(asked)), model=str(found.model), hits=shown)
 
 
 def _labels() -> dict[str, str]:
@@ -126,14 +122,6 @@ def _labels() -> dict[str, str]:
     classes = params.section("label", params.LabelParams).classes
     labels = tables.read(path, tables.Label)
     return {name: classes[value] for name, value in zip(labels["objectId"], labels["value"], strict=True)}
-
-
-def _thumbnail(data: bytes) -> str:
-    picture = Image.fromarray(images.decode(data))
-    picture.thumbnail((SIDE, SIDE))
-    buffer = BytesIO()
-    picture.save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 @click.command("similar")
