@@ -1,0 +1,80 @@
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from sengu import figures
+
+VALUES = np.array([0, 0, 0, 1, 1, 1])
+SCORES = np.array([0.1, 0.6, 0.2, 0.72, 0.4, 0.9])
+TWO = np.column_stack([1 - SCORES, SCORES])
+THREE = np.column_stack([TWO / 2, np.full(6, 0.5)])
+BINS = pd.DataFrame({"bin": [1, 13], "confidence": [0.1, 0.9], "share": [0.5, 1.0], "examples": [2, 4]})
+
+
+def draw(folder: Path, probabilities: np.ndarray) -> dict[str, bytes]:
+    folder.mkdir()
+    classes = ["dots", "stripes", "waves"][: probabilities.shape[1]]
+    models = {"network": probabilities, "head": probabilities[::-1]}
+    figures.roc(VALUES, models, folder)
+    figures.precision_recall(VALUES, models, folder)
+    figures.calibration({"network": BINS, "head": BINS}, folder)
+    figures.histogram(SCORES, VALUES == 1, 0.5, classes, folder)
+    names = np.array(classes)[VALUES]
+    figures.confusion(pd.DataFrame({"objectId": list("abcdef"), "actual": names, "predicted": names[::-1]}), classes, folder)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("probabilities", [TWO, THREE], ids=["two classes", "three classes"])
+def test_plots_are_the_same_bytes_twice_and_stand_alone(tmp_path: Path, probabilities: np.ndarray) -> None:
+    files = draw(tmp_path / "one", probabilities)
+    assert draw(tmp_path / "two", probabilities) == files
+    plots = ["calibration", "confusion", "precision_recall", "roc", "scores"]
+    assert sorted(name for name in files if name.endswith(".svg")) == [f"{name}.svg" for name in plots]
+    tables = {f"{plot}_{model}.csv" for plot in ("calibration", "precision_recall", "roc") for model in ("head", "network")}
+    assert {name for name in files if name.endswith(".csv")} == tables | {"predictions.csv", "scores.csv"}
+    for name in plots:
+        links = [
+            value
+            for element in ElementTree.fromstring(files[f"{name}.svg"]).iter()
+            for key, value in element.attrib.items()
+            if key.endswith(("href", "src"))
+        ]
+        assert all(link.startswith(("#", "data:")) for link in links)
+
+
+def test_the_data_behind_the_curves(tmp_path: Path) -> None:
+    files = draw(tmp_path / "plots", TWO)
+    assert files["roc_network.csv"].decode().splitlines()[:3] == [
+        "false_positive_rate,true_positive_rate",
+        "0.000000,0.000000",
+        "0.000000,0.333333",
+    ]
+    assert "1.000000,0.750000" in files["precision_recall_network.csv"].decode().splitlines()
+    assert files["predictions.csv"].decode().splitlines()[1] == "a,dots,stripes"
+    assert files["calibration_head.csv"].decode().splitlines()[1] == "1,0.100000,0.500000,2"
+    counts = pd.read_csv(tmp_path / "plots/scores.csv")
+    assert counts["score"].tolist()[:2] == [0.025, 0.075]
+    assert (counts["positive"].sum(), counts["negative"].sum()) == (3, 3)
+    assert counts.loc[counts["positive"] > 0, "score"].tolist() == pytest.approx([0.425, 0.725, 0.925])
+
+
+def test_a_contact_sheet_has_every_picture_in_its_colour(tmp_path: Path) -> None:
+    pictures = [np.full((8, 8, 3), [20 * number, 0, 200], np.uint8) for number in range(8)]
+    captions = [[f"score {number}", "id"] for number in range(8)]
+    for name in ("one", "two"):
+        figures.contact_sheet("Eight pictures", pictures, captions, tmp_path / f"{name}.jpg")
+    assert (tmp_path / "one.jpg").read_bytes() == (tmp_path / "two.jpg").read_bytes()
+    with Image.open(tmp_path / "one.jpg") as sheet:
+        colours = np.asarray(sheet).reshape(-1, 3).astype(int)
+    assert all((np.abs(colours - picture[0, 0]).max(axis=1) < 8).sum() > 150 * 150 for picture in pictures)
+
+
+def test_an_empty_contact_sheet_is_a_picture_too(tmp_path: Path) -> None:
+    figures.contact_sheet("Worst mistakes", [], [], tmp_path / "none.jpg")
+    with Image.open(tmp_path / "none.jpg") as sheet:
+        assert sheet.format == "JPEG"
+        assert np.asarray(sheet).min() < 100  # it says so
