@@ -35,7 +35,7 @@ def clone(source: Path, folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def pushed(rebuilt: Path) -> Path:
     """The rebuilt project, committed and pushed to its default remote, a folder beside it."""
-    run(rebuilt, "git", "add", "dvc.lock", "datasets/dvc.lock", "reports/metrics.json")
+    run(rebuilt, "git", "add", "dvc.lock", "datasets/dvc.lock", "reports/metrics.json", "reports/summary")
     run(rebuilt, "git", "commit", "--quiet", "--allow-empty", "--message", "rebuilt")
     run(rebuilt, "dvc", "push")
     return rebuilt
@@ -49,8 +49,10 @@ def test_a_fresh_copy_rebuilds_every_data_stage_to_the_pinned_bytes(rebuilt: Pat
 def test_the_demo_is_learnt(rebuilt: Path) -> None:
     metrics = json.loads((rebuilt / "reports/metrics.json").read_text())
     assert metrics["test_images"] >= 100
-    assert metrics["network"]["accuracy"] >= 0.95
-    assert 0.5 < metrics["head"]["accuracy"] <= 1
+    assert metrics["network"]["accuracy"]["value"] >= 0.95
+    assert 0.5 < metrics["head"]["accuracy"]["value"] <= 1
+    assert set(metrics["network"]["by_class"]) == {"dots", "stripes"}
+    assert set(metrics["network"]["by_site"]) == {"demo_a", "demo_b"}
 
 
 def test_training_again_even_after_a_kill_leaves_the_lock_unchanged(rebuilt: Path) -> None:
@@ -65,9 +67,13 @@ def test_training_again_even_after_a_kill_leaves_the_lock_unchanged(rebuilt: Pat
 def test_dvc_shows_the_plots_and_compares_the_metrics(rebuilt: Path) -> None:
     shown = json.loads(run(rebuilt, "dvc", "plots", "diff", "HEAD", "--json").splitlines()[-1])
     assert "errors" not in shown
-    assert {"ROC", "Confusion", "reports/plots/roc.svg", "reports/plots/confusion.svg"} <= shown["data"].keys()
+    assert {"ROC", "Precision and recall", "Confusion", "Calibration", "Scores"} <= shown["data"].keys()
+    images = ("roc.svg", "precision_recall.svg", "confusion.svg", "calibration.svg", "scores.svg", "mistakes/false_positives.jpg")
+    assert {f"reports/plots/{name}" for name in images} <= shown["data"].keys()
     assert "reports/training/plots/metrics/fine_tune/validation/accuracy.tsv" in shown["data"]
-    assert "network.accuracy" in run(rebuilt, "dvc", "metrics", "show")
+    heading, *models = run(rebuilt, "dvc", "metrics", "show").splitlines()[-3:]
+    assert {"accuracy", "calibration_error", "threshold"} <= set(heading.split())
+    assert [line.split()[0] for line in models] == ["reports/summary/head.json", "reports/summary/network.json"]
 
 
 def kill_at(folder: Path, sign: str, *command: str) -> None:

@@ -1,48 +1,196 @@
 import json
+import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from sklearn import metrics as reference
 
-from sengu import figures
-from sengu.stages.evaluate import evaluate
+from sengu import classifier, datasets, doubts, scores, tables
+from sengu.errors import SenguError
+from sengu.params import Threshold
+from sengu.scores import MOST_PROBABLE, Judged
+from sengu.stages import evaluate
 
-VALUES = np.array([0, 0, 0, 1, 1, 1])
-SCORES = np.array([0.1, 0.6, 0.2, 0.7, 0.4, 0.9])
-TWO = np.column_stack([1 - SCORES, SCORES])
-
-
-def test_two_classes_are_measured_by_hand_counted_numbers() -> None:
-    found = evaluate(VALUES, TWO)
-    assert found["confusion_matrix"] == {"0": {"0": 2, "1": 1}, "1": {"0": 1, "1": 2}}
-    assert found["accuracy"] == found["precision"] == found["recall"] == found["f1"] == pytest.approx(4 / 6)
-    assert found["roc_auc"] == pytest.approx(8 / 9)  # of 9 pairs only (0.4, 0.6) is in the wrong order
-
-
-def test_three_classes_are_averaged() -> None:
-    values = np.array([0, 1, 2, 0, 1, 2])
-    probabilities = np.array([[8, 1, 1], [1, 8, 1], [1, 1, 8], [1, 8, 1], [1, 8, 1], [1, 8, 1]]) / 10
-    found = evaluate(values, probabilities)
-    assert found["accuracy"] == pytest.approx(4 / 6)
-    assert found["recall"] == pytest.approx((0.5 + 1 + 0.5) / 3)
-    assert found["roc_auc"] == pytest.approx(reference.roc_auc_score(values, probabilities, multi_class="ovr"))
-    assert found["confusion_matrix"]["2"] == {"0": 0, "1": 1, "2": 1}
+PARAMS = """
+sites:
+  here: {{ fetch: {{ source: folder, folder: pictures }} }}
+  there: {{ fetch: {{ source: folder, folder: pictures }} }}
+evaluate: {{ {threshold} bootstrap: 50, seed: 1 }}
+"""
+ARGUMENTS = ["v1", "split_label.csv", "index", "pixels", "features", "classifier", "label_errors.csv"]
+OUTPUTS = ["reports/plots", "reports/index.html", "reports/metrics.json", "reports/summary"]
 
 
-@pytest.mark.parametrize("probabilities", [TWO, np.column_stack([TWO / 2, np.full(6, 0.5)])], ids=["two", "three"])
-def test_plots_and_report_are_the_same_bytes_twice(tmp_path: Path, probabilities: np.ndarray) -> None:
-    for name in ("one", "two"):
-        folder = tmp_path / name
-        folder.mkdir()
-        figures.roc(VALUES, {"network": probabilities, "head": probabilities}, folder)
-        figures.confusion(VALUES, probabilities, folder)
-        result = {"test_images": 6, "excluded_as_leaks": 0, "network": evaluate(VALUES, probabilities)}
-        (folder / "index.html").write_text(figures.page(json.loads(json.dumps(result)), folder))
-    names = sorted(p.name for p in (tmp_path / "one").iterdir())
-    assert names == ["confusion.svg", "index.html", "roc.svg", "roc_head.csv", "roc_network.csv"]
-    for name in names:
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-    page = (tmp_path / "one/index.html").read_text()
-    assert page.count("<svg") == 2
-    assert 'src="http' not in page
+def name(number: int) -> str:
+    return f"{number:040x}.jpg"
+
+
+def two(scores: list[float]) -> np.ndarray:
+    return np.column_stack([1 - np.array(scores), scores])
+
+
+class Project:
+    """A folder with the inputs of `evaluate`: 40 examples of each class, the last ten of each in validation, ten before in test.
+
+    Examples of class 0 lie on the site `here`, those of the others on `there`, number 20 on both.
+    """
+
+    def __init__(self, classes: int, threshold: str = "") -> None:
+        names = ["dots", "stripes", "waves"][:classes]
+        values = np.repeat(np.arange(classes), 40)
+        types = np.tile(np.repeat(["train", "test", "validation"], [20, 10, 10]), classes)
+        ids = [name(number) for number in range(len(values))]
+        rows = pd.DataFrame({"objectId": ids, "value": values, "type": types})
+        excluded = [(name(900), 0, "excluded"), (name(901), 1, "excluded"), (name(902)[:-3] + "mp4", 1, "excluded")]
+        every = pd.concat([rows, pd.DataFrame(excluded, columns=rows.columns)])
+        tables.write(Path("split_label.csv"), every, tables.SplitLabel)
+        Path("v1").mkdir()
+        datasets.write(Path("v1"), datasets.describe("v1", names, rows), rows)
+        Path("pixels").mkdir()
+        tables.write(Path("pixels/examples.csv"), rows, tables.SplitLabel)
+        random = np.random.default_rng(0)
+        np.save("pixels/pixels.npy", random.integers(0, 256, (len(rows), 8, 8, 3), np.uint8))
+        Path("features").mkdir()
+        features = random.normal(size=(len(rows), classes)).astype(np.float32) + 3 * np.eye(classes, dtype=np.float32)[values]
+        np.save("features/features.npy", features)
+        for site, held in (("here", values == 0), ("there", (values > 0) | (np.arange(len(values)) == 20))):
+            index = [tables.IndexRow(ids[i], f"{i:040x}", "jpg", 8, 8, 99) for i in np.flatnonzero(held)]
+            tables.write(Path(f"index/{site}.csv"), tables.frame(index, tables.IndexRow), tables.IndexRow)
+        Path("classifier").mkdir()
+        classifier.save_head(Path("classifier/head.npz"), np.eye(classes, dtype=np.float32), np.zeros(classes, np.float32))
+        doubts.write(Path("label_errors.csv"), doubts.rank(rows, features, 5, 1))
+        Path("params.yaml").write_text(PARAMS.format(threshold=threshold))
+
+    def run(self) -> dict[str, Any]:
+        evaluate.main(ARGUMENTS + OUTPUTS)
+        return dict(json.loads(Path("reports/metrics.json").read_text()))
+
+
+@pytest.fixture(autouse=True)
+def a_network_that_looks_at_the_first_pixel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of TensorFlow: the demo's own run is looked at in test_reproduction."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_network(folder: Path, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        classes = np.load(folder / "head.npz")["bias"].size
+        raw = pixels[:, 0, 0, :classes].astype(np.float32) + 1
+        return raw / raw.sum(axis=1, keepdims=True), raw
+
+    monkeypatch.setattr(classifier, "run_network", run_network)
+
+
+def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
+    project = Project(2, "threshold: { recall: 0.8 },")
+    with caplog.at_level(logging.INFO):
+        found = project.run()
+    assert (found["test_images"], found["excluded_as_leaks"]) == (20, 2)  # the video is no picture
+    assert list(found) == ["test_images", "excluded_as_leaks", "threshold", "network", "head", "head_against_network"]
+    assert found["threshold"]["wanted"] == {"recall": 0.8}
+    assert found["threshold"]["reached"] is True and found["threshold"]["validation_recall"] >= 0.8
+    network, head = found["network"], found["head"]
+    for metric in scores.METRICS:
+        assert network[metric]["low"] <= network[metric]["high"]
+    difference = found["head_against_network"]["accuracy"]
+    assert difference["value"] == pytest.approx(network["accuracy"]["value"] - head["accuracy"]["value"])
+    assert difference["high"] < 0  # noise against features that are good
+    assert {label: numbers["support"] for label, numbers in network["by_class"].items()} == {"dots": 10, "stripes": 10}
+    assert network["by_class"]["stripes"]["recall"] == network["recall"]
+    assert {site: numbers["test_images"] for site, numbers in head["by_site"].items()} == {"here": 10, "there": 11}
+    assert head["by_site"]["here"]["roc_auc"] is None and head["by_site"]["here"]["recall"] is None
+    assert head["by_site"]["there"]["roc_auc"]["value"] > 0.5
+    counts = network["confusion_matrix"]
+    right = counts["dots"]["dots"] + counts["stripes"]["stripes"]
+    assert network["accuracy"]["value"] == right / 20
+    shown = json.loads(Path("reports/summary/network.json").read_text())
+    assert shown == {metric: network[metric]["value"] for metric in scores.METRICS} | {"threshold": found["threshold"]["value"]}
+    assert sorted(path.name for path in Path("reports/plots/mistakes").iterdir()) == [
+        "false_negatives.jpg",
+        "false_positives.jpg",
+    ]
+    predictions = pd.read_csv("reports/plots/predictions.csv")
+    assert (predictions["actual"] == predictions["predicted"]).sum() == right
+    page = Path("reports/index.html").read_text()
+    wrong = predictions.loc[predictions["actual"] != predictions["predicted"], "objectId"]
+    assert all(object_id in page for object_id in wrong)
+    assert tables.rows(doubts.read(Path("label_errors.csv")), doubts.Doubt)[0].objectId in page
+    assert f"accuracy on 20 test pictures: {network['accuracy']['value']:.4f}" in caplog.text
+
+
+def test_the_report_of_three_classes() -> None:
+    found = Project(3).run()
+    assert found["threshold"] == {
+        "wanted": None,
+        "reached": None,
+        "value": None,
+        "validation_precision": None,
+        "validation_recall": None,
+    }
+    assert list(found["head"]["confusion_matrix"]) == ["dots", "stripes", "waves"]
+    mean = np.mean([numbers["recall"]["value"] for numbers in found["head"]["by_class"].values()])
+    assert found["head"]["recall"]["value"] == pytest.approx(mean, abs=1e-6)
+    assert [path.name for path in Path("reports/plots/mistakes").iterdir()] == ["mistakes.jpg"]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_outputs_are_the_same_bytes_twice(classes: int) -> None:
+    project = Project(classes)
+    files = []
+    for _ in range(2):
+        project.run()
+        files.append({path: path.read_bytes() for path in Path("reports").rglob("*") if path.is_file()})
+    assert files[0] == files[1]
+    assert len(files[0]) > 15
+
+
+def test_a_threshold_out_of_reach_is_said_and_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    project = Project(2, "threshold: { precision: 1.0 },")
+    pixels = np.load("pixels/pixels.npy")
+    pixels[30, 0, 0] = [0, 255, 0]  # a validation picture of the other class has the highest score of all
+    np.save("pixels/pixels.npy", pixels)
+    found = project.run()
+    assert found["threshold"]["value"] is None and found["threshold"]["reached"] is False
+    assert "no threshold reaches {'precision': 1.0} on validation" in caplog.text
+    assert "No threshold reaches the wanted precision of 1.0" in Path("reports/index.html").read_text()
+    shown = pd.read_csv("reports/plots/predictions.csv")
+    assert ((shown["score"] > 0.5) == (shown["predicted"] == "stripes")).all()
+
+
+def test_a_threshold_with_three_classes_is_refused() -> None:
+    project = Project(3, "threshold: { precision: 0.9 },")
+    with pytest.raises(SenguError, match=r"evaluate.threshold in params.yaml is for two classes, v1 has 3: remove it"):
+        project.run()
+    assert not Path("reports").exists()
+
+
+def test_a_test_split_of_one_class_is_refused() -> None:
+    project = Project(2)
+    rows = tables.read(Path("pixels/examples.csv"), tables.SplitLabel)
+    rows.loc[(rows["type"] == "test") & (rows["value"] == 1), "type"] = "train"
+    tables.write(Path("pixels/examples.csv"), rows, tables.SplitLabel)
+    with pytest.raises(SenguError, match="split_label.csv has test examples of 1 class: a metric needs two"):
+        project.run()
+
+
+def test_the_threshold_comes_from_validation_alone() -> None:
+    rows = pd.DataFrame({"value": [0, 1, 0, 1], "type": ["validation", "validation", "test", "test"]})
+    found = evaluate.judge(rows, two([0.2, 0.8, 0.6, 0.9]), Threshold(precision=1.0))
+    assert found.decision.value == pytest.approx(0.5)
+    assert found.predicted.tolist() == [1, 1]
+    assert evaluate.judge(rows, two([0.2, 0.8, 0.6, 0.4]), None).predicted.tolist() == [1, 0]
+
+
+def test_the_difference_of_models_is_paired() -> None:
+    values = np.array([0, 1] * 20)
+    good = Judged(values, two([0.9 if value else 0.1 for value in values]), MOST_PROBABLE)
+    shifted = np.where(np.arange(40) < 4, 1 - good.probabilities[:, 1], good.probabilities[:, 1])
+    worse = Judged(values, two(list(shifted)), MOST_PROBABLE)
+    found = evaluate.evaluate({"network": good, "head": worse}, ["a", "b"], {}, resamples=200, seed=1)
+    assert found["network"]["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    of_head, difference = found["head"]["accuracy"], found["head_against_network"]["accuracy"]
+    assert difference == {
+        "value": pytest.approx(0.1),
+        "low": pytest.approx(1 - of_head["high"]),
+        "high": pytest.approx(1 - of_head["low"]),
+    }
