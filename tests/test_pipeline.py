@@ -106,7 +106,10 @@ def test_the_pipeline_reads_as_the_design_orders_it() -> None:
         "backbone",
         "features",
         "train",
+        "label_errors",
         "evaluate",
+        "export",
+        "embed",
         "v1",
     ]
     assert list(stages()) == order
