@@ -90,7 +90,7 @@ def test_a_worker_with_threads_is_refused(tmp_path: Path) -> None:
     from distributed import LocalCluster
 
     with (
-        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, protocol="tcp") as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0", protocol="tcp") as cluster,
         pytest.raises(SenguError, match=r"has 2 threads: start it with `dask worker tcp://.* --nthreads 1`"),
         engine.running(cluster.scheduler_address),
     ):
@@ -101,7 +101,7 @@ def test_a_scheduler_without_workers_is_refused() -> None:
     from distributed import LocalCluster
 
     with (
-        LocalCluster(n_workers=0, processes=False, dashboard_address=None, protocol="tcp") as cluster,
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0", protocol="tcp") as cluster,
         pytest.raises(
             SenguError, match=r"the scheduler at (tcp://\S*) has no worker: start some with `dask worker \1 --nthreads 1`"
         ),
@@ -123,7 +123,7 @@ def test_a_worker_with_other_code_is_refused(tmp_path: Path, change: Callable[[P
 
     shutil.copytree(ROOT / "src/sengu", tmp_path / "there/sengu", ignore=shutil.ignore_patterns("__pycache__"))
     change(tmp_path / "there/sengu")
-    with LocalCluster(n_workers=0, processes=False, dashboard_address=None, protocol="tcp") as cluster:
+    with LocalCluster(n_workers=0, processes=False, dashboard_address=":0", protocol="tcp") as cluster:
         address = cluster.scheduler_address
         options = ("--nthreads", "1", "--no-nanny", "--no-dashboard")
         worker = start("dask", "worker", address, *options, folder=tmp_path, PYTHONPATH=str(tmp_path / "there"))
