@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_curve
+from threadpoolctl import threadpool_limits
 
 from sengu.params import Threshold
 
@@ -127,8 +128,9 @@ def intervals(measured: Callable[[np.ndarray], np.ndarray], values: np.ndarray, 
     within their class: how many test pictures a class has was set by the split, not by chance. Resamples in which a metric is
     undefined are left out of its interval. Equal seeds draw equal resamples, so that differences of models are paired.
     """
-    points = measured(np.ones((1, len(values))))[0]
-    drawn = np.concatenate([measured(weights) for weights in _resamples(values, resamples, seed)])
+    with threadpool_limits(1):  # threads gain nothing on matrices of this size, and lose much on a busy machine
+        points = measured(np.ones((1, len(values))))[0]
+        drawn = np.concatenate([measured(weights) for weights in _resamples(values, resamples, seed)])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All-NaN slice")  # nan is then what we want
         limits = np.nanpercentile(drawn, PERCENTILES, axis=0)
