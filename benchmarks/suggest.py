@@ -1,11 +1,10 @@
-"""data/embeddings, data/label.csv -> how much labels help that `suggest` chose, against others drawn at random or by uncertainty.
+"""data/pixels, data/features -> how much labels help that `suggest` chose, against others drawn at random or by uncertainty.
 
     python benchmarks/suggest.py [--start 20] [--add 60] [--repeats 12]
 
-Run it where the pipeline has run. Of the labelled pictures 500 are set aside for testing, and one class is made rare in the
-rest. A logistic regression on the embeddings learns from a few labels, says how certain it is of the others, and learns again
-with some of them added. The embeddings come from a model that was trained on many of these labels: compare the ways, not the
-figures.
+Run it where the pipeline has run. Of the examples 500 are set aside for testing, and one class is made rare in the rest. A
+logistic regression on the features of the frozen backbone, which has seen no label, learns from a few, says how certain it is
+of the others, and learns again with some of them added.
 """
 
 import argparse
@@ -16,7 +15,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
-from sengu import embeddings, suggestions, tables
+from sengu import embeddings, pixels, suggestions
 
 TEST, RARE = 500, 1  # pictures, class
 SHARES = (0.5, 0.1, 0.05)  # of the rare class
@@ -42,14 +41,13 @@ def main() -> None:
     for name, value in (("start", 20), ("add", 60), ("repeats", 12)):
         parser.add_argument(f"--{name}", type=int, default=value)
     options = parser.parse_args()
-    found = embeddings.read(Path("data/embeddings"))
-    labels = tables.read(Path("data/label.csv"), tables.Label).set_index("objectId")["value"].to_dict()
-    rows = [row for row, name in enumerate(found.objects) if name in labels]
-    vectors, values = np.array(found.vectors[rows]), np.array([labels[found.objects[row]] for row in rows])
+    examples = pixels.read_features(Path("data/pixels"), Path("data/features"))
+    vectors = examples.arrays / np.linalg.norm(examples.arrays, axis=1, keepdims=True)
+    values = examples.values
     for share in SHARES:
         results = defaultdict(list)
         for seed in range(options.repeats):
-            order = np.random.default_rng(seed).permutation(len(rows))
+            order = np.random.default_rng(seed).permutation(len(values))
             test, pool = order[:TEST], order[TEST:]
             common, rare = pool[values[pool] != RARE], pool[values[pool] == RARE]
             rare = rare[: round(len(common) * share / (1 - share))]

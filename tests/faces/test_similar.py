@@ -11,7 +11,7 @@ from embedded import COLOURS, IDS, make, picture, sengu_in
 from project import run
 from released import tiny_release
 
-from sengu import images, release
+from sengu import embeddings, images, release, tables
 from sengu.errors import SenguError
 
 
@@ -109,3 +109,15 @@ def test_tensorflow_is_not_imported(made: Path) -> None:
         "print({'tensorflow', 'tf_keras'} & set(sys.modules))"
     )
     assert run(made, "python", "-c", script, "similar", IDS["red"]).splitlines()[-1] == "set()"
+
+
+@pytest.mark.slow
+def test_on_the_demo_what_is_alike_has_the_same_label(rebuilt: Path) -> None:
+    labels = tables.read(rebuilt / "data/label.csv", tables.Label).set_index("objectId")["value"].to_dict()
+    found_there = embeddings.read(rebuilt / "data/embeddings")
+    assert len(found_there.objects) > len(labels)
+    for query in list(labels)[::200]:
+        hits = found(rebuilt, query)
+        same = [labels[str(hit["objectId"])] == labels[query] for hit in hits if hit["objectId"] in labels]
+        assert len(hits) == 20
+        assert sum(same) >= 18

@@ -9,7 +9,7 @@ import pytest
 from embedded import COLOURS, IDS, LABELLED, make, sengu_in
 from project import run
 
-from sengu import embeddings, tables
+from sengu import csvfile, embeddings, tables
 from sengu.errors import SenguError
 from sengu.ids import ObjectId
 from sengu.store import ObjectTree
@@ -115,3 +115,11 @@ def test_the_sheet_half_filled_in_goes_through_label(folder: Path) -> None:
     run(folder, *stage.split())
     labels = tables.read(folder / "data/label.csv", tables.Label)
     assert labels.to_numpy().tolist() == [[rows[1]["objectId"], 1]]
+
+
+@pytest.mark.slow
+def test_on_the_demo_the_pictures_that_tags_disagree_about_are_suggested(rebuilt: Path, tmp_path: Path) -> None:
+    sengu_in(rebuilt, "suggest", "--out", str(tmp_path / "sheet.csv"))
+    suggested = set(csvfile.read(tmp_path / "sheet.csv")["objectId"])
+    assert suggested == set(tables.read(rebuilt / "data/label_conflicts.csv", tables.Conflict)["objectId"])
+    assert suggested
