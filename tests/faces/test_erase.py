@@ -73,6 +73,7 @@ def describers(top: Path) -> set[str]:
 
 def test_tree_and_archive_are_clean_at_once_and_every_other_record_stays(repository: Path) -> None:
     assert not holders(repository.parent) & {"data/object", "archive"}
+    assert "project/.sengu" not in describers(repository.parent)
     (entry,) = warc.read(repository / "data/raw/camera", "camera")
     assert warc.payload(entry) == KEPT
     assert (repository / "data/object/camera" / ObjectId.of(KEPT, "jpg").path).is_file()

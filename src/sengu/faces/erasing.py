@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,9 @@ DERIVED = {
     "embed": (EMBEDDINGS, EMBEDDINGS / embeddings.OBJECTS),
 }
 
+# what stages keep of pictures from run to run
+WORKING = [Path(".sengu") / name for name in ("prepared", "features", "embeddings", "duplicates", "training")]
+
 
 def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> tuple[list[str], list[str]]:
     """Erases objects, and the frames of videos among them, from trees and archives.
@@ -50,6 +54,9 @@ def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> tuple
         for path in store.paths(object_id):
             path.unlink()
             done.append(f"{path}: deleted")
+    for folder in filter(Path.is_dir, WORKING):  # no stage need run to clean it: DVC may have kept a run without the object
+        shutil.rmtree(folder)
+        done.append(f"{folder}: deleted, the next run fills it again")
     return done, _commands(old)
 
 
