@@ -1,5 +1,7 @@
 # `make repro` runs the whole pipeline, `make test` every test; both set up the environment first.
 PYTHON ?= python3.11
+# requirements-gpu.txt: the same with NVIDIA's libraries, see docs/training.md
+REQUIREMENTS ?= requirements.txt
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
@@ -29,16 +31,19 @@ lint: install
 
 install: $(INSTALLED)
 
-$(INSTALLED): requirements.txt pyproject.toml
+$(INSTALLED): $(REQUIREMENTS) pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	pip install --quiet --disable-pip-version-check --require-hashes -r $(REQUIREMENTS)
 	pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	touch $@
 
-# renews requirements.txt after a change of pyproject.toml; needs uv
+# renews both lock files after a change of pyproject.toml; needs uv
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \
+	--no-emit-index-url --no-emit-find-links pyproject.toml
+
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \
-		--no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.txt
+	$(LOCK) --output-file requirements.txt
+	$(LOCK) --extra gpu --constraint requirements.txt --output-file requirements-gpu.txt
 
 clean:
 	rm -rf $(VENV)
