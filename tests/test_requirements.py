@@ -4,7 +4,6 @@ import re
 
 from project import ROOT
 
-
 PINNED = re.compile(r"([\w.-]+)==(\S+)( ; [^\\]+)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+")
 
 

@@ -79,7 +79,7 @@ class FineTune(Phase):
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class Train:
-    seed: int
+    seed: Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
     head: Phase
     fine_tune: FineTune
     class_weights: Literal["none", "balanced"] = "none"
