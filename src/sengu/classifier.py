@@ -14,7 +14,7 @@ from sengu.errors import SenguError
 HEAD = "head.npz"
 NETWORK = "network"
 OUTPUTS = ("probabilities", "embedding")
-BATCH = 256
+MOST, PIXELS = 256, 1 << 21  # pictures and pixels of one batch at most, as in the features stage
 
 
 def save_head(path: Path, kernel: np.ndarray, bias: np.ndarray) -> None:
@@ -43,11 +43,7 @@ def run_network(folder: Path, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarra
         raise SenguError(f"{path} is missing: run `dvc repro train`, or `dvc pull` if someone else trained it")
     network = tf.saved_model.load(str(path))  # a name of its own: its functions die with it
     serve = network.signatures["serving_default"]
-    found = [serve(picture=tf.constant(pixels[start : start + BATCH])) for start in range(0, len(pixels), BATCH)]
+    size = min(MOST, max(1, PIXELS // (pixels.shape[1] * pixels.shape[2])))
+    found = [serve(picture=tf.constant(pixels[start : start + size])) for start in range(0, len(pixels), size)]
     probabilities, embeddings = (np.concatenate([batch[name].numpy() for batch in found]) for name in OUTPUTS)
     return probabilities, embeddings
-
-
-def network_probabilities(folder: Path, pixels: np.ndarray) -> np.ndarray:
-    """The probabilities alone."""
-    return run_network(folder, pixels)[0]
