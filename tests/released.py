@@ -83,6 +83,8 @@ def odd_pictures() -> dict[str, bytes]:
     """Encoded pictures of every kind that decoders see differently: orientation, transparency, depth, colours, frames."""
     pixels = pictures.draw("stripes", 3)[:, :90]
     grey = pixels[..., 1]
+    unbounded = grey.astype(np.float32) / 255
+    unbounded[:5, :3] = np.nan, np.inf, -np.inf
     turned = Image.Exif()
     turned[ExifTags.Base.Orientation] = 5  # mirrored and turned
     return {
@@ -96,7 +98,10 @@ def odd_pictures() -> dict[str, bytes]:
         "palette.png": pictures.palette_png(pixels),
         "sixteen_bits.png": pictures.deep_png(pixels),
         "dark_sixteen_bits.png": encoded(Image.fromarray(grey.astype(np.uint16)), "PNG"),
+        "dark_big_endian.tif": encoded(Image.fromarray(grey.astype(">u2")), "TIFF"),
         "floats.tif": encoded(Image.fromarray(grey.astype(np.float32)), "TIFF"),
+        "floats_to_one.tif": encoded(Image.fromarray(grey.astype(np.float32) / 255), "TIFF"),
+        "no_numbers.tif": encoded(Image.fromarray(unbounded), "TIFF"),
         "integers.tif": encoded(Image.fromarray(grey.astype(np.int32) * 257), "TIFF"),
         "one_bit.png": encoded(Image.fromarray(grey > 127), "PNG"),
         "grey.png": pictures.png(grey),

@@ -83,6 +83,34 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
     assert (images.decode(pictures.deep_png(PIXELS)) == PIXELS[..., 1:2]).all()
 
 
+GREY = PIXELS[..., 1]
+
+
+@pytest.mark.parametrize("kind", ["<u2", ">u2"])
+@pytest.mark.parametrize("factor", [257, 1], ids=["bright", "dark"])
+def test_sixteen_bits_are_the_same_in_either_byte_order(kind: str, factor: int) -> None:
+    data = encoded(Image.fromarray((GREY * np.uint16(factor)).astype(kind)), "TIFF")
+    assert data.startswith(b"II*\0" if kind == "<u2" else b"MM\0*")
+    expected = GREY if factor == 257 else np.round(GREY / 257)
+    images.examine(data, LIMIT)
+    assert (images.decode(data) == expected[..., np.newaxis]).all()
+
+
+@pytest.mark.parametrize("white", [1, 255, 65535])
+def test_the_highest_float_says_what_white_is(white: int) -> None:
+    data = encoded(Image.fromarray((GREY / 255 * white).astype(np.float32)), "TIFF")
+    images.examine(data, LIMIT)
+    assert (images.decode(data) == GREY[..., np.newaxis]).all()
+
+
+def test_what_is_no_number_is_black_and_infinity_is_clipped() -> None:
+    levels = np.full((8, 4), 0.5, np.float32)
+    levels[0] = np.nan, np.inf, -np.inf, 0.5
+    data = encoded(Image.fromarray(levels), "TIFF")
+    images.examine(data, LIMIT)
+    assert images.decode(data)[:2, :, 0].tolist() == [[0, 255, 0, 128], [128] * 4]
+
+
 def test_an_animation_is_its_first_frame() -> None:
     levels = PIXELS[..., 1:2] // 16 * 17
     assert (images.decode(pictures.animated_gif(PIXELS)) == levels).all()

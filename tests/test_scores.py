@@ -130,9 +130,18 @@ def test_the_interval_is_the_one_of_theory_and_every_class_keeps_its_size() -> N
 
 
 def test_equal_seeds_draw_pairs() -> None:
-    one = random_case(2)
-    same = intervals(lambda weights: measure(one, weights) - measure(one, weights), one.values, 60, seed=1)
-    assert not same.any()
+    def drawn(seed: int) -> np.ndarray:
+        parts: list[np.ndarray] = []
+
+        def noting(weights: np.ndarray) -> np.ndarray:
+            parts.append(weights)
+            return weights[:, :1]
+
+        intervals(noting, np.arange(40) % 2, 60, seed)
+        return np.concatenate(parts[1:])  # the first are no draw
+
+    assert np.array_equal(drawn(1), drawn(1))
+    assert not np.array_equal(drawn(1), drawn(2))
 
 
 LADDER = np.array([0, 0, 1, 0, 1, 1]), np.array([0.1, 0.2, 0.3, 0.5, 0.7, 0.9])
@@ -176,3 +185,10 @@ def test_without_a_threshold_that_reaches_it_the_most_probable_class_is_taken(va
 
 def test_a_picture_on_the_threshold_is_taken() -> None:
     assert Decision({}, 0.75, None, None).predict(two(np.array([0.7499, 0.75]))).tolist() == [0, 1]
+
+
+def test_a_threshold_between_two_float32_is_not_rounded_to_one_of_them() -> None:
+    below, above = np.float32(0.75), np.nextafter(np.float32(0.75), np.float32(1))
+    threshold = float(below) + (float(above) - float(below)) / 4
+    assert np.float32(threshold) == below
+    assert Decision({}, threshold, None, None).predict(two(np.array([below, above]))).tolist() == [0, 1]

@@ -2,6 +2,10 @@
 
 The format is sniffed from the bytes. Decoding gives what a person sees: EXIF orientation applied, the first frame of an
 animation, transparency composited on white, 16-bit and CMYK brought to 8-bit RGB.
+
+White is 65535 where a level has 16 bits, in either byte order. Floats and 32-bit integers do not say what white is, so their
+highest one does: 1 for floats up to 1, 255 for others up to 255, else 65535. What lies beyond black or white is clipped, even
+if it is infinite; what is no number is black.
 """
 
 import struct
@@ -87,15 +91,19 @@ def _visible(picture: Image.Image) -> Image.Image:
 
 def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I") or picture.mode == "F":
-        # Pillow's own conversion clips 16-bit samples at 255 instead of scaling them
-        samples = np.asarray(picture, dtype=np.float64)
-        scale = 1.0 if samples.max(initial=0) <= 255 and picture.mode != "I;16" else 257.0
-        picture = Image.fromarray(np.clip(samples / scale, 0, 255).astype(np.uint8))
+        picture = Image.fromarray(_levels(np.asarray(picture, dtype=np.float64), picture.mode))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         canvas = Image.new("RGBA", picture.size, (*BACKGROUND, 255))
         picture = Image.alpha_composite(canvas, picture)
     return picture.convert("RGB")
+
+
+def _levels(samples: np.ndarray, mode: str) -> np.ndarray:
+    """Samples (height, width) as uint8: Pillow's own conversion clips them at 255 instead of scaling them."""
+    top = 65535 if mode.startswith("I;16") else samples.max(initial=0, where=np.isfinite(samples))
+    scale = 257 if top > 255 else 1 / 255 if mode == "F" and top <= 1 else 1
+    return np.nan_to_num(np.rint(np.clip(samples / scale, 0, 255))).astype(np.uint8)
 
 
 def _what_else(data: bytes) -> str:

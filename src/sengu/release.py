@@ -55,7 +55,7 @@ class Manifest:
     def decide(self, probabilities: np.ndarray) -> int:
         """The position of the class that probabilities (classes,) speak for."""
         if self.threshold is not None and len(self.classes) == 2:
-            return int(probabilities[1] >= self.threshold)
+            return int(float(probabilities[1]) >= self.threshold)  # NumPy would round the threshold to float32
         return int(probabilities.argmax())
 
 

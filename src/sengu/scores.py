@@ -35,7 +35,7 @@ class Decision:
         """Values (n,) for probabilities (n, classes)."""
         if self.value is None:
             return np.asarray(probabilities.argmax(axis=1))
-        return (probabilities[:, 1] >= self.value).astype(np.int64)
+        return (probabilities[:, 1].astype(float) >= self.value).astype(np.int64)  # NumPy would round the value to float32
 
 
 MOST_PROBABLE = Decision({}, None, None, None)
@@ -71,7 +71,7 @@ def decide(values: np.ndarray, probabilities: np.ndarray, wanted: Threshold) -> 
     """The threshold that gives the wanted precision with the highest recall, or the wanted recall with the highest precision.
 
     Values (n,) of 0 and 1, probabilities (n,) of value 1. It lies halfway between two probabilities that occur, so that
-    rounding in another runtime moves no example across it. If nothing reaches what is wanted, there is no threshold.
+    rounding in another runtime seldom moves an example across it. If nothing reaches what is wanted, there is no threshold.
     """
     asked = {name: least for name, least in asdict(wanted).items() if least is not None}
     ((name, least),) = asked.items()

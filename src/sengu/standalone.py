@@ -21,8 +21,9 @@ def decode(path: str) -> np.ndarray:
         picture = ImageOps.exif_transpose(picture)  # damaged EXIF says nothing of the orientation
     if picture.mode.startswith("I") or picture.mode == "F":
         samples = np.asarray(picture, np.float64)
-        scale = 1.0 if samples.max(initial=0) <= 255 and picture.mode != "I;16" else 257.0
-        picture = Image.fromarray(np.clip(samples / scale, 0, 255).astype(np.uint8))
+        top = 65535 if picture.mode.startswith("I;16") else samples.max(initial=0, where=np.isfinite(samples))
+        scale = 257 if top > 255 else 1 / 255 if picture.mode == "F" and top <= 1 else 1
+        picture = Image.fromarray(np.nan_to_num(np.rint(np.clip(samples / scale, 0, 255))).astype(np.uint8))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
@@ -34,6 +35,6 @@ if __name__ == "__main__":
     classes, threshold = manifest["classes"], manifest["threshold"]
     session = onnxruntime.InferenceSession(HERE / "model.onnx", providers=["CPUExecutionProvider"])
     for path in sys.argv[1:]:
-        probabilities = session.run(["probabilities"], {"picture": decode(path)})[0]
+        probabilities = session.run(["probabilities"], {"picture": decode(path)})[0].astype(float)  # as `threshold` is
         decided = probabilities.argmax() if threshold is None or len(classes) != 2 else int(probabilities[1] >= threshold)
         print(path, classes[decided], *(f"{name}={p:.6f}" for name, p in zip(classes, probabilities, strict=True)), sep="\t")
