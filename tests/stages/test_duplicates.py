@@ -80,6 +80,12 @@ def test_no_objects_have_no_duplicates(tmp_path: Path) -> None:
     assert rows(duplicates([], ObjectStore.below(tmp_path), {}, tmp_path / "journal")) == []
 
 
+def test_an_object_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
+    (cut,) = stored(tmp_path / "trees", pictures.jpeg(pictures.draw("dots", 1))[:1500])
+    with pytest.raises(SenguError, match=f"object {cut} cannot be decoded: truncated"):
+        duplicates([cut], ObjectStore.below(tmp_path / "trees"), {}, tmp_path / "journal")
+
+
 def test_a_second_run_reads_new_objects_only_and_finds_the_same(tmp_path: Path) -> None:
     trees, journal = tmp_path / "trees", tmp_path / "journal"
     ids = some(trees)

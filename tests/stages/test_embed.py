@@ -14,6 +14,7 @@ from released import tiny_release
 
 from crawlers.demo import pictures
 from sengu import embeddings, images, prepared, release, tables
+from sengu.errors import SenguError
 from sengu.ids import ObjectId
 from sengu.stages import embed as stage
 from sengu.store import ObjectStore, ObjectTree
@@ -136,6 +137,15 @@ def test_a_missing_object_is_named_and_leaves_no_output(folder: Path) -> None:
     done = attempt(folder, sys.executable, *COMMAND[1:])
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1].startswith(f"error: object {one} is missing")
+    assert list((folder / "data").glob("*embeddings*")) == []
+
+
+def test_an_object_that_cannot_be_decoded_is_named(folder: Path) -> None:
+    data = pictures.png(pictures.draw("stripes", 0))[:3000]
+    cut = ObjectId.of(data, "png")
+    add(folder, "demo_a", {cut: data})
+    with pytest.raises(SenguError, match=f"object {cut} cannot be decoded: truncated"):
+        embed()
     assert list((folder / "data").glob("*embeddings*")) == []
 
 

@@ -38,7 +38,7 @@ from sengu import backbones, classifier, conversion, datasets, images, params, p
 from sengu.errors import SenguError
 from sengu.ids import ObjectId
 from sengu.stages import export
-from sengu.store import ObjectStore
+from sengu.store import ObjectStore, ObjectTree
 
 keras.utils.set_random_seed(1)
 layers = keras.layers
@@ -69,6 +69,14 @@ try:
     export.parity(objects, store, release.load(Path("first")), Path("classifier"), params.Prepare(32, "squash"))
 except SenguError as error:
     print("FAR", error)
+try:
+    data = max((path.read_bytes() for path in Path("object").rglob("*.png")), key=len)[:2000]
+    cut = ObjectId.of(data, "png")
+    ObjectTree(Path("cut/site")).put(cut, data)
+    arguments = release.load(Path("first")), Path("classifier"), params.Prepare(32, "letterbox")
+    export.parity([cut], ObjectStore.below(Path("cut")), *arguments)
+except SenguError as error:
+    print("CUT", error)
 try:
     conversion.convert(Path("classifier/network"), 64, "squash")
 except SenguError as error:
@@ -218,6 +226,11 @@ def test_a_difference_from_tensorflow_names_object_and_both_values(made: Path) -
         assert any(str(path.name) in line for path in (made / "object").rglob("*.*"))
         assert "by ONNX Runtime, but" in line and "by TensorFlow, more than 0.0001 apart" in line
     assert "nan by ONNX Runtime" in said(made, "NAN")
+
+
+def test_an_object_that_cannot_be_decoded_is_named(made: Path) -> None:
+    (cut,) = (made / "cut").rglob("*.png")
+    assert f"object {cut.name} cannot be decoded: truncated" in said(made, "CUT")
 
 
 def test_a_network_of_other_classes_or_another_size_is_an_error(made: Path) -> None:

@@ -108,6 +108,15 @@ def test_a_missing_object_is_named_even_if_its_pixels_are_known(folder: Path) ->
         run()
 
 
+def test_an_object_that_cannot_be_decoded_is_named(folder: Path) -> None:
+    data = pictures.png(pictures.draw("stripes", 0))[:3000]
+    cut = ObjectId.of(data, "png")
+    ObjectTree(Path("trees/a")).put(cut, data)
+    tables.write(Path("split.csv"), tables.frame([tables.SplitLabel(str(cut), 0, "train")], tables.SplitLabel), tables.SplitLabel)
+    with pytest.raises(SenguError, match=f"object {cut} cannot be decoded: truncated"):
+        run()
+
+
 def test_a_killed_run_leaves_nothing_wrong_behind(folder: Path) -> None:
     ids = objects(range(30), copies=40)
     running = subprocess.Popen(PROGRAM, env=environment(), stderr=subprocess.DEVNULL, start_new_session=True)

@@ -9,7 +9,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from sengu import engine, images, neardup, params, tables
+from sengu import decoding, engine, images, neardup, params, tables
 from sengu.errors import run_program
 from sengu.fingerprints import RECORD, Journal, fingerprint, record
 from sengu.ids import ObjectId
@@ -26,6 +26,7 @@ def duplicates(objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[
     `videos` gives the video of each frame, by object id: frames of one video are duplicates. So are pictures that are equal in
     every decoded pixel, whatever their bytes, and those that are nearly equal (sengu.neardup). Objects without a duplicate are
     not listed. The fingerprints of the pictures are kept in the folder `journal`; only new objects are read.
+    Raises SenguError for one that is missing, damaged or cannot be decoded.
     """
     ids = sorted(str(object_id) for object_id in objects if not object_id.is_video)
     table = pd.DataFrame({"objectId": ids}, dtype="str")
@@ -54,7 +55,8 @@ def fingerprints(ids: list[str], store: ObjectStore, journal: Journal) -> np.nda
 
 def _record(object_id: str, store: ObjectStore) -> np.ndarray:
     """Runs in a worker."""
-    return record(object_id, fingerprint(images.decode(store.read(ObjectId.parse(object_id)))))
+    with images.limited(None):
+        return record(object_id, fingerprint(decoding.pixels(ObjectId.parse(object_id), store)))
 
 
 def _links(*columns: pd.Series) -> np.ndarray:

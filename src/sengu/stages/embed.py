@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sengu import embeddings, images, params, prepared, release, tables
+from sengu import decoding, embeddings, images, params, prepared, release, tables
 from sengu.atomic import replaced_folder
 from sengu.errors import run_program
 from sengu.ids import ObjectId
@@ -28,11 +28,11 @@ def embed(
     """The probabilities (classes,) and the embedding (d,) of each picture, float32, in the order given.
 
     Only pictures that are not `known` are read; what is computed is added there, and a few are held in memory at a time.
-    Raises SenguError for a missing or damaged object.
+    Raises SenguError for an object that is missing, damaged or cannot be decoded.
     """
 
     def work(object_id: ObjectId) -> np.ndarray:
-        return np.concatenate(model.run(images.pixels(store.read(object_id))))
+        return np.concatenate(model.run(decoding.pixels(object_id, store)))
 
     new = [object_id for object_id in objects if str(object_id) not in known]
     classes = len(model.manifest.classes)

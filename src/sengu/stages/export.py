@@ -14,7 +14,7 @@ import tensorflow as tf
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
-from sengu import card, classifier, conversion, datasets, images, locks, params, preprocess, release, standalone, tables
+from sengu import card, classifier, conversion, datasets, decoding, images, locks, params, preprocess, release, standalone, tables
 from sengu.atomic import replaced_folder
 from sengu.datasets import Version
 from sengu.errors import SenguError, run_program
@@ -46,13 +46,13 @@ def export(model: onnx.ModelProto, manifest: Manifest, licence: bytes, folder: P
 def parity(objects: Sequence[ObjectId], store: ObjectStore, made: Release, model: Path, prepare: params.Prepare) -> float:
     """How far a release is at most from the network in `model`, in probabilities and embeddings of some objects.
 
-    Both see an object as `images.decode` gives it, the network after the resizing that `prepare` does. Raises SenguError if that
-    is more than the tolerance.
+    Both see an object as `decoding.pixels` gives it, the network after the resizing that `prepare` does. Raises SenguError if
+    that is more than the tolerance, or an object cannot be decoded.
     """
     resize = preprocess.resizer(prepare.size, prepare.fit)
 
     def work(object_id: ObjectId) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-        picture = images.pixels(store.read(object_id))
+        picture = decoding.pixels(object_id, store)
         return resize(picture), made.run(picture)
 
     with tempfile.TemporaryDirectory() as scratch, images.limited(None):

@@ -8,7 +8,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from sengu import engine, images, params, pixels, prepared, preprocess, tables
+from sengu import decoding, engine, images, params, pixels, prepared, preprocess, tables
 from sengu.atomic import replaced_folder
 from sengu.errors import SenguError, run_program
 from sengu.ids import ObjectId
@@ -27,7 +27,7 @@ def prepare(objects: Sequence[ObjectId], store: ObjectStore, settings: params.Pr
     """Each object's pixels, uint8 (size, size, 3), in the order given.
 
     Those that `known` lacks are decoded and added to it first. Of the others nothing is read, but they must exist: raises
-    SenguError for an object that is missing, or must be read and is damaged.
+    SenguError for an object that is missing, or must be read and is damaged or cannot be decoded.
     """
     for object_id in objects:
         store.path(object_id)
@@ -48,7 +48,8 @@ def prepare(objects: Sequence[ObjectId], store: ObjectStore, settings: params.Pr
 def read(objects: Sequence[ObjectId], store: ObjectStore, size: int, fit: str) -> np.ndarray:
     """Pixels of some objects, uint8 (n, size, size, 3). Runs in a worker."""
     resize = preprocess.resizer(size, fit)
-    return np.stack([resize(images.decode(store.read(object_id))) for object_id in objects])
+    with images.limited(None):
+        return np.stack([resize(decoding.pixels(object_id, store)) for object_id in objects])
 
 
 def main(arguments: list[str]) -> None:
