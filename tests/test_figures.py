@@ -1,10 +1,13 @@
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
+from sklearn.metrics import average_precision_score
 
 from sengu import figures
 
@@ -12,12 +15,13 @@ VALUES = np.array([0, 0, 0, 1, 1, 1])
 SCORES = np.array([0.1, 0.6, 0.2, 0.72, 0.4, 0.9])
 TWO = np.column_stack([1 - SCORES, SCORES])
 THREE = np.column_stack([TWO / 2, np.full(6, 0.5)])
+TEXT = "{http://www.w3.org/2000/svg}text"
 BINS = pd.DataFrame({"bin": [1, 13], "confidence": [0.1, 0.9], "share": [0.5, 1.0], "examples": [2, 4]})
 
 
-def draw(folder: Path, probabilities: np.ndarray) -> dict[str, bytes]:
+def draw(folder: Path, probabilities: np.ndarray, names: Sequence[str] = ("dots", "stripes", "waves")) -> dict[str, bytes]:
     folder.mkdir()
-    classes = ["dots", "stripes", "waves"][: probabilities.shape[1]]
+    classes = names[: probabilities.shape[1]]
     models = {"network": probabilities, "head": probabilities[::-1]}
     figures.roc(VALUES, models, folder)
     figures.precision_recall(VALUES, models, folder)
@@ -44,6 +48,30 @@ def test_plots_are_the_same_bytes_twice_and_stand_alone(tmp_path: Path, probabil
             if key.endswith(("href", "src"))
         ]
         assert all(link.startswith(("#", "data:")) for link in links)
+
+
+def test_the_area_under_the_precision_recall_curve_is_the_average_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(figures, "_save", lambda figure, path: drawn.append(figure))
+    random = np.random.default_rng(4)
+    values = random.integers(0, 2, 30)
+    scores = np.round(random.random(30) + values * 0.5, 1) / 2  # with ties
+    figures.precision_recall(values, {"network": np.column_stack([1 - scores, scores])}, tmp_path)
+    recall, precision = drawn[0].axes[0].lines[0].get_path().vertices.T  # with the corners of the steps
+    assert -np.trapezoid(precision, recall) == pytest.approx(average_precision_score(values, scores))
+
+
+@pytest.mark.parametrize("names", [("$\\frac$", "_other"), ("$5-$10", "a\\$b"), ("_a", "<b>$"), ("$x$", "_y", "z$")])
+def test_names_of_classes_are_shown_as_they_are(tmp_path: Path, names: tuple[str, ...]) -> None:
+    files = draw(tmp_path / "plots", THREE if len(names) == 3 else TWO, names)
+    trees = (ElementTree.fromstring(files[f"{plot}.svg"]) for plot in ("confusion", "scores"))
+    confusion, scores = (["".join(text.itertext()) for text in tree.iter(TEXT)] for tree in trees)
+    assert [confusion.count(name) for name in names] == [2] * len(names)  # beside its row and its column
+    if len(names) == 2:
+        assert [scores.count(name) for name in names] == [1, 1]
+        assert f"probability of {names[1]}" in scores
 
 
 def test_the_data_behind_the_curves(tmp_path: Path) -> None:

@@ -16,6 +16,15 @@ from sengu.report import Gallery, Picture
 VOID = {"meta", "img", "br"}
 METRICS = ("accuracy", "roc_auc")
 CLASSES = ["dots", "stripes"]
+REACHED = {
+    "wanted": {"precision": 0.95},
+    "reached": True,
+    "value": 0.7342,
+    "validation_precision": 0.96,
+    "validation_recall": 0.91,
+}
+OUT_OF_REACH = {"wanted": {"precision": 0.95}, "reached": False, "value": None}
+NONE_WANTED = {"wanted": None, "reached": None, "value": None}
 
 
 def number(value: float, low: float | None = None, high: float | None = None) -> dict[str, float | None]:
@@ -35,15 +44,9 @@ def result(**changes: Any) -> dict[str, Any]:
     return {
         "test_images": 100,
         "excluded_as_leaks": 7,
-        "threshold": {
-            "wanted": {"precision": 0.95},
-            "reached": True,
-            "value": 0.7342,
-            "validation_precision": 0.96,
-            "validation_recall": 0.91,
-        },
+        "threshold": REACHED,
         "network": model,
-        "head": copy.deepcopy(model),
+        "head": copy.deepcopy(model) | {"threshold": REACHED | {"value": 0.8, "validation_recall": 0.9}},
         "head_against_network": {"accuracy": number(0.04, 0.01, 0.07), "roc_auc": number(0.02, -0.01, 0.05)},
     } | changes
 
@@ -153,11 +156,50 @@ def test_no_mistake_is_not_taken_for_perfection() -> None:
     assert said.startswith("No mistake on 100 pictures does not mean none at all: up to 3.0% of mistakes")
 
 
-def test_a_threshold_out_of_reach_is_said() -> None:
-    out_of_reach = {"wanted": {"recall": 0.99}, "reached": False, "value": None}
-    (said,) = report.warnings(result(threshold=out_of_reach))
-    assert said == "No threshold reaches the wanted recall of 0.99 on the validation pictures; none is used."
-    assert report.threshold(out_of_reach, CLASSES) == "A picture is called what it most probably is; no threshold is used."
+@pytest.mark.parametrize("share", [0.0, 1.0, 0.0051, 0.9949])
+def test_of_a_hundred_pictures(share: float) -> None:
+    assert report.summary(with_precision(share), CLASSES)[1].startswith(f"Of 100 pictures called dots, {100 * share:.0f} are.")
+
+
+@pytest.mark.parametrize(
+    ("share", "count"), [(0.000001, "fewer than 1"), (0.005, "fewer than 1"), (0.995, "more than 99"), (0.999999, "more than 99")]
+)
+def test_nearly_none_is_not_none_and_nearly_all_not_all(share: float, count: str) -> None:
+    assert report.summary(with_precision(share), CLASSES)[1].startswith(f"Of 100 pictures called dots, {count} are.")
+
+
+def with_precision(share: float) -> dict[str, Any]:
+    found = result()
+    found["network"]["by_class"]["dots"] |= {"precision": number(share)}
+    return found
+
+
+def test_the_thresholds_of_both_models_are_told() -> None:
+    assert report.warnings(result()) == []
+    assert report.threshold(result(), CLASSES) == (
+        "The network calls a picture stripes if the probability of it is at least 0.7342. This was chosen on the validation "
+        "pictures for a precision of 0.95, and gives a precision of 0.960 and a recall of 0.910 there. "
+        "The head calls a picture stripes if the probability of it is at least 0.8000. This was chosen on the validation "
+        "pictures for a precision of 0.95, and gives a precision of 0.960 and a recall of 0.900 there."
+    )
+
+
+@pytest.mark.parametrize("name", ["network", "head"])
+def test_a_threshold_out_of_reach_is_said_of_its_model(name: str) -> None:
+    found = result()
+    (found if name == "network" else found["head"])["threshold"] = OUT_OF_REACH
+    (said,) = report.warnings(found)
+    assert said.startswith(f"No threshold of the {name} reaches the wanted precision of 0.95 on the validation pictures:")
+    told = report.threshold(found, CLASSES)
+    assert f"The {name} calls a picture what it most probably is, without a threshold." in told
+    assert told.count("if the probability of it is at least") == 1
+
+
+def test_where_no_threshold_is_wanted_none_is_missed() -> None:
+    found = result(threshold=NONE_WANTED)
+    found["head"]["threshold"] = NONE_WANTED
+    assert report.warnings(found) == []
+    assert report.threshold(found, CLASSES) == "A picture is called what it most probably is; no threshold is used."
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The manifest of a release -> its MODEL_CARD.md: what the model is, how good, and what nobody knows of it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ FITS = {
     "squash": "both sides are brought to {size} pixels, without keeping the proportions",
     "letterbox": "the longer side is brought to {size} pixels, white fills what is missing of the other",
 }
+
+MARKDOWN = re.compile(r"[\\`*_~$&<\[|]")  # what of a name would be taken for more than text, or end the cell of a table
 
 TEMPLATE = """\
 # {name} {version}
@@ -62,7 +65,7 @@ def write(manifest: Manifest) -> str:
         name=manifest.name,
         version=manifest.version,
         number=len(manifest.classes),
-        classes=", ".join(manifest.classes),
+        classes=", ".join(map(_literal, manifest.classes)),
         source=manifest.backbone["source"],
         created_by=manifest.created_by,
         fit=FITS[fit].format(size=size),
@@ -70,7 +73,7 @@ def write(manifest: Manifest) -> str:
         dataset=manifest.dataset["version"],
         md5=manifest.dataset["md5"],
         rows=manifest.dataset["rows"],
-        counts=", ".join(f"{counts[str(value)]} {name}" for value, name in enumerate(manifest.classes)),
+        counts=", ".join(f"{counts[str(value)]} {_literal(name)}" for value, name in enumerate(manifest.classes)),
         split=", ".join(f"{number} {kind}" for kind, number in sorted(manifest.dataset["split"].items())),
         test_images=manifest.metrics["test_images"],
         metrics="\n".join(_table(manifest.metrics)),
@@ -80,8 +83,8 @@ def write(manifest: Manifest) -> str:
 def _decision(manifest: Manifest) -> str:
     if manifest.threshold is None or len(manifest.classes) != 2:
         return "the class with the highest probability"
-    first, second = manifest.classes
-    return f"`{second}` from a probability of {manifest.threshold} on, which was chosen on the validation split, else `{first}`"
+    first, second = map(_literal, manifest.classes)
+    return f'"{second}" from a probability of {manifest.threshold} on, which was chosen on the validation split, else "{first}"'
 
 
 def _table(metrics: Mapping[str, Any]) -> Iterator[str]:
@@ -98,7 +101,12 @@ def _table(metrics: Mapping[str, Any]) -> Iterator[str]:
         yield f"| class | {' | '.join(map(_words, names))} |"
         yield "| --- |" + " --- |" * len(names)
         for label, values in by_class.items():
-            yield f"| {label} | {' | '.join(_figure(values[name]) for name in names)} |"
+            yield f"| {_literal(label)} | {' | '.join(_figure(values[name]) for name in names)} |"
+
+
+def _literal(name: str) -> str:
+    """The name of a class as Markdown that shows it as it is."""
+    return MARKDOWN.sub(r"\\\g<0>", name)
 
 
 def _words(name: str) -> str:

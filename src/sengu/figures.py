@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
@@ -42,7 +43,8 @@ def precision_recall(values: np.ndarray, probabilities: Mapping[str, np.ndarray]
     for name, found in probabilities.items():
         truth, score = _pooled(values, found)
         precision, recall, _ = metrics.precision_recall_curve(truth, score, drop_intermediate=True)
-        axes.step(recall, precision, where="pre", color=COLOURS[name], label=name)
+        # recall falls, so each precision holds from its recall down to the next: the area is the average precision
+        axes.step(recall, precision, where="post", color=COLOURS[name], label=name)
         _write(pd.DataFrame({"recall": recall, "precision": precision}), folder / f"precision_recall_{name}.csv")
     axes.axhline(float(truth.mean()), linestyle=":", color="grey", label="chance")
     axes.legend(loc="lower left")
@@ -59,7 +61,7 @@ def confusion(predictions: pd.DataFrame, classes: Sequence[str], folder: Path) -
     axes = figure.subplots()
     matrix = metrics.confusion_matrix(predictions["actual"], predictions["predicted"], labels=list(classes))
     turned = "horizontal" if len(classes) <= 4 else "vertical"
-    display = metrics.ConfusionMatrixDisplay(matrix, display_labels=classes)
+    display = metrics.ConfusionMatrixDisplay(matrix, display_labels=[_literal(name) for name in classes])
     display.plot(ax=axes, colorbar=False, cmap="Blues", values_format="d", xticks_rotation=turned)
     axes.set(xlabel="predicted", ylabel="actual", title=f"Network on {len(predictions)} test pictures")
     _save(figure, folder / "confusion.svg")
@@ -87,17 +89,25 @@ def histogram(claimed: np.ndarray, so: np.ndarray, threshold: float | None, clas
 
     With two classes that is the probability of the second one, with more that of the most probable class.
     """
-    labels = (f"probability of {classes[1]}", classes[1], classes[0]) if len(classes) == 2 else CLAIMS
+    labels = CLAIMS
+    if len(classes) == 2:
+        first, second = map(_literal, classes)
+        labels = (f"probability of {second}", second, first)
     edges = np.linspace(0, 1, BINS + 1)
     counts = [np.histogram(claimed[chosen], edges)[0] for chosen in (so, ~so)]
     figure = Figure(figsize=(5, 4), layout="constrained")
     axes = figure.subplots()
-    for count, label, colour in zip(counts, labels[1:], COLOURS.values(), strict=True):
-        axes.stairs(count, edges, fill=True, alpha=0.6, color=colour, label=label)
+    # given to the legend with their names: by itself it leaves out a name that begins with _
+    shown: list[Artist] = [
+        axes.stairs(count, edges, fill=True, alpha=0.6, color=colour)
+        for count, colour in zip(counts, COLOURS.values(), strict=True)
+    ]
+    names = list(labels[1:])
     if threshold is not None:
-        axes.axvline(threshold, linestyle="--", color="black", label=f"threshold {threshold:.3f}")
+        shown.append(axes.axvline(threshold, linestyle="--", color="black"))
+        names.append(f"threshold {threshold:.3f}")
     axes.set(xlabel=labels[0], ylabel="test pictures", title="Scores of the network", xlim=(0, 1))
-    axes.legend(loc="upper center")
+    axes.legend(shown, names, loc="upper center")
     _save(figure, folder / "scores.svg")
     table = pd.DataFrame({"score": (edges[:-1] + edges[1:]) / 2, "positive": counts[0], "negative": counts[1]})
     _write(table, folder / "scores.csv")
@@ -126,6 +136,11 @@ def _pooled(values: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, 
     if classes == 2:
         return values == 1, probabilities[:, 1]
     return (values[:, None] == np.arange(classes)).ravel(), probabilities.ravel()
+
+
+def _literal(name: str) -> str:
+    """The name of a class as a label that shows it as it is: what stands between two $ would be set as a formula."""
+    return name.replace("$", r"\$")
 
 
 def _square(x: str, y: str, title: str) -> tuple[Figure, Axes]:

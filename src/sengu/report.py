@@ -122,7 +122,7 @@ def page(
         summary=summary(result, classes),
         warnings=warnings(result),
         comparison=comparison(result["head_against_network"]),
-        threshold=threshold(result["threshold"], classes),
+        threshold=threshold(result, classes),
         plots=[{"address": _address("svg+xml", (plots / name).read_bytes()), "text": text} for name, text in PLOTS.items()],
         galleries=galleries,
     )
@@ -154,9 +154,13 @@ def warnings(result: Mapping[str, Any]) -> list[str]:
             f"No mistake on {count} pictures does not mean none at all: up to {100 * (1 - 0.05 ** (1 / count)):.1f}% of mistakes "
             "would be compatible with it (95% confidence). The intervals are made from the mistakes seen, and cannot show that."
         )
-    if result["threshold"]["reached"] is False:
-        ((name, ratio),) = result["threshold"]["wanted"].items()
-        found.append(f"No threshold reaches the wanted {name} of {ratio} on the validation pictures; none is used.")
+    for name, decision in _decisions(result).items():
+        if decision["reached"] is False:
+            ((metric, ratio),) = decision["wanted"].items()
+            found.append(
+                f"No threshold of the {name} reaches the wanted {metric} of {ratio} on the validation pictures: "
+                "it calls a picture what it most probably is."
+            )
     return found
 
 
@@ -174,24 +178,34 @@ def comparison(difference: Mapping[str, Mapping[str, float]]) -> str:
     )
 
 
-def threshold(decision: Mapping[str, Any], classes: Sequence[str]) -> str:
-    if decision["value"] is None:
+def threshold(result: Mapping[str, Any], classes: Sequence[str]) -> str:
+    """How the network decides, and the head, which need not have a threshold if the other one has."""
+    if result["threshold"]["wanted"] is None:
         return "A picture is called what it most probably is; no threshold is used."
-    ((name, ratio),) = decision["wanted"].items()
+    return " ".join(_decides(name, decision, classes) for name, decision in _decisions(result).items())
+
+
+def _decides(name: str, decision: Mapping[str, Any], classes: Sequence[str]) -> str:
+    if decision["value"] is None:
+        return f"The {name} calls a picture what it most probably is, without a threshold."
+    ((metric, ratio),) = decision["wanted"].items()
     return (
-        f"A picture is called {classes[1]} if the probability of it is at least {decision['value']:.4f}. This was chosen on the "
-        f"validation pictures for a {name} of {ratio}, and gives a precision of {decision['validation_precision']:.3f} and a "
-        f"recall of {decision['validation_recall']:.3f} there. The head has a threshold of its own, chosen in the same way."
+        f"The {name} calls a picture {classes[1]} if the probability of it is at least {decision['value']:.4f}. This was chosen "
+        f"on the validation pictures for a {metric} of {ratio}, and gives a precision of {decision['validation_precision']:.3f} "
+        f"and a recall of {decision['validation_recall']:.3f} there."
     )
+
+
+def _decisions(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {"network": result["threshold"], "head": result["head"]["threshold"]}
 
 
 def _of_hundred(share: float) -> str:
     """As a count, which is 0 or 100 only if the share is exactly that."""
-    if 0 < share < 0.005:
+    count = f"{100 * share:.0f}"
+    if count == "0" and share > 0:
         return "fewer than 1"
-    if 0.995 <= share < 1:
-        return "more than 99"
-    return f"{100 * share:.0f}"
+    return "more than 99" if count == "100" and share < 1 else count
 
 
 def _interval(found: Mapping[str, float]) -> str:

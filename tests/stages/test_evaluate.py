@@ -152,7 +152,7 @@ def test_a_threshold_out_of_reach_is_said_and_not_used(caplog: pytest.LogCapture
     found = project.run()
     assert found["threshold"]["value"] is None and found["threshold"]["reached"] is False
     assert "no threshold reaches {'precision': 1.0} on validation" in caplog.text
-    assert "No threshold reaches the wanted precision of 1.0" in Path("reports/index.html").read_text()
+    assert "No threshold of the network reaches the wanted precision of 1.0" in Path("reports/index.html").read_text()
     shown = pd.read_csv("reports/plots/predictions.csv")
     assert ((shown["score"] > 0.5) == (shown["predicted"] == "stripes")).all()
 
