@@ -31,6 +31,11 @@ def test_a_flip_is_exact_and_hits_half_of_the_pictures() -> None:
     how = Augmentation(flip=True)
     assert np.array_equal(augment(PICTURES, how, flip=0.49), PICTURES[:, :, ::-1])
     assert np.array_equal(augment(PICTURES, how, flip=0.5), PICTURES)
+    pictures = np.broadcast_to(PICTURES[0], (1000, *PICTURES.shape[1:]))
+    found = augmentation.augment(pictures, augmentation.chances(1000, 1, 0), how).numpy()
+    flipped = (found == PICTURES[0, :, ::-1]).all(axis=(1, 2, 3))
+    assert 450 < flipped.sum() < 550
+    assert np.array_equal(found[~flipped], pictures[~flipped])
 
 
 def test_a_quarter_turn_goes_both_ways() -> None:

@@ -1,7 +1,8 @@
 """Every source of a backbone but Kaggle; TensorFlow Hub's protocol is spoken by a real server that can also misbehave."""
 
 import hashlib
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import tiny
 from project import ROOT
 
+from sengu import classifier
 from sengu.errors import SenguError
 
 pytestmark = pytest.mark.slow
@@ -18,7 +20,7 @@ backbones = pytest.importorskip("sengu.backbones")
 import tensorflow as tf  # noqa: E402
 import tf_keras as keras  # noqa: E402
 
-from sengu.backbones import efficientnet, sources  # noqa: E402
+from sengu.backbones import downloads, efficientnet, sources  # noqa: E402
 
 WEIGHTS = ROOT / "models/embedded/efficientnet-b0.npz"
 SIZE = 32
@@ -155,19 +157,90 @@ def test_weights_of_keras_that_are_gone_or_damaged_are_refused(tmp_path: Path, k
     assert not (tmp_path / "b").exists()
 
 
+COMPRESSIONS = ("", "gz", "bz2", "xz")
+
+
 def test_local_folders_and_archives_are_taken(tmp_path: Path, model: Path) -> None:
-    (tmp_path / "tiny.tar.gz").write_bytes(tiny.packed(model))
-    for number, source in enumerate((model, tmp_path / "tiny.tar.gz")):
-        assert sources.write(str(source), WEIGHTS, tmp_path / str(number), SIZE) == tiny.FEATURES
+    assert sources.write(str(model), WEIGHTS, tmp_path / "b", SIZE) == tiny.FEATURES
+    whole = {path.relative_to(model): path.read_bytes() for path in model.rglob("*") if path.is_file()}
+    for compression in COMPRESSIONS:
+        archive, folder = tmp_path / "tiny.tar", tmp_path / f"from {compression}"
+        archive.write_bytes(tiny.packed(model, compression))
+        downloads.unpack(archive, folder, "tiny.tar")
+        assert {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()} == whole
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS[1:])
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-6], tiny.damaged], ids=["cut", "changed"])
+def test_a_damaged_archive_is_refused(tmp_path: Path, model: Path, compression: str, damage: Callable[[bytes], bytes]) -> None:
+    archive = tmp_path / "tiny.tar"
+    archive.write_bytes(damage(tiny.packed(model, compression)))
+    with pytest.raises(SenguError, match=r"backbone.source: tiny.tar is not a whole tar archive .*dvc pull"):
+        downloads.unpack(archive, tmp_path / "b", "tiny.tar")
+    assert not (tmp_path / "b").exists()
+
+
+def test_the_embedded_weights_must_be_whole(tmp_path: Path) -> None:
+    path = tmp_path / "weights.npz"
+    with np.load(WEIGHTS) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    cure = "`git checkout .*weights.npz` brings it back"
+    path.write_bytes(WEIGHTS.read_bytes()[:1000])
+    with pytest.raises(SenguError, match=rf"weights.npz is damaged \(File is not a zip file\): {cure}"):
+        efficientnet.unpack(path)
+    np.savez(path, **{name: array[:1] for name, array in arrays.items()})
+    with pytest.raises(SenguError, match=f"weights.npz does not hold the weights of EfficientNet-B0: {cure}"):
+        efficientnet.unpack(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("saved_model.pb", 0),
+        ("saved_model.pb", 1000),
+        ("variables/variables.index", 10),
+        ("variables/variables.data-00000-of-00001", 10),
+        ("variables/variables.data-00000-of-00001", None),
+    ],
+)
+def test_a_damaged_savedmodel_is_named(tmp_path: Path, model: Path, name: str, kept: int | None) -> None:
+    folder = shutil.copytree(model, tmp_path / "model")
+    whole = (folder / name).read_bytes()
+    (folder / name).unlink()
+    if kept is not None:
+        (folder / name).write_bytes(whole[:kept])
+    with pytest.raises(SenguError, match=r"model is damaged \(.*\): restore it with `dvc checkout --force .*model`"):
+        backbones.layer(folder, trainable=False)
+    with pytest.raises(SenguError, match="backbone.source: there is not a TF2 SavedModel of a feature vector: "):
+        backbones.features(folder, "there", SIZE)
+    for part in ("saved_model.pb", "variables"):  # as train writes it
+        (tmp_path / "classifier/network").mkdir(parents=True, exist_ok=True)
+        (folder / part).rename(tmp_path / "classifier/network" / part)
+    with pytest.raises(SenguError, match=r"network is damaged \(.*\): restore it with `dvc checkout --force .*classifier`"):
+        classifier.run_network(tmp_path / "classifier", np.zeros((1, SIZE, SIZE, 3), np.uint8))
+
+
+def test_processors_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [])
+    for text in ("model name\t: A\nflags\t\t: fpu avx2\n", "model name\t: A\nflags\t\t: fpu\n", "CPU part\t: 0xd40\n", ""):
+        monkeypatch.setattr(backbones, "CPU", tmp_path / "cpuinfo")
+        (tmp_path / "cpuinfo").write_text(f"{text}cpu MHz\t: {len(found)}\n" * 2)
+        found.append(backbones.processors()[1:])
+    assert found[:3] == [["A", "fpu avx2"], ["A", "fpu"], ["0xd40"]]
+    (tmp_path / "cpuinfo").unlink()
+    assert backbones.processors()[1:] == found[3] == []
 
 
 def test_what_is_no_feature_vector_is_refused(tmp_path: Path) -> None:
     maps = tiny.save(tmp_path / "maps", pooled=False)
     with pytest.raises(SenguError, match=r"expected a feature vector \(1, d\)"):
         sources.write(str(maps), WEIGHTS, tmp_path / "b", SIZE)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(SenguError, match="empty is not a TF2 SavedModel of a feature vector"):
-        sources.write(str(tmp_path / "empty"), WEIGHTS, tmp_path / "c", SIZE)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/large").touch()
+    with pytest.raises(SenguError, match="backbone.source: .*other holds no saved_model.pb: give the folder of a TF2 SavedModel"):
+        sources.write(str(tmp_path / "other"), WEIGHTS, tmp_path / "c", SIZE)
+    assert not (tmp_path / "c").exists()
     (tmp_path / "half.tar.gz").write_bytes(tiny.packed(maps)[:500])
     with pytest.raises(SenguError, match=r"half.tar.gz is not a whole tar archive"):
         sources.write(str(tmp_path / "half.tar.gz"), WEIGHTS, tmp_path / "d", SIZE)

@@ -49,6 +49,42 @@ def test_a_wrong_file_is_named_with_key_and_value(tmp_path: Path, text: str, mes
         params.section("split", params.Split, write(tmp_path, text))
 
 
+TRAIN = "train: {{ seed: 1, head: {{ {head} }}, fine_tune: {{ {phase}, augmentation: {{ {augmentation} }} }}{more} }}\n"
+PHASE = "epochs: 1, rate: 0.1, batch: 1"
+SITE = "sites: { folder: { fetch: { source: folder, folder: x }, read: { tag: a } } }\n"
+UNKNOWN = r"unknown key .*; the keys are"
+
+
+def train(head: str = PHASE, augmentation: str = "", more: str = "") -> str:
+    return TRAIN.format(head=head, phase=PHASE, augmentation=augmentation, more=more)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (train(more=", speed: 1"), f"train.speed: {UNKNOWN} seed, head, fine_tune, class_weights"),
+        (train(head=f"{PHASE}, speed: 1"), f"train.head.speed: {UNKNOWN} epochs, rate, batch, warm_up, decay, patience$"),
+        (train(augmentation="turn: 1"), f"train.fine_tune.augmentation.turn: {UNKNOWN} flip, rotation"),
+        ("evaluate: { threshold: { accuracy: 1 } }\n", f"evaluate.threshold.accuracy: {UNKNOWN} precision, recall$"),
+        (SITE, f"sites.folder.read.tag: {UNKNOWN} tags, tracking, path$"),
+        (SITE.replace("folder: x", "path: x"), f"sites.folder.fetch.path: {UNKNOWN} roll_over, source, folder, device$"),
+        (train(head=PHASE.replace("0.1", ".inf")), r"train.head.rate: .*finite number \(found inf\)"),
+        (train(head=f"{PHASE}, warm_up: .nan"), r"train.head.warm_up: .*finite number \(found nan\)"),
+        (train(augmentation="zoom: .nan"), r"augmentation.zoom: .*finite number \(found nan\)"),
+        (train(head=PHASE.replace("batch: 1", "batch: 2147483648")), r"train.head.batch: .*less than or equal to 2147483647"),
+        (train(head=PHASE.replace("epochs: 1", "epochs: 2147483648")), r"train.head.epochs: .*less than or equal to 2147483647"),
+        (train().replace("seed: 1", "seed: 4294967296"), "train.seed: .*less than 4294967296"),
+        ("evaluate: { seed: -1 }\n", "evaluate.seed: .*greater than or equal to 0"),
+        ("label_errors: { seed: 4294967296 }\n", "label_errors.seed: .*less than 4294967296"),
+        ("backbone: { source: '' }\n", "backbone.source: .*at least 1 character"),
+    ],
+)
+def test_a_wrong_key_or_number_anywhere_is_named(tmp_path: Path, text: str, message: str) -> None:
+    name = text.partition(":")[0]
+    with pytest.raises(SenguError, match=message):
+        params.section(name, params.SECTIONS[name], write(tmp_path, text))
+
+
 @pytest.mark.parametrize(
     ("fetch", "message"),
     [

@@ -106,4 +106,14 @@ def test_the_key_tells_settings_files_and_versions_apart(tmp_path: Path) -> None
     ]
     two.write_text("c")
     keys.append(prepared.key({"size": 64}, [one, two], ["numpy"]))
+    # a folder stands for all that is in it, by names and content
+    keys.append(prepared.key({"size": 64}, [tmp_path], ["numpy"]))
+    assert keys[-1] == prepared.key({"size": 64}, [tmp_path], ["numpy"])
+    (tmp_path / "deeper").mkdir()
+    two.rename(tmp_path / "deeper/two.py")
+    keys.append(prepared.key({"size": 64}, [tmp_path], ["numpy"]))
+    (tmp_path / "deeper/two.py").write_text("d")
+    keys.append(prepared.key({"size": 64}, [tmp_path], ["numpy"]))
+    with pytest.raises(FileNotFoundError):
+        prepared.key({"size": 64}, [two], ["numpy"])
     assert len(set(keys)) == len(keys)

@@ -2,6 +2,7 @@
 
 import math
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,27 @@ def test_a_class_without_examples_has_no_weight() -> None:
     ("settings", "expected"),
     [
         ({}, [0.1] * 10),
-        ({"warm_up": 0.2}, [0, 0.05] + [0.1] * 8),
+        ({"warm_up": 0.2}, [0.05] + [0.1] * 9),
+        ({"warm_up": 0.1, "decay": "cosine"}, [0.05 * (1 + math.cos(math.pi * step / 10)) for step in range(10)]),
         ({"decay": "cosine"}, [0.05 * (1 + math.cos(math.pi * step / 10)) for step in range(10)]),
-        ({"decay": "cosine", "warm_up": 0.2}, [0, 0.05] + [0.05 * (1 + math.cos(math.pi * step / 8)) for step in range(8)]),
+        ({"decay": "cosine", "warm_up": 0.2}, [0.05] + [0.05 * (1 + math.cos(math.pi * step / 9)) for step in range(9)]),
     ],
-    ids=["constant", "warm-up", "cosine", "both"],
+    ids=["constant", "warm-up", "warm-up of one step", "cosine", "both"],
 )
 def test_the_rate_of_every_step(settings: dict[str, Any], expected: list[float]) -> None:
     rates = training.rates(phase(**settings), 10)
     assert [float(rates(step)) if callable(rates) else rates for step in range(10)] == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize("settings", [{}, {"warm_up": 0.9}, {"decay": "cosine"}, {"decay": "cosine", "warm_up": 0.9}])
+def test_a_training_of_one_step_learns_at_the_peak(settings: dict[str, Any]) -> None:
+    rates = training.rates(phase(**settings), 1)
+    assert float(rates(0) if callable(rates) else rates) == pytest.approx(0.1)
+
+
+def test_the_rate_before_any_step_is_that_of_the_first() -> None:
+    layer = dense()
+    assert Learner(layer, layer.trainable_weights, phase(decay="cosine"), 4, half=True).rate() == pytest.approx(0.1)
 
 
 def test_an_epoch_has_every_example_once_in_an_order_of_its_own() -> None:
@@ -178,6 +191,12 @@ def test_a_resumed_phase_says_all_its_epochs_and_knows_its_best() -> None:
     assert fitted(phase(5, patience=2), [3.0, 1.0, 2.0, 2.0], before) == (2.0, [("head", n) for n in (1, 2, 3, 4)], [4])
 
 
+@pytest.mark.parametrize(("patience", "weight"), [(0, 1.0), (1, 2.0)])
+def test_a_training_killed_after_its_last_epoch_only_ends(patience: int, weight: float) -> None:
+    kept = [np.full((2, 3), 2.0), np.full(3, 2.0)] if patience else []
+    assert fitted(phase(2, patience=patience), [], Progress(history(1.0, 3.0), kept)) == (weight, [("head", 1), ("head", 2)], [])
+
+
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_is_an_error(loss: float) -> None:
     with pytest.raises(SenguError, match=r"the loss of head is no number after epoch 2: lower train\.head\.rate"):
@@ -211,30 +230,39 @@ def test_a_checkpoint_brings_back_weights_optimizer_and_loss_scale(tmp_path: Pat
     learner.step(*arguments)
     assert all(np.array_equal(a, b) for a, b in zip(learner.values(), expected, strict=True))
 
-    (tmp_path / "key" / "000002" / "rest.npz").write_bytes(b"half of it")
-    with pytest.raises(SenguError, match=r"key is damaged: remove it"):
+
+def flipped(whole: bytes) -> bytes:
+    """One bit in the middle of the first array."""
+    return bytes(byte ^ (number == 200) for number, byte in enumerate(whole))
+
+
+@pytest.mark.parametrize("name", ["rest.npz", "state.index", "state.data-00000-of-00001"])
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:-30], flipped], ids=["empty", "cut", "flipped"])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, name: str, damage: Callable[[bytes], bytes]) -> None:
+    layer = dense()
+    kept = checkpoints.Checkpoint(tmp_path / "key", layer.trainable_weights, keras.optimizers.Adam())
+    kept.save(1, ["an epoch" * 50], [np.zeros(9)])
+    path = tmp_path / "key/000001" / name
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(SenguError, match=r"key/000001.* is damaged.*: remove .*key, and the training starts anew"):
         kept.load()
+
+
+def test_one_training_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        with (
+            checkpoints.alone(),
+            pytest.raises(SenguError, match="another training holds .sengu/training/lock"),
+            checkpoints.alone(),
+        ):
+            pass
 
 
 def test_few_unfinished_trainings_are_kept(tmp_path: Path) -> None:
     layer = dense()
+    (tmp_path / "lock").touch()
     for name in "abcd":
         checkpoints.Checkpoint(tmp_path / name, layer.trainable_weights, keras.optimizers.Adam()).save(1, [], [])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "c", "d"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "c", "d", "lock"]
     assert [path.name for path in (tmp_path / "d").iterdir()] == ["000001"]
-
-
-def test_a_checkpoint_is_named_by_inputs_settings_and_code(tmp_path: Path) -> None:
-    folder, code = tmp_path / "pixels", tmp_path / "code.py"
-    folder.mkdir()
-    (folder / "a.npy").write_bytes(b"one")
-    code.write_text("pass")
-    names = [checkpoints.key([folder], "settings", [code]), checkpoints.key([folder], "others", [code])]
-    assert names[0] == checkpoints.key([folder], "settings", [code])
-    code.write_text("...")
-    names.append(checkpoints.key([folder], "settings", [code]))
-    (folder / "a.npy").write_bytes(b"two")
-    names.append(checkpoints.key([folder], "settings", [code]))
-    (folder / "a.npy").rename(folder / "b.npy")
-    names.append(checkpoints.key([folder], "settings", [code]))
-    assert len(set(names)) == 5

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Literal
 
 import sengu  # noqa: F401 before tf_keras, for which it sets a variable
 
@@ -24,9 +25,9 @@ def save(folder: Path, pooled: bool = True, size: int | None = None) -> Path:
     return folder
 
 
-def packed(folder: Path) -> bytes:
+def packed(folder: Path, compression: Literal["", "gz", "bz2", "xz"] = "gz") -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+    with tarfile.open(fileobj=buffer, mode=f"w:{compression}") as archive:
         archive.add(folder, arcname=".")
     return buffer.getvalue()
 

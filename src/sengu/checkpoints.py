@@ -1,37 +1,38 @@
 """A training on its way -> .sengu/training: what it needs to go on after its last whole epoch, if it is killed."""
 
-import hashlib
+import fcntl
 import json
 import shutil
-from collections.abc import Iterable
-from importlib.metadata import version
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from sengu import arrays
 from sengu.atomic import replaced_folder
 from sengu.errors import SenguError
 
 FOLDER = Path(".sengu/training")
+LOCK = "lock"
 KEPT = 2  # unfinished trainings beside the present one
-LIBRARIES = ("numpy", "tensorflow", "tf-keras", "tensorflow-hub")  # which decide what comes out
 STATE, REST = "state", "rest.npz"
 
 
-def key(inputs: Iterable[Path], settings: str, sources: Iterable[Path]) -> str:
-    """A name for all that decides a training: its input folders, its settings, its code and the libraries."""
-    digest = hashlib.sha1(settings.encode(), usedforsecurity=False)
-    digest.update(" ".join(version(library) for library in LIBRARIES).encode())
-    for source in sources:
-        digest.update(source.read_bytes())
-    for folder in inputs:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            digest.update(f"\0{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
-            with path.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, lambda: hashlib.sha1(usedforsecurity=False)).digest())
-    return digest.hexdigest()
+@contextmanager
+def alone() -> Iterator[None]:
+    """One training of a repository at a time: two would mix their outputs. Raises SenguError if another one is on its way."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SenguError(
+                f"another training holds {FOLDER / LOCK}: wait for it to end, or end it, then run this one"
+            ) from error
+        yield
 
 
 class Checkpoint:
@@ -49,26 +50,26 @@ class Checkpoint:
         epochs = sorted(self.folder.glob("[0-9]*"))  # a kill can leave two
         if not epochs:
             return None
+        cure = f"remove {self.folder}, and the training starts anew"
         try:
             self.state.read(str(epochs[-1] / STATE)).assert_consumed()
-            with np.load(epochs[-1] / REST) as rest:
-                notes, *arrays = (rest[name] for name in rest.files)
-                return json.loads(str(notes)), arrays
-        except (tf.errors.OpError, AssertionError, OSError, KeyError, ValueError) as error:
-            raise SenguError(f"{self.folder} is damaged: remove it, and the training starts anew") from error
+            notes, *rest = arrays.read(epochs[-1] / REST, cure).values()
+            return json.loads(str(notes)), rest
+        except (tf.errors.OpError, AssertionError, OSError, LookupError, ValueError) as error:
+            raise SenguError(f"{epochs[-1]} is damaged: {cure}") from error
 
-    def save(self, epoch: int, notes: Any, arrays: list[np.ndarray]) -> None:
+    def save(self, epoch: int, notes: Any, rest: list[np.ndarray]) -> None:
         """Takes the place of the checkpoint of an earlier epoch."""
         own = self.folder / f"{epoch:06}"
         with replaced_folder(own) as partial:
             self.state.write(str(partial / STATE))
-            np.savez(partial / REST, json.dumps(notes), *arrays)
+            np.savez(partial / REST, json.dumps(notes), *rest)
         for other in self.folder.iterdir():
             if other != own:
                 shutil.rmtree(other)
         self._prune()
 
     def _prune(self) -> None:
-        others = [folder for folder in self.folder.parent.iterdir() if folder != self.folder]
+        others = [folder for folder in self.folder.parent.iterdir() if folder.is_dir() and folder != self.folder]
         for folder in sorted(others, key=lambda folder: folder.stat().st_mtime, reverse=True)[KEPT:]:
             shutil.rmtree(folder)

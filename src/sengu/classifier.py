@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 from scipy.special import softmax
 
+from sengu import arrays
 from sengu.errors import SenguError
+from sengu.pixels import batch
 
 HEAD = "head.npz"
 NETWORK = "network"
 OUTPUTS = ("probabilities", "embedding")
-MOST, PIXELS = 256, 1 << 21  # pictures and pixels of one batch at most, as in the features stage
+RESTORE = "restore it with `dvc checkout --force {}`"
 
 
 def save_head(path: Path, kernel: np.ndarray, bias: np.ndarray) -> None:
@@ -23,27 +25,38 @@ def save_head(path: Path, kernel: np.ndarray, bias: np.ndarray) -> None:
 
 
 def head_probabilities(folder: Path, features: np.ndarray) -> np.ndarray:
-    """Probabilities (n, classes) of the head on the features (n, d) of the frozen backbone."""
+    """Probabilities (n, classes) of the head on the features (n, d) of the frozen backbone.
+
+    Raises SenguError if the head is missing, damaged or made for other features.
+    """
     path = folder / HEAD
     if not path.is_file():
         raise SenguError(f"{path} is missing: run `dvc repro train`, or `dvc pull` if someone else trained it")
-    head = np.load(path)
+    head = arrays.read(path, RESTORE.format(folder))
+    if head.keys() != {"kernel", "bias"} or head["kernel"].shape != (features.shape[1], *head["bias"].shape):
+        found = {name: array.shape for name, array in head.items()}
+        raise SenguError(f"{path} holds {found}, which is no head for {features.shape[1]} features: run `dvc repro train`")
     return np.asarray(softmax(features @ head["kernel"] + head["bias"], axis=1))
 
 
 def run_network(folder: Path, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What the fine-tuned network says of pixels, uint8 (n, size, size, 3).
 
-    Returns probabilities, float32 (n, classes), and embeddings, float32 (n, d): L2-normalised feature vectors.
+    Returns probabilities, float32 (n, classes), and embeddings, float32 (n, d): L2-normalised feature vectors. Raises SenguError
+    if the network is missing or damaged.
     """
     import tensorflow as tf  # 20 seconds that the head does not need
 
     path = folder / NETWORK
     if not path.is_dir():
         raise SenguError(f"{path} is missing: run `dvc repro train`, or `dvc pull` if someone else trained it")
-    network = tf.saved_model.load(str(path))  # a name of its own: its functions die with it
-    serve = network.signatures["serving_default"]
-    size = min(MOST, max(1, PIXELS // (pixels.shape[1] * pixels.shape[2])))
+    try:
+        network = tf.saved_model.load(str(path))  # a name of its own: its functions die with it
+        serve = network.signatures["serving_default"]
+    except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise SenguError(f"{path} is damaged ({reason}): {RESTORE.format(folder)}") from error
+    size = batch(pixels)
     found = [serve(picture=tf.constant(pixels[start : start + size])) for start in range(0, len(pixels), size)]
-    probabilities, embeddings = (np.concatenate([batch[name].numpy() for batch in found]) for name in OUTPUTS)
+    probabilities, embeddings = (np.concatenate([part[name].numpy() for part in found]) for name in OUTPUTS)
     return probabilities, embeddings

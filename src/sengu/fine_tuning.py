@@ -60,6 +60,11 @@ class Network:
         tf.train.Checkpoint(root=self.served).write(str(folder / "variables" / "variables"))
 
 
+def half(settings: Train) -> bool:
+    """Is float16 to be used on this machine?"""
+    return settings.mixed_precision == "auto" and bool(tf.config.list_logical_devices("GPU"))
+
+
 class FineTuning:
     """To be made and used in the scope of the strategy that joins the workers. The pictures may be larger than memory."""
 
@@ -69,7 +74,7 @@ class FineTuning:
         types = pixels.rows["type"].to_numpy()
         self.train, self.validation = (np.flatnonzero(types == name) for name in ("train", "validation"))
         self.class_weights = training.class_weights(settings.class_weights, self.values[self.train], network.head.units)
-        self.half = settings.mixed_precision == "auto" and bool(tf.config.list_logical_devices("GPU"))
+        self.half = half(settings)
         # the backbone computes in float32 by itself, so that a Keras policy would not reach it; this rewrites its graph
         tf.config.optimizer.set_experimental_options({"auto_mixed_precision": self.half})
         self.learner = Learner(

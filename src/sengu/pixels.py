@@ -13,6 +13,8 @@ from sengu.errors import SenguError
 EXAMPLES = "examples.csv"
 PIXELS = "pixels.npy"
 FEATURES = "features.npy"
+BATCH = 1 << 21  # pixels of one batch: 256 pictures at 64, 41 at 224, 5 at 600, so that EfficientNet-B7 fits into memory too
+MOST = 256  # pictures of one batch
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,11 @@ class Examples:
     @property
     def values(self) -> np.ndarray:
         return self.rows["value"].to_numpy()
+
+
+def batch(pictures: np.ndarray) -> int:
+    """How many of the pictures, (n, height, width, 3), a network is to be given at a time when it does not learn."""
+    return min(MOST, max(1, BATCH // int(np.prod(pictures.shape[1:3]))))
 
 
 def write(path: Path, count: int, arrays: Iterable[np.ndarray]) -> None:

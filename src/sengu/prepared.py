@@ -102,12 +102,14 @@ def opened(folder: Path, key: str, wanted: Iterable[str], shape: Sequence[int], 
             yield Prepared(stream, wanted, shape, dtype)
 
 
-def key(settings: object, files: Iterable[Path], libraries: Iterable[str]) -> str:
-    """One digest of settings (by their repr), of files by name and content, and of the versions of libraries."""
+def key(settings: object, paths: Iterable[Path], libraries: Iterable[str]) -> str:
+    """One digest of settings (by their repr), of files and whole folders by names and content, and of versions of libraries."""
     digest = hashlib.sha256(repr((settings, [(name, importlib.metadata.version(name)) for name in libraries])).encode())
-    for path in (Path(__file__), *files):
-        digest.update(repr((path.name, path.stat().st_size)).encode())
-        digest.update(path.read_bytes())
+    for path in (Path(__file__), *paths):
+        for file in sorted(filter(Path.is_file, path.rglob("*"))) if path.is_dir() else [path]:
+            digest.update(repr((file.relative_to(path.parent).as_posix(), file.stat().st_size)).encode())
+            with file.open("rb") as stream:  # pixels may be larger than memory
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
 
 

@@ -60,14 +60,18 @@ def class_weights(kind: str, values: np.ndarray, classes: int) -> np.ndarray:
 
 
 def rates(phase: Phase, steps: int) -> Any:
-    """The learning rate of a phase of so many steps: a number, or a Keras schedule."""
-    rising = round(phase.warm_up * steps)
-    schedules = keras.optimizers.schedules
+    """The learning rate of a phase of so many steps: a number, or a Keras schedule.
+
+    No step is wasted on a rate of 0: the first of r steps that rise has the rth part of the peak, the last of them the peak, and
+    a cosine would be at 0 one step after the end.
+    """
+    rising = max(1, round(phase.warm_up * steps)) - 1  # steps below the peak
+    schedules, first = keras.optimizers.schedules, phase.rate / (rising + 1)
     if phase.decay == "cosine" and rising:
-        return schedules.CosineDecay(0.0, max(1, steps - rising), warmup_target=phase.rate, warmup_steps=rising)
+        return schedules.CosineDecay(first, steps - rising, warmup_target=phase.rate, warmup_steps=rising)
     if phase.decay == "cosine":
         return schedules.CosineDecay(phase.rate, max(1, steps))
-    return schedules.PolynomialDecay(0.0, rising, end_learning_rate=phase.rate) if rising else phase.rate
+    return schedules.PolynomialDecay(first, rising, end_learning_rate=phase.rate) if rising else phase.rate
 
 
 def order(examples: int, seed: int, epoch: int) -> np.ndarray:
@@ -158,8 +162,8 @@ class Learner:
         return tf.stack([tf.reduce_sum(losses * weights), tf.reduce_sum(hits)])
 
     def rate(self) -> float:
-        """Of the last step."""
-        return float(self.rates(self.optimizer.iterations - 1)) if callable(self.rates) else self.rates
+        """Of the last step; before any, and where float16 has overflowed in each so far, of the first one to come."""
+        return float(self.rates(max(0, int(self.optimizer.iterations.numpy()) - 1))) if callable(self.rates) else self.rates
 
     def values(self) -> list[np.ndarray]:
         return [weight.numpy() for weight in self.weights]

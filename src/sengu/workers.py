@@ -35,10 +35,8 @@ def place(workers: int, environment: Mapping[str, str]) -> Place | None:
 
     Raises SenguError for a TF_CONFIG that does not describe so many workers.
     """
-    if workers == 1:
-        return Place(0, 1)
     if VARIABLE not in environment:
-        return None
+        return Place(0, 1) if workers == 1 else None
     try:
         config = json.loads(environment[VARIABLE])
         names = [(job, number) for job in ("chief", "worker") for number in range(len(config["cluster"].get(job, [])))]

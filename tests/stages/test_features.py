@@ -7,7 +7,7 @@ import tiny
 from project import run
 
 from sengu import prepared, tables
-from sengu.pixels import EXAMPLES, FEATURES, PIXELS
+from sengu.pixels import EXAMPLES, FEATURES, MOST, PIXELS
 
 pytestmark = pytest.mark.slow
 
@@ -16,6 +16,7 @@ pytest.importorskip("tensorflow")
 SIZE = 32
 STAGE = """
 import logging
+from sengu import backbones
 from sengu.stages import features
 logging.basicConfig(level=logging.INFO)
 for cached in (False, True):
@@ -23,6 +24,8 @@ for cached in (False, True):
 features.main(["fewer", "backbone", "some"])
 features.main(["pixels", "backbone", "again"])
 features.main(["pixels", "other", "other-features"])
+backbones.processors = lambda: ["another"]
+features.main(["pixels", "other", "other-processor"])
 """
 
 
@@ -46,21 +49,21 @@ def test_features_are_the_same_bytes_however_much_is_known(tmp_path: Path) -> No
     save(tmp_path / "pixels", pixels)
     save(tmp_path / "fewer", pixels[100:200])
     log = run(tmp_path, sys.executable, "-c", STAGE)
-    assert [line.split()[-3] for line in log.splitlines() if "known before" in line] == ["0", "300", "100", "100", "0"]
+    assert [line.split()[-3] for line in log.splitlines() if "known before" in line] == ["0", "300", "100", "100", "0", "0"]
     found = np.load(tmp_path / "with-False" / FEATURES)
     assert found.shape == (300, tiny.FEATURES)
     assert found.dtype == np.float32
     assert np.array_equal(found[7], found[3])
     assert found.std(axis=0).min() > 1e-4
     expected = (tmp_path / "with-False" / FEATURES).read_bytes()
-    for folder in ("with-True", "again", "other-features"):
+    for folder in ("with-True", "again", "other-features", "other-processor"):
         assert (tmp_path / folder / FEATURES).read_bytes() == expected
     assert (tmp_path / "some" / FEATURES).read_bytes()[-100 * 4 * tiny.FEATURES :] == found[100:200].tobytes()
     assert len(list((tmp_path / ".sengu/features").iterdir())) == 2  # one key, and the lock
 
 
 def test_only_what_is_not_known_runs_through_the_backbone_in_bounded_batches(tmp_path: Path) -> None:
-    from sengu.stages.features import MOST, features
+    from sengu.stages.features import features
 
     batches: list[int] = []
 

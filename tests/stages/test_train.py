@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from project import environment, run
+import yaml
+from project import ROOT, environment, run
 
-from sengu import classifier, datasets, params, tables
+from sengu import classifier, datasets, params, tables, workers
 from sengu.errors import SenguError
 from sengu.pixels import EXAMPLES, FEATURES, PIXELS, Examples, read_features, read_pixels
 
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.slow
 train = pytest.importorskip("sengu.stages.train")
 tf = train.tf
 
-TRAIN = (sys.executable, "-m", "sengu.stages.train", "dataset", "pixels", "features", "backbone", "classifier", "training")
+FOLDERS = ("dataset", "pixels", "features", "backbone", "classifier", "training")
+TRAIN = (sys.executable, "-m", "sengu.stages.train", *FOLDERS)
 PARAMS = """
 train:
   seed: 1
@@ -39,6 +41,41 @@ picture = keras.Input((None, None, 3))
 vector = keras.layers.BatchNormalization()(keras.layers.Conv2D(6, 3)(picture))
 keras.Model(picture, keras.layers.GlobalAveragePooling2D()(vector)).save("backbone")
 features.main(["pixels", "backbone", "features"])
+"""
+# says what the barrier and the removal of folders did last; pictures are not to be copied into memory as a whole
+WATCHED = """
+import shutil, sys
+from sengu import errors, training
+from sengu.pixels import Examples
+from sengu.stages import train
+
+def watched(name, function):
+    def call(*arguments, **options):
+        print("last:", name, flush=True)
+        return function(*arguments, **options)
+    return call
+
+def of_type(self, *names):
+    assert self.arrays.ndim == 2
+    return features_of_type(self, *names)
+
+features_of_type, Examples.of_type = Examples.of_type, of_type
+training.total, shutil.rmtree = watched("total", training.total), watched("rmtree", shutil.rmtree)
+errors.run_program(train.main, "DATASET PIXELS FEATURES BACKBONE CLASSIFIER CURVES")
+"""
+# two workers, the second of which comes to another head
+DIFFERENT = """
+import os, sys
+from sengu import errors, workers
+
+if workers.VARIABLE not in os.environ:
+    workers.supervise([sys.executable, *sys.argv], 2)
+else:
+    from sengu.stages import train
+    if workers.place(2, os.environ).rank == 1:
+        own = train.train_head
+        train.train_head = lambda *arguments: tuple(array * -2 for array in own(*arguments))
+    errors.run_program(train.main, "DATASET PIXELS FEATURES BACKBONE CLASSIFIER CURVES")
 """
 NOTHING = "train: {seed: 2, head: {epochs: 0, rate: 1, batch: 8}, fine_tune: {epochs: 0, rate: 1, batch: 8}}"
 
@@ -94,26 +131,35 @@ def test_what_comes_out(trained: Path) -> None:
     rates = found["training/plots/metrics/fine_tune/rate.tsv"].decode().split("\n")
     assert rates[0] == "step\trate"
     # six steps in each of 30 epochs, the first 18 of which warm up; the rate is that of the last step
-    assert [float(rates[epoch].split("\t")[1]) for epoch in (1, 3)] == pytest.approx([0.001 * 5 / 18, 0.001 * 17 / 18])
+    assert [float(rates[epoch].split("\t")[1]) for epoch in (1, 3)] == pytest.approx([0.001 * 6 / 18, 0.001])
     assert float(rates[-2].split("\t")[1]) < 0.0002
-    assert not list((trained / ".sengu/training").iterdir())
+    assert [path.name for path in (trained / ".sengu/training").iterdir()] == ["lock"]
+
+
+def killed(folder: Path, command: tuple[str, ...]) -> None:
+    """Starts a training and kills it after its fourth epoch."""
+    with subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "fine_tune, epoch 4 of 30" in line:
+                process.send_signal(signal.SIGKILL)
+                break
+    assert process.returncode == -signal.SIGKILL, "".join(said)
+    assert not (folder / "classifier").exists()
 
 
 def test_a_killed_training_resumes_and_ends_with_the_same_bytes(inputs: Path, trained: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(inputs, tmp_path / "inputs")
-    with subprocess.Popen(TRAIN, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "fine_tune, epoch 4 of 30" in line:
-                process.send_signal(signal.SIGKILL)
-                break
-    assert process.returncode == -signal.SIGKILL
-    assert not (folder / "classifier").exists()
-    said = run(folder, *TRAIN)
+    killed(folder, TRAIN)
+    said = run(folder, sys.executable, "-c", WATCHED, *FOLDERS)
     assert "fine_tune, epoch 2 of 30" not in said
     assert "fine_tune, epoch 30 of 30" in said or "fine_tune: the weights are those after epoch" in said
     assert outputs(folder) == outputs(trained)
-    assert not list((folder / ".sengu/training").iterdir())
+    # a kill before the outputs are in their place finds its checkpoint, and so does a worker that waits at the barrier
+    assert said.rpartition("last: ")[2].split()[0] == "rmtree"
+    assert [path.name for path in (folder / ".sengu/training").iterdir()] == ["lock"]
 
 
 def test_classes_are_learnt_and_batch_norm_statistics_stay_frozen(trained: Path) -> None:
@@ -142,18 +188,78 @@ def test_without_epochs_the_network_is_the_backbone_with_the_head(trained: Path,
     assert not list((folder / "training").rglob("*.tsv"))  # no epoch, no curve
 
 
-def test_two_workers_learn_what_one_learns(inputs: Path, trained: Path, tmp_path: Path) -> None:
+def test_two_workers_learn_what_one_learns_even_if_killed(inputs: Path, trained: Path, tmp_path: Path) -> None:
     """To 1e-4 of every probability: sums are made in another order."""
     folder = shutil.copytree(inputs, tmp_path / "inputs")
     (folder / "params.yaml").write_text(PARAMS.format(workers=2))
+    (folder / "different.py").write_text(DIFFERENT)
+    killed(folder, (sys.executable, "different.py", *FOLDERS))
     said = run(folder, *TRAIN)
-    assert said.count("fine_tune, epoch 1 of 30") == 1  # the chief speaks for all
+    assert "fine_tune, epoch 2 of 30" not in said
+    assert said.count("fine_tune, epoch 6 of 30") == 1  # the chief speaks for all
     test = read_pixels(folder / "pixels").of_type("test")
     one, two = (classifier.run_network(path / "classifier", test.arrays) for path in (trained, folder))
     assert np.abs(one[0] - two[0]).max() < 1e-4
     assert np.abs(one[1] - two[1]).max() < 1e-4
     assert outputs(folder).keys() == outputs(trained).keys()
     assert (folder / "classifier/head.npz").read_bytes() == (trained / "classifier/head.npz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[9999]"),
+        tf.errors.InternalError(None, None, "Failed copying input tensor: Dst tensor is not initialized."),
+        MemoryError(),
+    ],
+    ids=["TensorFlow", "a copy", "NumPy"],
+)
+def test_out_of_memory_says_what_to_lower(inputs: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def failing(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.chdir(inputs)
+    monkeypatch.setattr(train, "train", failing)
+    with pytest.raises(SenguError, match=r"^out of memory: lower train\.fine_tune\.batch in params\.yaml$"):
+        train.main(list(FOLDERS))
+
+
+def test_another_training_is_not_disturbed(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = outputs(trained)
+    monkeypatch.chdir(trained)
+    with train.checkpoints.alone(), pytest.raises(SenguError, match="another training holds"):
+        train.main(list(FOLDERS))
+    assert outputs(trained) == before
+
+
+def test_a_checkpoint_is_named_by_all_that_decides(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [inputs / name for name in ("pixels", "features", "backbone")]
+    settings = params.section("train", params.Train, inputs / "params.yaml")
+    alone = workers.Place(0, 1)
+
+    def name(place: workers.Place = alone, classes: int = 4) -> str:
+        return str(train.kept_in(folders, settings, classes, place))
+
+    names = [name(), name(classes=3)]
+    assert names[0] == name()
+    with monkeypatch.context() as patch:
+        patch.setattr(train.fine_tuning, "half", lambda settings: True)
+        names.append(name())
+    with monkeypatch.context() as patch:
+        patch.setattr(train.backbones, "processors", lambda: ["another"])
+        names.append(name())
+        patch.setattr(train.training, "total", lambda own: own + 5)  # what the chief adds
+        added = name(workers.Place(1, 2))
+        patch.setattr(train.backbones, "processors", lambda: ["a third"])
+        assert name(workers.Place(1, 2)) == added  # another worker's own processor does not count
+    assert len({*names, added}) == 5
+
+    hashed: list[Path] = []
+    monkeypatch.setattr(train.prepared, "key", lambda settings, paths, libraries: hashed.extend(paths) or "name")
+    name()
+    code = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["train"]["deps"]
+    assert {ROOT / dep for dep in code if dep.startswith("src/")} <= set(hashed)
+    assert hashed[-3:] == folders
 
 
 PHASE = {"rate": 0.1, "batch": 8}

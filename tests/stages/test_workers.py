@@ -38,7 +38,7 @@ def config(cluster: object, kind: str, index: int) -> dict[str, str]:
     ("workers", "variables", "expected"),
     [
         (1, {}, Place(0, 1)),
-        (1, config(CLUSTER, "worker", 1), Place(0, 1)),  # who trains alone needs no cluster
+        (1, config({"worker": ["a:1"]}, "worker", 0), Place(0, 1)),
         (2, {}, None),
         (2, config(CLUSTER, "worker", 0), Place(0, 2)),
         (2, config(CLUSTER, "worker", 1), Place(1, 2)),
@@ -64,6 +64,11 @@ def test_place(workers: int, variables: dict[str, str], expected: Place | None) 
 def test_a_config_that_does_not_fit_is_an_error(value: str, message: str) -> None:
     with pytest.raises(SenguError, match=message):
         place(2, {"TF_CONFIG": value})
+
+
+def test_a_cluster_for_a_training_by_one_worker_is_an_error() -> None:
+    with pytest.raises(SenguError, match=r"names 2 workers, but train\.workers in params\.yaml is 1"):
+        place(1, config(CLUSTER, "worker", 1))
 
 
 def started(folder: Path) -> list[int]:

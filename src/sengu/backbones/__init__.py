@@ -3,6 +3,8 @@
 It takes float32 NHWC in 0..1 (TensorFlow Hub's convention) and gives float32 (n, d). TensorFlow is imported here.
 """
 
+import platform
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,13 +20,28 @@ from sengu.errors import SenguError
 
 # different in every run, and not needed for loading
 FINGERPRINT = "fingerprint.pb"
+LIBRARIES = ("numpy", "tensorflow", "tf-keras", "tensorflow-hub")  # which decide what a network gives
+# what loading says of a SavedModel that is none, or cut, or changed
+BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration, tf.errors.OpError)
+CPU = Path("/proc/cpuinfo")
+KINDS = re.compile(r"^(?:model name|flags|CPU part|Features)\s*:\s*(.*)$", re.MULTILINE)  # of x86, and of ARM
+
+
+def processors() -> list[object]:
+    """What computes here, as far as the last bits of a result depend on it."""
+    cpu = sorted(set(KINDS.findall(CPU.read_text()))) if CPU.exists() else []
+    gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
+    return [platform.machine(), *cpu, *gpus]
 
 
 def layer(folder: Path, trainable: bool) -> Any:
     """The backbone as a Keras layer; call it with training=False to keep its BatchNorm statistics frozen."""
     if not folder.is_dir():
         raise SenguError(f"{folder} is missing: run `dvc repro backbone`, or `dvc pull` if someone else produced it")
-    return hub.KerasLayer(str(folder), trainable=trainable)
+    try:
+        return hub.KerasLayer(str(folder), trainable=trainable)
+    except BROKEN as error:
+        raise SenguError(f"{folder} is damaged ({_reason(error)}): restore it with `dvc checkout --force {folder}`") from error
 
 
 def frozen(folder: Path, size: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -55,10 +72,9 @@ def features(folder: Path, source: str, size: int) -> int:
         sides = tuple(picture[1:3]) if picture.rank == 4 else (None, None)
         if all(side in (None, size) for side in sides):
             shape = network(tf.zeros((1, size, size, 3)), training=False).shape
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except BROKEN as error:
         raise SenguError(
-            f"params.yaml: backbone.source: {source} is not a TF2 SavedModel of a feature vector: {reason}"
+            f"params.yaml: backbone.source: {source} is not a TF2 SavedModel of a feature vector: {_reason(error)}"
         ) from error
     if any(side not in (None, size) for side in sides):
         raise SenguError(
@@ -71,3 +87,7 @@ def features(folder: Path, source: str, size: int) -> int:
             "weights; expected a feature vector (1, d) that can be fine-tuned"
         )
     return int(shape[1])
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,6 +1,6 @@
 """Models and weights on the network -> files here, whole or not at all; every failure names the source and the cure."""
 
-import gzip
+import lzma
 import re
 import shutil
 import tarfile
@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
+from typing import IO, cast
 
 import kagglehub
 import kagglehub.exceptions
@@ -17,7 +18,6 @@ from tqdm import tqdm
 from sengu.errors import SenguError
 
 TIMEOUT = 60  # seconds without a byte
-GZIP_MAGIC = b"\x1f\x8b"
 HANDLE = re.compile(r"[^/]+/[^/]+/[^/]+/[^/]+/[1-9][0-9]*")
 MARKERS = ".complete"  # where kagglehub notes what it has
 KAGGLE_ERRORS = (
@@ -25,6 +25,7 @@ KAGGLE_ERRORS = (
     ValueError,
     EOFError,
     zlib.error,
+    lzma.LZMAError,
     tarfile.TarError,
     zipfile.BadZipFile,
     kagglehub.exceptions.BackendError,
@@ -81,15 +82,13 @@ def fetch(url: str, path: Path, source: str, query: dict[str, str] | None = None
 def unpack(archive: Path, folder: Path, source: str) -> None:
     """Unpacks a tar archive, compressed or not, of which every byte must be right."""
     try:
-        with archive.open("rb") as file:
-            compressed = file.read(2) == GZIP_MAGIC
-        if compressed:
-            with gzip.open(archive) as stream:
-                while stream.read(1 << 20):  # to the end, where the checksum is; tarfile stops before it
-                    pass
+        with tarfile.open(archive) as packed:  # whatever its compression
+            stream = cast(IO[bytes], packed.fileobj)
+            while stream.read(1 << 20):  # to the end, where the checksum is; tarfile stops before it
+                pass
         with tarfile.open(archive) as packed:
             packed.extractall(folder, filter="data")
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError) as error:
         reason = str(error).splitlines()[0]  # tarfile lists every compression it tried
         raise SenguError(
             f"params.yaml: backbone.source: {source} is not a whole tar archive ({reason}): fetch it again; {PINNED}"

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras as keras
 from tf_keras.src.applications import efficientnet as published
 
+from sengu import arrays
 from sengu.backbones import downloads
 from sengu.errors import SenguError
 
@@ -19,14 +20,14 @@ SIZES = {"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456, "b6":
 
 def unpack(weights: Path) -> keras.Model:
     """EfficientNet-B0 with the float16 weights that ship with the repository (models/embedded/README.md)."""
-    network = _network("b0")
+    network, cure = _network("b0"), f"`git checkout {weights}` brings it back"
     if not weights.is_file():
-        raise SenguError(f"{weights} is missing: it ships with the repository, `git checkout {weights}` brings it back")
-    stored = np.load(weights)
+        raise SenguError(f"{weights} is missing: it ships with the repository, {cure}")
+    stored = arrays.read(weights, cure)
     # Keras numbers the one layer without a name of its own when a process builds several networks
     floats = {re.sub(r"^normalization_\d+/", "normalization/", w.name): w for w in network.weights if w.dtype == tf.float32}
-    if floats.keys() != set(stored.files):
-        raise SenguError(f"{weights} does not hold the weights of EfficientNet-B0: `git checkout {weights}` brings them back")
+    if {name: tuple(weight.shape) for name, weight in floats.items()} != {name: array.shape for name, array in stored.items()}:
+        raise SenguError(f"{weights} does not hold the weights of EfficientNet-B0: {cure}")
     for name, weight in floats.items():
         weight.assign(stored[name].astype(np.float32))
     return _from_unit_range(network)

@@ -11,6 +11,7 @@ from sengu.errors import SenguError
 EMBEDDED = "embedded"
 EMBEDDED_SIZE = 64  # what its weights were trained with
 KAGGLE = "kaggle:"
+SAVED_MODEL = "saved_model.pb"
 URLS = ("http://", "https://")
 IMAGENET = re.compile(r"keras:imagenet(?:/(b[0-7]))?")
 # how handles, URLs and file names spell the variants: efficientnet/b3/feature-vector, efficientnet-b3, EfficientNetV2_B3
@@ -32,6 +33,10 @@ def write(source: str, embedded: Path, folder: Path, size: int) -> int:
     elif source.startswith(URLS):
         downloads.from_hub(source, folder)
     elif Path(source).is_dir():
+        if not Path(source, SAVED_MODEL).is_file():  # before much else is copied
+            raise SenguError(
+                f"params.yaml: backbone.source: {source} holds no {SAVED_MODEL}: give the folder of a TF2 SavedModel"
+            )
         shutil.copytree(source, folder, dirs_exist_ok=True)
     elif Path(source).is_file():
         downloads.unpack(Path(source), folder, source)

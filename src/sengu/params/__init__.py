@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
@@ -145,10 +146,24 @@ def _validated(value: Any, kind: type[Section], name: str, path: Path) -> Sectio
             first["type"], first["msg"]
         )
         found = "" if first["type"] in ("missing", "missing_argument") else f" (found {first['input']!r})"
-        raise SenguError(f"{path}: {place}: {message}{found}{_choices(kind, first['type'])}") from error
+        raise SenguError(f"{path}: {place}: {message}{found}{_choices(kind, first)}") from error
 
 
-def _choices(kind: Any, error_type: str) -> str:
-    if error_type != "unexpected_keyword_argument" or not hasattr(kind, "__dataclass_fields__"):
+def _choices(kind: Any, error: Any) -> str:
+    if error["type"] != "unexpected_keyword_argument":
         return ""
-    return f"; the keys are {', '.join(kind.__dataclass_fields__)}"
+    return f"; the keys are {', '.join(field.name for field in fields(_inside(kind, error['loc'][:-1])))}"
+
+
+def _inside(kind: Any, places: Iterable[str | int]) -> Any:
+    """The dataclass that stands at a place of pydantic's, which names the source of a Fetch as if it were a key."""
+    for place in places:
+        if is_dataclass(kind):
+            kind = get_type_hints(kind)[str(place)]
+        elif get_origin(kind) in (dict, list):
+            kind = get_args(kind)[-1]
+        else:
+            kind = next(one for one in get_args(kind) if place in get_args(get_type_hints(one)["source"]))
+        if type(None) in get_args(kind):
+            kind = next(one for one in get_args(kind) if is_dataclass(one))
+    return kind

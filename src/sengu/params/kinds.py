@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-STRICT = ConfigDict(extra="forbid", strict=True)
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+MOST = 2**31 - 1  # what TensorFlow takes for a number of examples
 
 
 def _compiles(pattern: str) -> str:
@@ -16,7 +17,9 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Times = Annotated[int, Field(ge=0, le=MOST)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
 Byte = Annotated[int, Field(ge=0, le=255)]
 Rate = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from sengu.params.kinds import STRICT, Byte, Count, Rate, Ratio, Share, Value
+from sengu.params.kinds import STRICT, Byte, Count, Rate, Ratio, Seed, Share, Times, Value
 
 
 @dataclass(config=STRICT, frozen=True)
@@ -45,19 +45,19 @@ class Prepare:
 @dataclass(config=STRICT, frozen=True)
 class Backbone:
     # embedded, keras:imagenet[/b0 to b7], kaggle:<handle>, a TensorFlow Hub URL, or the path of a SavedModel folder or archive
-    source: str
+    source: Annotated[str, Field(min_length=1)]
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class Phase:
     """One part of a training; with a `patience` it ends early, and the weights of the best epoch are kept."""
 
-    epochs: Annotated[int, Field(ge=0)]
+    epochs: Times
     rate: Rate  # peak learning rate
     batch: Count  # examples per step, of all workers together
-    warm_up: Share = 0.0  # share of the steps in which the rate grows from 0 to its peak
-    decay: Literal["none", "cosine"] = "none"  # how the rate goes on from its peak; cosine ends at 0
-    patience: Annotated[int, Field(ge=0)] = 0  # epochs without a lower validation loss before the phase ends; 0: never
+    warm_up: Share = 0.0  # share of the steps in which the rate grows to its peak, along a line
+    decay: Literal["none", "cosine"] = "none"  # how the rate goes on from its peak; cosine falls towards 0
+    patience: Times = 0  # epochs without a lower validation loss before the phase ends; 0: never
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class FineTune(Phase):
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class Train:
-    seed: Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
+    seed: Seed
     head: Phase
     fine_tune: FineTune
     class_weights: Literal["none", "balanced"] = "none"
@@ -105,13 +105,13 @@ class Threshold:
 class Evaluate:
     threshold: Threshold | None = None  # by default the more probable class is the prediction
     bootstrap: Count = 1000  # resamples of the test split for the 95% intervals
-    seed: int = 20
+    seed: Seed = 20
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class LabelErrors:
     folds: Annotated[int, Field(ge=2)] = 5  # of the cross-validation
-    seed: int = 20
+    seed: Seed = 20
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)

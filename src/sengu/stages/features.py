@@ -15,9 +15,6 @@ from sengu.errors import run_program
 from sengu.prepared import Prepared
 
 FOLDER = Path(".sengu/features")
-BATCH = 1 << 21  # pixels of one batch: 256 pictures at 64, 41 at 224, 5 at 600, so that EfficientNet-B7 fits into memory too
-MOST = 256  # pictures of one batch
-LIBRARIES = ("tensorflow", "numpy")
 
 logger = logging.getLogger("features")
 
@@ -30,8 +27,7 @@ def features(
     `names` are their digests. `run` makes (n, d) of those that `known` lacks, which are added to it first.
     """
     rows = {name: row for row, name in enumerate(names) if name not in known}  # equal pictures once
-    batch = min(MOST, max(1, BATCH // (pictures.shape[1] * pictures.shape[2])))
-    todo = list(rows.items())
+    batch, todo = pixels.batch(pictures), list(rows.items())
     with tqdm(desc="features", total=len(todo), unit="example", disable=None) as progress:
         for start in range(0, len(todo), batch):
             part = dict(todo[start : start + batch])
@@ -49,10 +45,9 @@ def main(arguments: list[str]) -> None:
     run = backbones.frozen(backbone, examples.arrays.shape[1])
     shape = run(examples.arrays[:1]).shape[1:]
     names = [hashlib.sha256(picture.tobytes()).hexdigest() for picture in examples.arrays]
-    files = [Path(__file__), Path(backbones.__file__), *sorted(path for path in backbone.rglob("*") if path.is_file())]
-    devices = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    key = prepared.key(backbones.processors(), [Path(__file__), Path(backbones.__file__), backbone], backbones.LIBRARIES)
     with (
-        prepared.opened(FOLDER, prepared.key(devices, files, LIBRARIES), names, shape, "<f4") as known,
+        prepared.opened(FOLDER, key, names, shape, "<f4") as known,
         replaced_folder(output) as partial,
     ):
         before = sum(name in known for name in names)

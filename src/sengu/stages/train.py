@@ -1,11 +1,12 @@
 """Train the head on the features, then fine-tune the whole network at a low rate; deterministic when seeded."""
 
+import hashlib
 import logging
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import tensorflow as tf
 import tf_keras as keras
 from dvclive import Live
 
-from sengu import augmentation, backbones, checkpoints, classifier, datasets, fine_tuning, params, training, workers
+from sengu import backbones, checkpoints, classifier, datasets, fine_tuning, params, prepared, training, workers
 from sengu.atomic import replaced_folder
 from sengu.errors import SenguError, run_program
 from sengu.fine_tuning import FineTuning, Head, Network
@@ -31,7 +32,7 @@ NAMES = {
     "validation_loss": "validation/loss",
     "validation_accuracy": "validation/accuracy",
 }
-MODULES = (augmentation, backbones, checkpoints, fine_tuning, training, workers)
+LOST = "Dst tensor is not initialized"  # what TensorFlow says when a copy finds no room on a GPU
 
 
 def train_head(features: Examples, classes: int, settings: params.Train, log: Log) -> Head:
@@ -81,7 +82,7 @@ def fine_tune(
     same = np.array([int(checkpoint.name[:10], 16), len(notes)], np.float64)
     if not np.array_equal(training.total(same), same * place.workers):
         raise SenguError(
-            f"the workers differ in inputs, settings, code or in what {checkpoint} holds: run them on the same files, "
+            f"the workers differ in inputs, settings, precision, code or in what {checkpoint} holds: run them on the same files, "
             f"and remove {checkpoint.parent} on all of them or share it"
         )
 
@@ -130,39 +131,54 @@ def joined(place: workers.Place) -> tf.distribute.Strategy:
     return tf.distribute.MultiWorkerMirroredStrategy() if place.workers > 1 else tf.distribute.get_strategy()
 
 
+def kept_in(inputs: list[Path], settings: params.Train, classes: int, place: workers.Place) -> Path:
+    """The folder of the checkpoint, named by all that decides the training, for each worker alike; needs the strategy's scope."""
+    loaded = (module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "sengu" and module.__file__)
+    sources = sorted({Path(__file__), *map(Path, loaded)})
+    # of the chief, as its weights are kept; 40 bits are exact in the sum
+    processors = int.from_bytes(hashlib.sha256(repr(backbones.processors()).encode()).digest()[:5]) * place.chief
+    decides = settings, classes, fine_tuning.half(settings), float(training.total(np.array(processors, np.float64)))
+    return checkpoints.FOLDER / prepared.key(decides, [*sources, *inputs], backbones.LIBRARIES)
+
+
+def of_chief(head: Head, place: workers.Place) -> Head:
+    """The chief's head, for each worker alike; needs the strategy's scope. Another processor may have rounded otherwise."""
+    kernel, bias = (training.total(array * place.chief) for array in head)
+    return kernel, bias
+
+
 def train(folders: list[Path], settings: params.Train, place: workers.Place) -> None:
     """Both phases, from folders to folders, as main takes them; only the chief writes."""
     dataset, pixels_folder, features_folder, backbone, output, curves_folder = folders
     pixels, features = read_pixels(pixels_folder), read_features(pixels_folder, features_folder)
     check(pixels, settings, pixels_folder)
     size, classes = pixels.arrays.shape[1], len(datasets.read(dataset).classes)
-    keras.utils.set_random_seed(settings.seed)
-    tf.config.experimental.enable_op_determinism()
-    strategy = joined(place)  # TensorFlow wants it before the first operation
-    with ExitStack() as outputs:
-        log: Log = outputs.enter_context(curves(curves_folder)) if place.chief else lambda phase, number, epoch: None
-        head = train_head(features, classes, settings, log)
-        if place.chief:
-            partial = outputs.enter_context(replaced_folder(output))
-            classifier.save_head(partial / classifier.HEAD, *head)
-            network = Network(backbone, head, size)
-            network.save(partial / classifier.NETWORK)
-        if settings.fine_tune.epochs:
-            sources = [Path(__file__), *(Path(str(module.__file__)) for module in MODULES)]
-            inputs = [pixels_folder, features_folder, backbone]
-            checkpoint = checkpoints.FOLDER / checkpoints.key(inputs, repr((settings, classes)), sources)
-            with strategy.scope():
-                # one worker alone cannot save variables that all of them share
-                tuned = network if place.workers == 1 else Network(backbone, head, size)
-                fine_tune(tuned, pixels, settings, log, checkpoint, place)
+    with checkpoints.alone() if place.chief else nullcontext():
+        keras.utils.set_random_seed(settings.seed)
+        tf.config.experimental.enable_op_determinism()
+        strategy = joined(place)  # TensorFlow wants it before the first operation
+        with ExitStack() as outputs:
+            log: Log = outputs.enter_context(curves(curves_folder)) if place.chief else lambda phase, number, epoch: None
+            head = train_head(features, classes, settings, log)
             if place.chief:
-                network.assign(tuned)
-                network.save_weights(partial / classifier.NETWORK)
-    if place.chief and settings.fine_tune.epochs:
-        shutil.rmtree(checkpoint)
-    with strategy.scope():
-        training.total(np.zeros(1))  # nobody leaves before the chief is done
-    logger.info("%d classes, %d training examples", classes, len(pixels.of_type("train").rows))
+                partial = outputs.enter_context(replaced_folder(output))
+                classifier.save_head(partial / classifier.HEAD, *head)
+                network = Network(backbone, head, size)
+                network.save(partial / classifier.NETWORK)
+            if settings.fine_tune.epochs:
+                with strategy.scope():
+                    checkpoint = kept_in([pixels_folder, features_folder, backbone], settings, classes, place)
+                    # one worker alone cannot save variables that all of them share
+                    tuned = network if place.workers == 1 else Network(backbone, of_chief(head, place), size)
+                    fine_tune(tuned, pixels, settings, log, checkpoint, place)
+                if place.chief:
+                    network.assign(tuned)
+                    network.save_weights(partial / classifier.NETWORK)
+        with strategy.scope():
+            training.total(np.zeros(1))  # nobody leaves before the chief is done
+        logger.info("%d classes, %d training examples", classes, int((pixels.rows["type"] == "train").sum()))
+        if place.chief and settings.fine_tune.epochs:
+            shutil.rmtree(checkpoint)
 
 
 def main(arguments: list[str]) -> None:
@@ -176,7 +192,9 @@ def main(arguments: list[str]) -> None:
         logger.setLevel(logging.WARNING)  # one says it for all
     try:
         train([Path(argument) for argument in arguments], settings, place)
-    except tf.errors.OpError as error:
+    except (MemoryError, tf.errors.OpError) as error:
+        if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError) or LOST in str(error):
+            raise SenguError("out of memory: lower train.fine_tune.batch in params.yaml") from error
         if place.workers == 1:
             raise
         reason = str(error.message).splitlines()[0]
