@@ -1,6 +1,7 @@
 """A release written and read back, and everything that may be wrong with one."""
 
 import json
+import time
 import zipfile
 from pathlib import Path
 
@@ -53,6 +54,23 @@ def test_many_pictures_run_in_threads_and_stay_in_order(tmp_path: Path) -> None:
     found = [probabilities[1] for probabilities, _ in release.each(loaded.run, map(grey, levels))]
     assert found == [loaded.run(grey(level))[0][1] for level in levels]
     assert found == sorted(found) and found[0] < found[-1]
+
+
+def test_who_stops_early_leaves_no_thread_at_work() -> None:
+    begun, ended = [], []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        time.sleep(0.05)
+        ended.append(item)
+        return item
+
+    found = release.each(work, range(1000))
+    assert next(found) == 0
+    found.close()
+    assert len(ended) == len(begun) < 1000
+    time.sleep(0.1)
+    assert len(ended) == len(begun)
 
 
 @pytest.mark.parametrize(("threshold", "decision"), [(None, 0), (0.4, 1), (0.3, 1), (0.41, 0)])
@@ -116,6 +134,24 @@ def test_a_damaged_release_is_an_error(tmp_path: Path, name: str, content, messa
     path = tiny_release(tmp_path)
     changed(path, name, content(path))
     with pytest.raises(SenguError, match=message):
+        release.load(path)
+
+
+def test_a_deflated_file_that_is_damaged_and_an_encrypted_one_are_errors(tmp_path: Path) -> None:
+    path = tiny_release(tmp_path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(release.MODEL, bytes(range(256)) * 100)
+        start = archive.infolist()[0].header_offset + 30 + len(release.MODEL)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:start] + b"\xff" * 20 + whole[start + 20 :])
+    with pytest.raises(SenguError, match="is not a whole zip file .*: run `dvc repro export`"):
+        release.load(path)
+    directory = whole.index(b"PK\1\2")
+    flagged = bytearray(whole)
+    flagged[6] |= 1  # in the header of the file, and in the directory
+    flagged[directory + 8] |= 1
+    path.write_bytes(flagged)
+    with pytest.raises(SenguError, match="is not a whole zip file .*encrypted"):
         release.load(path)
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from sengu import tables
+from sengu import csvfile, tables
 from sengu.errors import SenguError
 
 A = "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33.jpg"
@@ -46,6 +46,27 @@ def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
 def test_a_malformed_table_is_named_with_line_and_value(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SenguError, match=message):
         tables.read(write(tmp_path, text), tables.Label)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f'objectId,values,sources\n{A},0|1,"two\nlines"\n{B},0,x\nwrong,0,x\n', r"c.csv:5: objectId is 'wrong'"),
+        (f'objectId,values,sources\n{A},0|1,"two\r\nlines"\r\n{B},0\r\n', r"c.csv:4: 2 fields, expected 3"),
+        (f'objectId,values,sources\n{A},0|1\n{B},0,"two\nlines"\n', r"c.csv:2: 2 fields, expected 3"),
+        ('objectId,values,sources\n"two\nlines",0,x\n', r"c.csv:2: objectId is 'two\\nlines'"),
+    ],
+)
+def test_a_line_is_counted_as_an_editor_counts_where_cells_have_several(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "c.csv").write_bytes(text.encode())
+    with pytest.raises(SenguError, match=message):
+        tables.read(tmp_path / "c.csv", tables.Conflict)
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    for text in ("objectId,value,value\n", f"value,objectId,value\n0,{A},1\n"):
+        with pytest.raises(SenguError, match="label.csv:1: column 'value' stands twice"):
+            csvfile.read(write(tmp_path, text))
 
 
 def test_bytes_that_are_no_text_are_an_error(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ written several times faster without `csv`.
 """
 
 import csv
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,11 @@ ROWS, LETTERS = 1 << 14, 1 << 20
 
 def read(path: Path) -> pd.DataFrame:
     """Reads a CSV file of any columns as text, empty cells as empty text; ragged lines are errors."""
+    return numbered(path)[0]
+
+
+def numbered(path: Path) -> tuple[pd.DataFrame, Sequence[int]]:
+    """What `read` gives, and the line on which each row begins: a quoted cell may hold line breaks."""
     if not path.is_file():
         raise SenguError(f"{path} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")
     data = path.read_bytes()
@@ -29,20 +35,26 @@ def read(path: Path) -> pd.DataFrame:
         raise SenguError(f"{path}:{line}: not a CSV file in UTF-8: {error}") from error
     plain = _plain(text)
     if plain is not None:
-        return plain
+        return plain, range(2, len(plain) + 2)
     reader = csv.reader(StringIO(text, newline=""), strict=True)
-    rows = []
+    rows: list[list[str]] = []
+    lines = []
     try:
         header = next(reader, None)
         if header is None:
             raise SenguError(f"{path}:1: the file is empty, expected a line of column names")
+        if twice := [name for name in header if header.count(name) > 1]:
+            raise SenguError(f"{path}:1: column {twice[0]!r} stands twice: rename one of them, or take it out")
+        last = reader.line_num
         for row in reader:
             if len(row) != len(header):
-                raise SenguError(f"{path}:{reader.line_num}: {len(row)} fields, expected {len(header)}: {','.join(row)!r}")
+                raise SenguError(f"{path}:{last + 1}: {len(row)} fields, expected {len(header)}: {','.join(row)!r}")
             rows.append(row)
+            lines.append(last + 1)
+            last = reader.line_num
     except csv.Error as error:
         raise SenguError(f"{path}:{reader.line_num}: not a CSV file in UTF-8: {error}") from error
-    return pd.DataFrame(rows, columns=header, dtype="str")
+    return pd.DataFrame(rows, columns=header, dtype="str"), lines
 
 
 def _plain(text: str) -> pd.DataFrame | None:

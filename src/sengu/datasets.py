@@ -26,14 +26,20 @@ class Version:
 
 def describe(version: str, classes: list[str], labels: pd.DataFrame) -> Version:
     """What is known of a version. Raises SenguError for a value that has no class."""
+    check(labels, classes, "label.classes in params.yaml")
     counts = {str(value): int((labels["value"] == value).sum()) for value in range(len(classes))}
+    return Version(version, [], classes, len(labels), counts)
+
+
+def check(labels: pd.DataFrame, classes: list[str], source: str) -> None:
+    """Raises SenguError for a value that has no class among those of the `source`."""
     beyond = labels[labels["value"] >= len(classes)]
     if len(beyond):
         row = beyond.iloc[0]
         raise SenguError(
-            f"{row['objectId']} has value {row['value']}, but label.classes in params.yaml names {len(classes)} classes"
+            f"{row['objectId']} has value {row['value']}, but {source} names {len(classes)} classes: "
+            "add the class, or correct the label, and run `dvc repro`"
         )
-    return Version(version, [], classes, len(labels), counts)
 
 
 def write(folder: Path, version: Version, labels: pd.DataFrame) -> None:

@@ -1,22 +1,58 @@
 """What went wrong -> one line on stderr and exit code 1: the error type of the project and the wrapper of its programs."""
 
 import logging
+import os
+import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class SenguError(Exception):
     """An error that the user can mend: says what, which value, which file and line, and what to do next."""
 
 
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Around a program: a SenguError or an OSError becomes one line and exit code 1; other errors are bugs, with a traceback.
+
+    Nothing is said where whoever read the output has enough, as `head` does.
+    """
+    try:
+        try:
+            yield
+        except SenguError as error:
+            sys.exit(f"error: {error}")
+        finally:
+            _flush()  # or the interpreter would do it at its end, and complain
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) and _is_cut_off():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        names = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+        sys.exit(f"error: {names}: {error.strerror}" if names else f"error: {error.strerror or error}")
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _is_cut_off() -> bool:
+    """Is it stdout that was closed at its other end? Sockets break too."""
+    if sys.stdout is None:
+        return False
+    events = select.poll()
+    events.register(sys.stdout, 0)  # errors only
+    return bool(events.poll(0))
+
+
 def run_program(main: Callable[[list[str]], None], usage: str) -> None:
-    """Runs `main` on as many arguments as `usage` names; a SenguError becomes one line and exit code 1."""
+    """Runs `main` on as many arguments as `usage` names; what goes wrong becomes one line, see `one_line`."""
     if len(sys.argv) - 1 != len(usage.split()):
         sys.exit(f"error: {len(sys.argv) - 1} arguments, expected {usage}")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     for library in ("scrapy", "twisted", "absl", "tensorflow"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    try:
+    with one_line():
         main(sys.argv[1:])
-    except SenguError as error:
-        sys.exit(f"error: {error}")

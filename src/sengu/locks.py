@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,11 @@ def md5(path: Path) -> str:
 
 
 def dvc_hash(folder: Path) -> str:
-    """The hash that DVC gives to a folder: the MD5 of its sorted JSON list of files and their MD5s, with `.dir` added."""
-    listing = [
-        {"md5": md5(path), "relpath": path.relative_to(folder).as_posix()} for path in sorted(folder.rglob("*")) if path.is_file()
-    ]
-    listing.sort(key=lambda file: file["relpath"])
+    """The hash that DVC gives to a folder."""
+    return hash_of({path.relative_to(folder).as_posix(): md5(path) for path in folder.rglob("*") if path.is_file()})
+
+
+def hash_of(files: Mapping[str, str]) -> str:
+    """The hash that DVC gives to a folder of files with such MD5s: the MD5 of its sorted JSON list of them, with `.dir` added."""
+    listing = [{"md5": digest, "relpath": name} for name, digest in sorted(files.items())]
     return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"

@@ -3,7 +3,10 @@
 import hashlib
 import json
 import zipfile
+import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +24,7 @@ MANIFEST = "manifest.json"
 INPUT = "picture"
 OUTPUTS = ("probabilities", "embedding")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can say
+AHEAD = 32  # items for each core, so that the others go on while one is large
 CURE = "run `dvc repro export`, or `dvc pull` if someone else produced it"
 
 Item = TypeVar("Item")
@@ -81,13 +85,24 @@ class Release:
 
 
 def each(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """`work` of every item, in order, in as many threads as there are cores; only a few items are taken ahead.
+    """`work` of every item, in order, in as many threads as there are cores; only some items are taken ahead.
 
-    Threads, since Pillow and ONNX Runtime work without Python's lock, and all can use one session.
+    Threads, since Pillow and ONNX Runtime work without Python's lock, and all can use one session. Whoever stops early waits
+    until none of them works: a process that ended meanwhile would be aborted by ONNX Runtime.
     """
-    from joblib import Parallel, delayed  # a start that one picture can do without
+    from joblib import cpu_count  # a start that one picture can do without
 
-    yield from Parallel(n_jobs=-1, backend="threading", return_as="generator")(delayed(work)(item) for item in items)
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(cores := cpu_count()) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > AHEAD * cores:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def load(path: Path) -> Release:
@@ -135,7 +150,7 @@ def _files(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:  # the last of what is encrypted
         raise SenguError(f"{path} is not a whole zip file ({error}): {CURE}") from error
 
 

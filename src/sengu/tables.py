@@ -3,7 +3,7 @@
 A row type is a frozen dataclass whose fields are the columns, in order. Errors name the file, the line and the value.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from operator import lt
@@ -162,11 +162,11 @@ def rows(table: pd.DataFrame, row_type: type[Row]) -> list[Row]:
 def read(path: Path, row_type: type) -> pd.DataFrame:
     """Reads a table of `row_type`. Raises SenguError naming file, line and value for anything malformed."""
     names = columns(row_type)
-    table = csvfile.read(path)
+    table, lines = csvfile.numbered(path)
     if list(table.columns) != names:
         raise SenguError(f"{path}:1: columns are {','.join(table.columns)}, expected {','.join(names)}")
     for field in fields(row_type):
-        table[field.name] = _checked(table[field.name], field.type is int, path)
+        table[field.name] = _checked(table[field.name], field.type is int, path, lines)
     return table
 
 
@@ -193,7 +193,7 @@ def read_sites(folder: Path, sites: Iterable[str], row_type: type) -> pd.DataFra
     return pd.concat(tables, ignore_index=True)[["site", *columns(row_type)]]
 
 
-def _checked(cells: pd.Series, is_number: bool, path: Path) -> pd.Series:
+def _checked(cells: pd.Series, is_number: bool, path: Path, lines: Sequence[int]) -> pd.Series:
     pattern, expected = SPELLINGS.get(str(cells.name), (r"-?[0-9]{1,18}", "a whole number") if is_number else (None, ""))
     if pattern is None:
         return cells
@@ -202,8 +202,7 @@ def _checked(cells: pd.Series, is_number: bool, path: Path) -> pd.Series:
         wrong = ~pd.Series(different, dtype="str").str.fullmatch(pattern).to_numpy()[codes]
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
-            # exact unless an earlier cell holds a line break, which none of the project's own tables does
-            raise SenguError(f"{path}:{row + 2}: {cells.name} is {cells.iloc[row]!r}, expected {expected}")
+            raise SenguError(f"{path}:{lines[row]}: {cells.name} is {cells.iloc[row]!r}, expected {expected}")
     return pd.Series(different.astype(np.int64)[codes], cells.index, name=cells.name) if is_number else cells
 
 

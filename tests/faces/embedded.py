@@ -1,5 +1,6 @@
 """A small store of one-coloured pictures with labels and embeddings, made by the stage `embed` and a tiny model."""
 
+import sys
 from contextlib import chdir
 from pathlib import Path
 
@@ -52,8 +53,13 @@ def make(folder: Path) -> Path:
 
 
 def sengu_in(folder: Path, *arguments: str) -> str:
-    """What the command `sengu` prints to stdout, run in a folder but in this process; raises the SenguError that it ends with."""
+    """What the command `sengu` prints to stdout, run in a folder but in this process; raises the SenguError that it ends with.
+
+    Not for what imports gto: that closes every log handler there is, and absl's, if a test has imported TensorFlow, closes with
+    it the stderr of pytest, which cannot even say so.
+    """
     with chdir(folder):
         done = CliRunner().invoke(sengu, arguments, catch_exceptions=False)
+    assert "gto" not in sys.modules, "run this command as a program (project.run)"
     assert done.exit_code == 0, done.output
     return done.stdout

@@ -1,6 +1,9 @@
 """The command `sengu`: every command of the table can be called."""
 
+from pathlib import Path
+
 from click.testing import CliRunner
+from project import attempt
 
 from sengu.faces.cli import COMMANDS, sengu
 
@@ -17,3 +20,8 @@ def test_an_unknown_command_is_an_error_of_usage() -> None:
     said = CliRunner().invoke(sengu, ["predikt"])
     assert said.exit_code == 2
     assert "No such command 'predikt'" in said.stderr
+
+
+def test_an_error_of_the_system_is_one_line(tmp_path: Path) -> None:
+    done = attempt(tmp_path, "sengu", "predict", "a.png", "--model", name := "n" * 300)
+    assert (done.returncode, done.stdout) == (1, f"error: {name}: File name too long\n")

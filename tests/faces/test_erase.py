@@ -1,12 +1,15 @@
 """`sengu objects erase`, through to the cache and the remote of a real DVC repository."""
 
 import json
+import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+import zc.lockfile
 from project import ROOT, attempt, copy_of_the_project, run
 from released import tiny_release
 
@@ -94,7 +97,9 @@ def test_nothing_brings_it_back_and_the_printed_commands_clean_cache_and_remote(
     commands[:1] = STAGES
     (repository / "commands.sh").unlink()
     (repository / "said.txt").unlink()
+    assert (repository / erasing.COMMANDS).is_file()
     run(repository, "bash", "-e", "-c", "\n".join(commands))
+    assert not (repository / erasing.COMMANDS).exists()
     assert holders(repository.parent) == {"camera"}
     assert describers(repository.parent) == set()
     assert embeddings.read(repository / "data/embeddings").objects == [str(ObjectId.of(KEPT, "jpg"))]
@@ -112,12 +117,46 @@ def test_nothing_brings_it_back_and_the_printed_commands_clean_cache_and_remote(
     assert not any(DOOMED[100:400] in path.read_bytes() for path in (repository.parent / "clone").rglob("*") if path.is_file())
 
 
+def test_an_erasure_that_stops_half_way_is_finished_by_the_next_and_loses_no_command(repository: Path) -> None:
+    folder = shutil.copytree(repository, repository.parent / "stopped", symlinks=True)
+    archive = folder / "data/raw/camera"
+    (path,) = warc.files(archive, "camera")
+    digest = locks.md5(path)
+    name = str(ObjectId.of(KEPT, "jpg"))
+    command = ("sengu", "objects", "erase", name, "--yes", "--reason", "asked to")
+    lock = zc.lockfile.LockFile(str(folder / ".dvc/tmp/lock"))  # as another `dvc` that is at work
+    try:
+        stopped = attempt(folder, *command)
+    finally:
+        lock.close()
+    assert stopped.returncode == 1
+    assert f"again; the commands that are to follow are kept in {erasing.COMMANDS}" in stopped.stdout
+    assert locks.md5(path) != digest
+
+    said = run(folder, *command).splitlines()
+    copies = [line for line in said if line.startswith("rm --force /") and line.endswith(f"/files/md5/{digest[:2]}/{digest[2:]}")]
+    assert len(copies) == 2  # in the cache and in the remote
+    pinned = locks.pinned_output("crawl@camera", Path("data/raw/camera"), folder / "dvc.lock")
+    assert pinned["md5"] == locks.dvc_hash(archive)
+    assert not (folder / "data/object/camera" / ObjectId.parse(name).path).exists()
+
+
+def test_lines_of_sheets_are_those_of_an_editor(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("params.yaml", "data/index", "data/captures", "labels"):
+        copy = shutil.copytree if (repository / name).is_dir() else shutil.copy
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        copy(repository / name, tmp_path / name)
+    (tmp_path / "labels/files.csv").write_text('note,filename,value\n"two\nlines",other.jpg,cat\n,kept.jpg,dog\n')
+    monkeypatch.chdir(tmp_path)
+    assert erasing.sheet_lines([ObjectId.of(KEPT, "jpg")]) == ["labels/files.csv:4"]
+
+
 def test_commands_for_a_bucket_name_its_keys(repository: Path) -> None:
     text = (repository / ".dvc/config").read_text()
     try:
         run(repository, "dvc", "remote", "add", "--default", "--force", "store", "s3://bucket/sengu")
         run(repository, "dvc", "remote", "modify", "store", "endpointurl", "http://127.0.0.1:9")
-        script = "import json; from sengu.faces import erasing; print(json.dumps(erasing._commands(['a' * 32])))"
+        script = "import json; from sengu.faces import erasing; print(json.dumps(erasing._removals(['a' * 32])))"
         commands = json.loads(run(repository, "python", "-c", script).splitlines()[-1])
     finally:
         (repository / ".dvc/config").write_text(text)
@@ -151,6 +190,7 @@ def test_the_archive_of_a_reproducible_site_is_made_anew_and_any_clone_makes_the
     before = payloads(folder)
     doomed = ObjectId.of(min(before), "jpg")
     (folder / "data/object/demo_a").mkdir(parents=True)
+    monkeypatch.setenv("PATH", os.defpath)  # the environment need not be activated
     erasing.erase([doomed], "asked to", ObjectStore.below(folder / "data/object"))
 
     assert payloads(folder) == before - {min(before)}

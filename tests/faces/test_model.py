@@ -16,24 +16,35 @@ from sengu import release
 from sengu.errors import SenguError
 
 ARTIFACT = yaml.safe_load((ROOT / "dvc.yaml").read_text())["artifacts"]["classifier"]
+EXPORT = "export: { name: tiny, version: 0.1.0 }\n"
 ZIP = "models/release/tiny-0.1.0.zip"
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository whose stage `export` copies a release; committed, and pushed to the folder `remote` beside it."""
+    """A repository whose stage `export` copies a release, with a stage before it; committed. Its remote is a folder beside it."""
     folder = tmp_path_factory.mktemp("model") / "project"
     folder.mkdir()
     tiny_release(folder / "made")
-    (folder / "params.yaml").write_text("export: { name: tiny, version: 0.1.0 }\n")
-    stage = {
-        "cmd": "mkdir -p models/release && cp made/*.zip models/release/",
-        "params": ["export"],
-        "deps": ["made"],
-        "outs": ["models/release"],
+    (folder / "params.yaml").write_text("prepare: { size: 64 }\n" + EXPORT)
+    (folder / "code.py").write_text("# nothing\n")
+    (folder / "source.csv").write_text("1\n")
+    stages = {
+        "prepare": {
+            "cmd": "mkdir -p data && cp source.csv data/table.csv",
+            "params": ["prepare"],
+            "deps": ["source.csv", "code.py"],
+            "outs": ["data/table.csv"],
+        },
+        "export": {
+            "cmd": "mkdir -p models/release && cp made/*.zip models/release/",
+            "params": ["export"],
+            "deps": ["made", "data"],
+            "outs": ["models/release"],
+        },
     }
-    (folder / "dvc.yaml").write_text(yaml.safe_dump({"artifacts": {"classifier": ARTIFACT}, "stages": {"export": stage}}))
-    (folder / ".gitignore").write_text("/models/\n")
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"artifacts": {"classifier": ARTIFACT}, "stages": stages}))
+    (folder / ".gitignore").write_text("/models/\n/data/\n")
     run(folder, "git", "init", "--quiet", "--initial-branch", "main")
     run(folder, "dvc", "init", "--quiet")
     run(folder, "dvc", "remote", "add", "--default", "--quiet", "beside", "../../remote")
@@ -68,12 +79,13 @@ def test_a_registered_version_is_fetched_by_its_name(folder: Path, tmp_path: Pat
 
 def test_the_commands_name_the_origin_where_there_is_one(folder: Path) -> None:
     run(folder, "git", "remote", "add", "origin", "https://git.example.org/sengu.git")
-    said = sengu_in(folder, "model", "register", "0.1.0")
+    said = run(folder, "sengu", "model", "register", "0.1.0")
     assert "dvc artifacts get https://git.example.org/sengu.git classifier --rev v0.1.0" in said
 
 
 def other_version(folder: Path) -> None:
-    (folder / "params.yaml").write_text("export: { name: tiny, version: 0.2.0 }\n")
+    text = (folder / "params.yaml").read_text()
+    (folder / "params.yaml").write_text(text.replace("0.1.0", "0.2.0"))
     run(folder, "git", "commit", "--quiet", "--all", "--message", "not rebuilt")
 
 
@@ -88,10 +100,6 @@ def no_lock(folder: Path) -> None:
     run(folder, "git", "commit", "--quiet", "--message", "no lock")
 
 
-def other_version_tagged(folder: Path) -> None:
-    run(folder, "git", "tag", "--annotate", "--message", "old", "classifier@v0.0.9")
-
-
 @pytest.mark.parametrize(
     ("version", "change", "message"),
     [
@@ -101,9 +109,8 @@ def other_version_tagged(folder: Path) -> None:
         ("0.2.0", other_version, "dvc.lock pins the release of version 0.1.0, not 0.2.0: run `dvc repro` and commit"),
         ("0.1.0", changed_release, "models/release is not what dvc.lock pins"),
         ("0.1.0", no_lock, "dvc.lock pins no models/release: run `dvc repro` and commit"),
-        ("0.1.0", other_version_tagged, "classifier@v0.1.0: "),
     ],
-    ids=["params", "untracked", "uncommitted", "stale", "changed", "no lock", "other version"],
+    ids=["params", "untracked", "uncommitted", "stale", "changed", "no lock"],
 )
 def test_what_others_would_not_get_is_not_registered(folder: Path, version: str, change, message: str) -> None:
     change(folder)
@@ -113,10 +120,67 @@ def test_what_others_would_not_get_is_not_registered(folder: Path, version: str,
     assert run(folder, "git", "tag") == before
 
 
-def test_a_release_that_was_not_pulled_can_be_registered(folder: Path) -> None:
-    shutil.rmtree(folder / "models")
-    sengu_in(folder, "model", "register", "0.1.0")
+def edited(name: str, old: str, new: str):
+    """Changes a file, and commits that without `dvc repro`."""
+
+    def change(folder: Path) -> None:
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+        run(folder, "git", "commit", "--quiet", "--all", "--message", "not rebuilt")
+
+    return change
+
+
+def code_gone(folder: Path) -> None:
+    run(folder, "git", "rm", "--quiet", "code.py")
+    run(folder, "git", "commit", "--quiet", "--message", "not rebuilt")
+
+
+def half_rebuilt(folder: Path) -> None:
+    edited("source.csv", "1", "2")(folder)
+    run(folder, "dvc", "repro", "--quiet", "prepare")
+    run(folder, "git", "commit", "--quiet", "--all", "--message", "half rebuilt")
+
+
+def not_pulled(folder: Path) -> None:
+    for name in ("models", "data", ".dvc/cache"):
+        shutil.rmtree(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("change", "stage"),
+    [
+        (edited("code.py", "nothing", "something"), "prepare"),
+        (edited("source.csv", "1", "2"), "prepare"),
+        (edited("params.yaml", "64", "96"), "prepare"),
+        (edited("params.yaml", "tiny", "small"), "export"),
+        (edited("dvc.yaml", "mkdir -p data &&", "mkdir -p data;"), "prepare"),
+        (code_gone, "prepare"),
+        (half_rebuilt, "export"),
+    ],
+    ids=["code", "input", "params", "params of export", "command", "code gone", "half rebuilt"],
+)
+def test_a_release_of_other_code_params_or_inputs_is_not_of_this_commit(folder: Path, change, stage: str, tmp_path: Path) -> None:
+    change(folder)
+    not_pulled(folder)
+    message = rf"^dvc.lock is not of this commit: {stage} would run again, see `dvc status --with-deps export`: run `dvc repro`"
+    with pytest.raises(SenguError, match=message):
+        sengu_in(folder, "model", "register", "0.1.0")
+    with pytest.raises(SenguError, match=message):
+        sengu_in(folder, "model", "bundle", str(tmp_path / "bundle"))
+    assert run(folder, "git", "tag") == ""
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_release_that_was_not_pulled_can_be_registered_once(folder: Path) -> None:
+    not_pulled(folder)
+    run(folder, "sengu", "model", "register", "0.1.0")
     assert run(folder, "git", "tag", "--points-at", "HEAD").split() == ["classifier@v0.1.0"]
+    run(folder, "git", "tag", "--annotate", "--message", "old", "classifier@v0.0.9", "HEAD")
+    run(folder, "git", "tag", "--delete", "classifier@v0.1.0")
+    done = attempt(folder, "sengu", "model", "register", "0.1.0")
+    assert (done.returncode, done.stdout.startswith("error: classifier@v0.1.0: ")) == (1, True)
 
 
 def test_a_bundle_says_of_which_commit_and_lock_it_is(folder: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from released import CLASSES, odd_pictures, tiny_release
 
 from crawlers.demo import pictures
 from sengu import images, release
-from sengu.faces.predict import command
+from sengu.faces.predict import command, files
 
 DARK, BRIGHT = (pictures.png(np.full((40, 60, 3), level, np.uint8)) for level in (20, 230))
 # what only other commands need; importing it would take longer than the prediction
@@ -68,7 +68,7 @@ def test_a_folder_is_searched_at_any_depth(folder: Path) -> None:
         ("bright", "in/b.png"),
         ("bright", "in/deep/er/c.png"),
     ]
-    assert said.stderr.splitlines()[-1] == "3 files, 0 unreadable"
+    assert said.stderr.splitlines()[-1] == "3 read, 0 unreadable"
 
 
 def test_every_kind_of_picture_is_seen_as_by_the_pipeline(folder: Path) -> None:
@@ -122,9 +122,69 @@ def test_unreadable_files_are_named_and_counted_and_do_no_harm_to_the_others(fol
         "in/cut.png: truncated",
         "in/notes.txt: unknown format",
         "nowhere.png: No such file or directory",
-        "7 files, 4 unreadable",
+        "3 read, 4 unreadable",
     ]
     assert [line.split()[-1] for line in said.stdout.splitlines()[1:]] == ["in/a.png", "in/b.png", "in/deep/er/c.png"]
+
+
+def test_what_is_no_regular_file_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "in" / "pipe.png")
+    said = predict("in", "/dev/zero")
+    assert said.exit_code == 2
+    assert said.stderr.splitlines() == [
+        "in/pipe.png: not a regular file",
+        "/dev/zero: not a regular file",
+        "3 read, 2 unreadable",
+    ]
+
+
+def test_a_closed_stdin_is_said_so(folder: Path) -> None:
+    done = attempt(folder, "bash", "-c", "sengu predict --json - <&-")
+    assert (done.returncode, done.stdout) == (2, "-: stdin is closed\n")
+
+
+def test_links_to_folders_are_followed_and_each_folder_is_looked_into_once(folder: Path) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere" / "e.png").write_bytes(DARK)
+    (folder / "in" / "link").symlink_to(folder / "elsewhere")
+    (folder / "in" / "deep" / "up").symlink_to(folder / "in")  # a loop
+    (folder / "in" / "z_again").symlink_to(folder / "elsewhere")
+    (folder / "in" / "f.png").symlink_to(folder / "elsewhere" / "e.png")
+    assert list(files("in")) == ["in/a.png", "in/b.png", "in/f.png", "in/deep/er/c.png", "in/link/e.png"]
+
+
+def test_a_folder_that_cannot_be_looked_into_and_one_without_files_are_unreadable(folder: Path) -> None:
+    (folder / "empty" / "deep").mkdir(parents=True)
+    (folder / "empty" / ".hidden").touch()
+    (folder / "in" / "closed").mkdir(mode=0)
+    predict("in/a.png", "in/b.png")  # imports what another user may not be allowed to
+    folder.chmod(0o755)
+    as_another_user = os.geteuid() == 0
+    if as_another_user:  # root may look into everything
+        os.seteuid(65534)
+    try:
+        said = predict("in", "empty")
+    finally:
+        if as_another_user:
+            os.seteuid(0)
+    assert said.exit_code == 2
+    assert said.stderr.splitlines() == [
+        "in/closed: Permission denied",
+        "empty: no file in it",
+        "3 read, 2 unreadable",
+    ]
+    assert predict("empty").exit_code == 2
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(folder: Path) -> None:
+    for number in range(500):
+        (folder / "in" / f"{number}.png").hardlink_to(folder / "in" / "a.png")
+    command = [BIN / "sengu", "predict", "in"]
+    with subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline().split()[0] == b"class"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 def test_no_release_is_an_error_of_one_line(folder: Path) -> None:

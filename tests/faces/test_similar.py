@@ -94,6 +94,14 @@ def test_what_is_no_picture_is_said_so(made: Path, query: str, message: str) -> 
         found(made, query)
 
 
+def test_a_label_beyond_the_classes_is_named(made: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(made, tmp_path / "copy")
+    labels = tables.frame([tables.Label(IDS["orange"], 2)], tables.Label)
+    tables.write(folder / "data/label.csv", labels, tables.Label)
+    with pytest.raises(SenguError, match=f"{IDS['orange']} has value 2, but label.classes in params.yaml names 2 classes"):
+        found(folder, IDS["red"])
+
+
 def test_a_missing_object_stops_the_page_only(made: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(made, tmp_path / "copy")
     shutil.rmtree(folder / "data/object")

@@ -14,8 +14,9 @@ import yaml
 from project import ROOT, attempt, run
 
 from crawlers.demo import pictures
-from sengu import tables
+from sengu import datasets, tables
 from sengu.errors import SenguError
+from sengu.faces import exporting
 from sengu.faces.objects import named
 from sengu.ids import ObjectId
 from sengu.store import ObjectStore
@@ -53,8 +54,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "labels").mkdir()
     (folder / "labels/mine.csv").write_text("filename,value\ncat/a.jpg,cat\ndog/b.jpg,dog\ny/p.png,dog\n")
     run(folder, "bash", "-c", STAGES)
-    (folder / "data/dataset/v1").mkdir(parents=True)
-    shutil.copy(folder / "data/label.csv", folder / "data/dataset/v1/label.csv")
+    labels = tables.read(folder / "data/label.csv", tables.Label)
+    datasets.write(folder / "data/dataset/v1", datasets.describe("v1", ["cat", "dog"], labels), labels)
     return folder
 
 
@@ -242,6 +243,20 @@ def test_a_dataset_is_exported_as_folders_that_others_read(folder: Path) -> None
         IDS.values()
     )
     assert (folder / "table" / IDS["b"]).stat().st_nlink == 1
+
+
+def test_an_export_names_the_classes_as_its_version_does(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("- cat\n  - dog", "- bird\n  - cat\n  - dog"))
+    store = ObjectStore.below(Path("data/object"))
+    assert exporting.export("v1", "imagefolder", False, Path("out"), store) == 3
+    assert (folder / "out/train/cat" / IDS["a"]).is_file()
+    path = Path("data/dataset/v1/dataset.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "classes": ["cat"]}))
+    with pytest.raises(SenguError, match="has value 1, but data/dataset/v1/dataset.json names 1 classes"):
+        exporting.export("v1", "imagefolder", False, Path("o2"), store)
+    assert not (folder / "o2").exists()
 
 
 def test_an_export_of_a_missing_object_leaves_nothing(folder: Path) -> None:

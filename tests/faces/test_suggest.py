@@ -11,6 +11,7 @@ from project import run
 
 from sengu import csvfile, embeddings, tables
 from sengu.errors import SenguError
+from sengu.faces.suggest import suggest
 from sengu.ids import ObjectId
 from sengu.store import ObjectTree
 
@@ -77,6 +78,20 @@ def test_of_near_duplicates_one_is_enough_whether_labelled_or_suggested(folder: 
     names = suggested(folder)
     assert len(set(names) & {"red", "violet"}) == 1
     assert set(names) | {"red", "violet"} == FREE - {"white"}
+
+
+def test_what_is_done_is_put_together_once_and_not_for_every_picture(made: Path) -> None:
+    class Counted(set[str]):
+        unions = 0
+
+        def __or__(self, other):
+            Counted.unions += 1
+            return super().__or__(other)
+
+    found = embeddings.read(made / "data/embeddings")
+    lines = suggest(found, Counted(IDS[name] for name in LABELLED), Counted({IDS["red"]}), {}, 200)
+    assert {NAMES[line[0]] for line in lines} == FREE - {"red"}
+    assert Counted.unions <= 1
 
 
 def test_a_sheet_is_never_overwritten(folder: Path) -> None:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -5,7 +6,7 @@ import pytest
 
 from sengu import params, tables
 from sengu.errors import SenguError
-from sengu.stages.label import check, from_devices, from_sheet, from_tags, label
+from sengu.stages.label import check, from_devices, from_sheet, from_tags, label, sheets
 
 A, B, C = (f"{digit * 40}.jpg" for digit in "abc")
 CLASSES = ["dots", "stripes"]
@@ -106,6 +107,29 @@ def test_a_half_filled_sheet_gives_what_is_filled_in(tmp_path: Path, caplog: pyt
     rows = from_sheet(sheet(tmp_path, f"objectId,value,distance\n{A},,0.1\n{B},dots,0.2\n{C},,0.3\n"), KNOWN, CLASSES)
     assert rows.to_numpy().tolist() == [[B, 0, "mine.csv:3"]]
     assert "mine.csv: 2 lines without a value" in caplog.text
+
+
+def test_a_line_is_counted_as_an_editor_counts_where_a_note_has_several(tmp_path: Path) -> None:
+    text = f'note,objectId,value\n"two\nlines",{A},1\n,{B},0\n'
+    assert from_sheet(sheet(tmp_path, text), KNOWN, CLASSES)["source"].tolist() == ["mine.csv:2", "mine.csv:4"]
+    with pytest.raises(SenguError, match="mine.csv:5: value 'no' is no class"):
+        from_sheet(sheet(tmp_path, text + f",{C},no\n"), KNOWN, CLASSES)
+
+
+@pytest.mark.parametrize("name", ["mine.CSV", "more/mine.csv", "mine.xlsx", "mine.csv~", "more"])
+def test_a_file_that_would_not_be_read_is_refused(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "labels"
+    for kept in ("a.csv", "b.csv", "RULES.md", "more/notes.md", ".gitkeep", ".trash/old.csv", "._a.csv"):
+        (folder / kept).parent.mkdir(parents=True, exist_ok=True)
+        (folder / kept).touch()
+    assert sheets(folder) == [folder / "a.csv", folder / "b.csv"]
+    if name == "more":  # a folder of sheets that is elsewhere
+        shutil.rmtree(folder / "more")
+        (folder / "more").symlink_to(tmp_path)
+    else:
+        (folder / name).touch()
+    with pytest.raises(SenguError, match=rf"labels/{name} would not be read: annotation sheets are named \*.csv and lie in "):
+        sheets(folder)
 
 
 def test_tables_of_labels_have_their_columns() -> None:

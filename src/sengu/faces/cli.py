@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-from sengu.errors import SenguError
+from sengu.errors import one_line
 
 # name -> module of sengu.faces that has it, and its name there; a command imports its own module only, so that it starts at once
 COMMANDS = {
@@ -40,10 +40,8 @@ def sengu() -> None:
 
 
 def main() -> None:
-    try:
+    with one_line():
         sengu()
-    except SenguError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

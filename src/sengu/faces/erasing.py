@@ -1,11 +1,12 @@
 """Objects -> erased for good: from the trees, from the archives, and listed so that nothing brings them back."""
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dvc.repo import Repo
 from tqdm import tqdm
 
 from sengu import csvfile, embeddings, locks, params, tables, tombstones, warc
+from sengu.atomic import replaced_file
 from sengu.errors import SenguError
 from sengu.ids import ObjectId
 from sengu.store import ObjectStore
@@ -28,28 +30,33 @@ DERIVED = {
     "embed": (EMBEDDINGS, EMBEDDINGS / embeddings.OBJECTS),
 }
 
+# what is left to do, beside what stages keep: a file that DVC, Git and every command leave alone
+COMMANDS = Path(".sengu/erase-commands.sh")
+FIRST = ("dvc repro", "git add --all", "git commit --message 'Erased objects'", "dvc push")
+LAST = (f"rm --force {COMMANDS}",)
+
 # what stages keep of pictures from run to run
 WORKING = [Path(".sengu") / name for name in ("prepared", "features", "embeddings", "duplicates", "training")]
 
 
-def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> tuple[list[str], list[str]]:
-    """Erases objects, and the frames of videos among them, from trees and archives.
+def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> list[str]:
+    """Erases objects, and the frames of videos among them, from trees and archives; returns what was done.
 
-    Returns what was done, and the shell commands that remove the old copies from DVC's cache and remote. The table comes
-    first: whatever happens next, the objects do not come back. Raises SenguError if dvc.lock cannot be brought up to date.
+    What is then left to do is in COMMANDS before anything is touched: of old archive files nothing else knows the MD5s. The
+    table comes next: whatever happens, the objects do not come back. Raises SenguError if dvc.lock cannot be brought up to
+    date; the same call again then does what is missing.
     """
     doomed = sorted({*objects, *_frames(objects)})
+    sha1s = {object_id.sha1 for object_id in doomed}
+    holders = {site: _holders(site, sha1s) for site in params.site_names()}
+    interrupted = COMMANDS.is_file()
+    _keep(_removals([*_derived(doomed), *(locks.md5(path) for paths in holders.values() for path in paths)]))
     tombstones.add(doomed, reason, datetime.now(UTC).strftime("%Y-%m-%d"))
     done = [f"{tombstones.TOMBSTONES}: {len(doomed)} objects listed"]
-    old: list[str] = list(_derived(doomed))
-    sha1s = {object_id.sha1 for object_id in doomed}
-    for site in params.site_names():
-        paths = tqdm(warc.files(DATA / "raw" / site, site), desc=f"erase {site}", unit="file", disable=None)
-        holders = {path: unwanted for path in paths if (unwanted := warc.holding(path, sha1s))}
-        if holders:
-            old += [locks.md5(path) for path in holders]
-            done += [f"{path}: {entry.url}" for path, unwanted in holders.items() for entry in unwanted]
-            _without(site, holders)
+    for site, found in holders.items():
+        if found or (interrupted and not _is_pinned(site)):
+            _without(site, found)
+            done += [f"{path}: {entry.url}" for path, unwanted in found.items() for entry in unwanted]
     for object_id in doomed:
         for path in store.paths(object_id):
             path.unlink()
@@ -57,7 +64,20 @@ def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> tuple
     for folder in filter(Path.is_dir, WORKING):  # no stage need run to clean it: DVC may have kept a run without the object
         shutil.rmtree(folder)
         done.append(f"{folder}: deleted, the next run fills it again")
-    return done, _commands(old)
+    return done
+
+
+def _holders(site: str, sha1s: Collection[str]) -> dict[Path, list[warc.Entry]]:
+    """The archive files of a site that hold such payloads, with their records."""
+    paths = tqdm(warc.files(DATA / "raw" / site, site), desc=f"look through {site}", unit="file", disable=None)
+    return {path: unwanted for path in paths if (unwanted := warc.holding(path, sha1s))}
+
+
+def _is_pinned(site: str) -> bool:
+    """Is the archive of a site what dvc.lock says? Not if an earlier erasure was stopped between the two."""
+    folder = DATA / "raw" / site
+    pinned = locks.pinned_output(f"crawl@{site}", folder)
+    return pinned is not None and pinned["md5"] == locks.dvc_hash(folder)
 
 
 def _without(site: str, holders: Mapping[Path, Sequence[warc.Entry]]) -> None:
@@ -74,9 +94,15 @@ def _without(site: str, holders: Mapping[Path, Sequence[warc.Entry]]) -> None:
 
 
 def _dvc(*arguments: str) -> None:
-    answer = subprocess.run([sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False)
+    # the stages that it runs say `python`, which is to be this one even if its environment is not activated
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    command = [sys.executable, "-m", "dvc", *arguments]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
     if answer.returncode:
-        raise SenguError(f"`dvc {' '.join(arguments)}` failed, run it by hand: {answer.stderr.strip()}")
+        raise SenguError(
+            f"`dvc {' '.join(arguments)}` failed: {answer.stderr.strip()}: mend that, and run `sengu objects erase` again; "
+            f"the commands that are to follow are kept in {COMMANDS}"
+        )
 
 
 def sheet_lines(objects: Sequence[ObjectId]) -> list[str]:
@@ -89,10 +115,10 @@ def sheet_lines(objects: Sequence[ObjectId]) -> list[str]:
         urls = index.loc[index["objectId"].isin(names), "urlId"]
         files |= set(captures.loc[captures["urlId"].isin(urls), "filename"]) - {""}
     found = []
-    for path in sorted(LABELS.glob("*.csv")):
-        sheet = csvfile.read(path)
+    for path in sorted(LABELS.glob("[!.]*.csv")):
+        sheet, lines = csvfile.numbered(path)
         if "filename" in sheet and "objectId" not in sheet:
-            found += [f"{path}:{line}" for line, name in enumerate(sheet["filename"], start=2) if name in files]
+            found += [f"{path}:{line}" for line, name in zip(lines, sheet["filename"], strict=True) if name in files]
     return found
 
 
@@ -117,22 +143,34 @@ def _derived(objects: Sequence[ObjectId]) -> Iterator[str]:
                 yield from (file["md5"] for file in json.loads(listing.read_text()) if file["relpath"] != embeddings.META)
 
 
-def _commands(md5s: Sequence[str]) -> list[str]:
+def commands() -> list[str]:
+    """What is left to do after this erasure, and after earlier ones whose commands were not all run, as a shell takes it."""
+    return COMMANDS.read_text(encoding="utf-8").splitlines() if COMMANDS.is_file() else []
+
+
+def _keep(removals: Sequence[str]) -> None:
+    """Adds what removes old copies to COMMANDS."""
+    between = [line for line in [*commands(), *removals] if line not in (*FIRST, *LAST)]
+    with replaced_file(COMMANDS) as partial:
+        partial.write_text("\n".join([*FIRST, *dict.fromkeys(between), *LAST, ""]), encoding="utf-8")
+
+
+def _removals(md5s: Sequence[str]) -> list[str]:
     """What removes files from DVC's cache and from its default remote, as a shell takes it."""
-    commands = ["dvc repro", "git add --all", "git commit --message 'Erased objects'", "dvc push"]
+    lines = []
     with Repo() as repo:
         remote = repo.cloud.get_remote() if repo.config["core"].get("remote") else None
-        for md5 in dict.fromkeys(md5s):
-            commands.append(f"rm --force {shlex.quote(str(repo.cache.local.oid_to_path(md5)))}")
+        for md5 in md5s:
+            lines.append(f"rm --force {shlex.quote(str(repo.cache.local.oid_to_path(md5)))}")
             if remote is None:
                 continue
             place = remote.odb.oid_to_path(md5)
             if remote.fs.protocol == "local":
-                commands.append(f"rm --force {shlex.quote(place)}")
+                lines.append(f"rm --force {shlex.quote(place)}")
             elif remote.fs.protocol == "s3":
                 endpoint = remote.config.get("endpointurl")
                 option = f" --endpoint-url {shlex.quote(endpoint)}" if endpoint else ""
-                commands.append(f"aws{option} s3 rm {shlex.quote('s3://' + place)}")
+                lines.append(f"aws{option} s3 rm {shlex.quote('s3://' + place)}")
             else:
-                commands.append(f"# delete {remote.fs.unstrip_protocol(place)} with the tool of that storage")
-    return commands
+                lines.append(f"# delete {remote.fs.unstrip_protocol(place)} with the tool of that storage")
+    return lines

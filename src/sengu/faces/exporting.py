@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from sengu import merged, params, tables
+from sengu import datasets, merged, params, tables
 from sengu.atomic import replaced_folder
 from sengu.errors import SenguError
 from sengu.ids import ObjectId
@@ -28,15 +28,15 @@ def export(version: str, kind: str, copy: bool, folder: Path, store: ObjectStore
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SenguError(f"{folder} is there already, and not empty: choose another folder")
-    labels = DATASETS / version / "label.csv"
+    labels = DATASETS / version / datasets.LABELS
     if not labels.is_file():
-        here = sorted(path.parent.name for path in DATASETS.glob("*/label.csv"))
+        here = sorted(path.parent.name for path in DATASETS.glob(f"*/{datasets.LABELS}"))
         raise SenguError(f"there is no dataset version {version} (there are {', '.join(here) or 'none'}): run `dvc repro`")
-    rows = split(
-        tables.read(labels, tables.Label), tables.read(DUPLICATES, tables.Duplicate), params.section("split", params.Split)
-    )
+    labelled = tables.read(labels, tables.Label)
+    classes = datasets.read(DATASETS / version).classes  # those of today's params.yaml may be others
+    datasets.check(labelled, classes, f"{DATASETS / version / datasets.METADATA}")
+    rows = split(labelled, tables.read(DUPLICATES, tables.Duplicate), params.section("split", params.Split))
     rows = rows[rows["type"] != "excluded"]
-    classes = params.section("label", params.LabelParams).classes
     with replaced_folder(folder) as partial:
         listed = []
         for row in tqdm(rows.itertuples(), total=len(rows), desc="export", unit="example", disable=None):

@@ -3,6 +3,7 @@
 import hashlib
 import shlex
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,6 @@ def register(version: str) -> str:
 
     Raises SenguError if a clone of HEAD would not get the release that is meant, or if the version is there already.
     """
-    import gto.api  # a second that the other commands need not wait
-    from gto.exceptions import GTOException
-
     expected = params.section(STAGE, params.Export).version
     if version != expected:
         raise SenguError(
@@ -34,6 +32,9 @@ def register(version: str) -> str:
     tag = f"{ARTIFACT}@v{version}"
     if _git("tag", "--list", tag):
         raise SenguError(f"version {version} is registered already (tag {tag}): versions do not change; raise export.version")
+    import gto.api  # a second that the other commands need not wait
+    from gto.exceptions import GTOException
+
     try:
         gto.api.register(".", ARTIFACT, "HEAD", f"v{version}", message=f"{ARTIFACT} {version}")
     except GTOException as error:  # such as another version of the same commit
@@ -61,7 +62,7 @@ def _check_clean() -> None:
 
 
 def _check_pinned(version: str) -> None:
-    """Raises SenguError if dvc.lock pins no release, one of another version, or another than is here."""
+    """Raises SenguError if dvc.lock pins no release, one of another version, another than is here, or one that is out of date."""
     pinned = locks.pinned_output(STAGE, RELEASE)
     if pinned is None:
         raise SenguError(f"{locks.LOCK} pins no {RELEASE}: run `dvc repro` and commit")
@@ -75,6 +76,38 @@ def _check_pinned(version: str) -> None:
             f"{RELEASE} is not what {locks.LOCK} pins (MD5 {found}, not {pinned['md5']}): "
             "run `dvc checkout --force models/release`, or `dvc repro` and commit"
         )
+    if stale := _stale():
+        raise SenguError(
+            f"{locks.LOCK} is not of this commit: {', '.join(stale)} would run again, see `dvc status --with-deps {STAGE}`: "
+            "run `dvc repro` and commit"
+        )
+
+
+def _stale() -> list[str]:
+    """The stages up to the release that ran with other params, code or inputs than those here; outputs need not be here."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo, repo.lock:
+            stages = repo.stage.collect(STAGE, with_deps=True)
+            outs = {Path(out.fs_path): str(out.hash_info.value) for stage in stages for out in stage.outs}
+            missing = [(stage.addressing, dep) for stage in stages for dep in stage.deps if not dep.exists]
+            other = {name for name, dep in missing if _is_other(Path(dep.fs_path), dep.hash_info.value, outs)}
+            return sorted(other | {stage.addressing for stage in stages if stage.changed(allow_missing=True, upstream=stages)})
+    except DvcException as error:
+        raise SenguError(f"`dvc status --with-deps {STAGE}` fails: {error}") from error
+
+
+def _is_other(missing: Path, recorded: str, outs: Mapping[Path, str]) -> bool:
+    """Is a dependency that is not here another than `recorded`, or one that `dvc pull` does not bring?
+
+    It brings outputs, what is in one, and folders of some; of these DVC itself looks at the first only.
+    """
+    inside = {path.relative_to(missing).as_posix(): digest for path, digest in outs.items() if path.is_relative_to(missing)}
+    if any(name == "." or digest.endswith(".dir") for name, digest in inside.items()):  # what is in those, no lock says
+        return False
+    return locks.hash_of(inside) != recorded if inside else not any(missing.is_relative_to(path) for path in outs)
 
 
 def _git(*arguments: str) -> str:

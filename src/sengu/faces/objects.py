@@ -205,10 +205,9 @@ def erase_command(object_ids: tuple[str, ...], reason: str, yes: bool) -> None:
     if not yes:
         click.confirm(f"Erase {', '.join(map(str, doomed))} from trees and archives for good?", abort=True)
     lines = erasing.sheet_lines(doomed)
-    done, commands = erasing.erase(doomed, reason, store)
-    for line in done:
+    for line in erasing.erase(doomed, reason, store):
         click.echo(line, err=True)
     for line in lines:
         click.echo(f"delete {line}: it names an erased file, and `dvc repro` would stop there", err=True)
-    click.echo("what is left to do, in this order:", err=True)
-    click.echo("\n".join(commands))
+    click.echo(f"what is left to do, in this order; it is kept in {erasing.COMMANDS} until it is done:", err=True)
+    click.echo("\n".join(erasing.commands()))

@@ -3,9 +3,11 @@
 import csv
 import json
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import StringIO, TextIOWrapper
 from pathlib import Path
 
@@ -32,7 +34,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file that is no whole picture, and why."""
+    """A file that is no whole picture, or a folder that gives no file, and why."""
 
     path: str
     reason: str
@@ -41,12 +43,14 @@ class Unreadable:
 Form = tuple[str, Callable[[Prediction], str]]  # the first line, and what writes a prediction as one line
 
 
-def predict(paths: Sequence[str], model: Release, max_pixels: int = MAX_PIXELS) -> Iterator[Prediction | Unreadable]:
-    """One result for each path, in order; the picture of "-" is read from stdin."""
+def predict(found: Sequence[str | Unreadable], model: Release, max_pixels: int = MAX_PIXELS) -> Iterator[Prediction | Unreadable]:
+    """One result for each path, in order; the picture of "-" is read from stdin. What is unreadable already passes through."""
 
-    def work(path: str) -> Prediction | Unreadable:
+    def work(path: str | Unreadable) -> Prediction | Unreadable:
+        if isinstance(path, Unreadable):
+            return path
         try:
-            probabilities, _ = model.run(images.pixels(sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()))
+            probabilities, _ = model.run(images.pixels(_bytes(path)))
         except images.NotAPicture as error:
             return Unreadable(path, str(error))
         except OSError as error:
@@ -54,17 +58,51 @@ def predict(paths: Sequence[str], model: Release, max_pixels: int = MAX_PIXELS) 
         return Prediction(path, model.manifest.decide(probabilities), probabilities)
 
     with images.limited(max_pixels):
-        yield from map(work, paths) if len(paths) == 1 else release.each(work, paths)
+        yield from map(work, found) if len(found) == 1 else release.each(work, found)
 
 
-def files(path: str) -> Iterator[str]:
-    """Every file below a folder, sorted, but for hidden ones; any other path as it is."""
+def _bytes(path: str) -> bytes:
+    if path == STDIN:
+        if sys.stdin is None:
+            raise OSError("stdin is closed")
+        return sys.stdin.buffer.read()
+    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 a pipe may never end, nor a device
+        raise OSError("not a regular file")
+    return Path(path).read_bytes()
+
+
+def files(path: str) -> Iterator[str | Unreadable]:
+    """Every file below a folder, sorted, but for hidden ones, and what cannot be looked into; any other path as it is.
+
+    Links to folders are followed, and each folder is looked into once.
+    """
     if not os.path.isdir(path):  # noqa: PTH112 Path would change how the user spelled it
         yield path
         return
-    for folder, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (os.path.join(folder, name) for name in sorted(names) if not name.startswith("."))  # noqa: PTH118
+    refused: list[OSError] = []
+    seen: set[tuple[int, int]] = set()
+
+    def is_new(folder: str) -> bool:
+        try:
+            status = os.stat(folder)  # noqa: PTH116
+        except OSError as error:
+            refused.append(error)
+            return False
+        known = len(seen)
+        seen.add((status.st_dev, status.st_ino))
+        return len(seen) > known
+
+    is_new(path)
+    empty = True
+    for folder, folders, names in os.walk(path, onerror=refused.append, followlinks=True):
+        join = partial(os.path.join, folder)
+        folders[:] = [name for name in sorted(folders) if not name.startswith(".") and is_new(join(name))]
+        found = [join(name) for name in sorted(names) if not name.startswith(".")]
+        empty = empty and not found
+        yield from found
+    yield from (Unreadable(os.fsdecode(error.filename), error.strerror or str(error)) for error in refused)
+    if empty and not refused:
+        yield Unreadable(path, "no file in it")
 
 
 def as_table(classes: Sequence[str]) -> Form:
@@ -135,6 +173,6 @@ def command(paths: tuple[str, ...], form: str | None, model: Path, max_pixels: i
         else:
             tqdm.write(line(result), end="")
     if not alone:
-        click.echo(f"{len(found)} files, {unreadable} unreadable", err=True)
+        click.echo(f"{len(found) - unreadable} read, {unreadable} unreadable", err=True)
     if unreadable:
         sys.exit(UNREADABLE)

@@ -9,7 +9,7 @@ import click
 import jinja2
 import numpy as np
 
-from sengu import embeddings, images, params, provenance, release, report, tables
+from sengu import datasets, embeddings, images, params, provenance, release, report, tables
 from sengu.atomic import replaced_file
 from sengu.embeddings import Embeddings
 from sengu.errors import SenguError
@@ -121,6 +121,7 @@ def _labels() -> dict[str, str]:
         return {}
     classes = params.section("label", params.LabelParams).classes
     labels = tables.read(path, tables.Label)
+    datasets.check(labels, classes, "label.classes in params.yaml")
     return {name: classes[value] for name, value in zip(labels["objectId"], labels["value"], strict=True)}
 
 

@@ -29,9 +29,8 @@ def suggest(found: Embeddings, labelled: set[str], settled: set[str], groups: di
     """
     known = {groups[name] for name in labelled if name in groups}
     places = [groups.get(name, name) for name in found.objects]
-    rows = np.array(
-        [row for row, name in enumerate(found.objects) if name not in labelled | settled and places[row] not in known], np.int64
-    )
+    done = labelled | settled
+    rows = np.array([row for row, name in enumerate(found.objects) if name not in done and places[row] not in known], np.int64)
     if not len(rows):
         raise SenguError(
             f"none of the {len(found.objects)} pictures is left to label: each has a label, a near-duplicate that has one, "
@@ -48,7 +47,7 @@ def _settled(found: Embeddings) -> set[str]:
     """Objects that were erased, and those that stand in a sheet: with a label, or looked at and left without one."""
     erased = tombstones.erased()
     settled = {name for name in found.objects if name.partition(".")[0] in erased}
-    for path in sorted(LABELS.glob("*.csv")):
+    for path in sorted(LABELS.glob("[!.]*.csv")):
         sheet = csvfile.read(path)
         settled |= set(sheet["objectId"]) if "objectId" in sheet else set()
     return settled

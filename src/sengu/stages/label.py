@@ -9,6 +9,8 @@ import pandas as pd
 from sengu import csvfile, params, tables, tombstones
 from sengu.errors import SenguError, run_program
 
+SHEET, RULES = ".csv", ".md"
+
 logger = logging.getLogger("label")
 
 
@@ -64,7 +66,7 @@ def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str], erased: 
     those without a value, of a sheet that is being filled in or of a picture that shows no class; these are counted in the log.
     Raises SenguError naming the line of an unknown object or value.
     """
-    sheet = csvfile.read(path)
+    sheet, lines = csvfile.numbered(path)
     key = next((name for name in ("objectId", "filename") if name in sheet), None)
     if key is None or "value" not in sheet:
         raise SenguError(f"{path}:1: columns are {','.join(sheet.columns)}, expected value and one of objectId and filename")
@@ -72,7 +74,7 @@ def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str], erased: 
     objects = known[known[key] != ""].groupby(key)["objectId"].unique()
     frames = set(known.loc[known["video"] != "", "objectId"])
     rows = []
-    for line, (name, value) in enumerate(zip(sheet[key], sheet["value"], strict=True), start=2):
+    for line, name, value in zip(lines, sheet[key], sheet["value"], strict=True):
         if key == "objectId" and name.partition(".")[0] in erased:
             continue
         if name not in objects:
@@ -92,6 +94,24 @@ def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str], erased: 
     return pd.DataFrame(rows, columns=["objectId", "value", "source"]).astype({"value": "int64"})
 
 
+def sheets(folder: Path) -> list[Path]:
+    """The annotation sheets in a folder. Raises SenguError for a file that would go unused, but for rules and hidden ones."""
+    if not folder.is_dir():
+        raise SenguError(f"{folder} is missing: make the folder of annotation sheets, which may be empty")
+    found = []
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or path.suffix == RULES or (path.is_dir() and not path.is_symlink()):
+            continue
+        if path.suffix != SHEET or path.parent != folder:
+            raise SenguError(
+                f"{path} would not be read: annotation sheets are named *{SHEET} and lie in {folder} itself; "
+                "rename, move or convert it, or take it away"
+            )
+        found.append(path)
+    return found
+
+
 def check(settings: params.LabelParams) -> None:
     """Raises SenguError for classes that a sheet could mistake for one another, and for tags of no class."""
     for number, name in enumerate(settings.classes):
@@ -106,17 +126,16 @@ def check(settings: params.LabelParams) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    sheets, erased_path, captures_folder, index_folder, labels_path, conflicts_path = map(Path, arguments)
+    sheets_folder, erased_path, captures_folder, index_folder, labels_path, conflicts_path = map(Path, arguments)
     settings = params.section("label", params.LabelParams)
     check(settings)
-    if not sheets.is_dir():
-        raise SenguError(f"{sheets} is missing: make the folder of annotation sheets, which may be empty")
+    annotations = sheets(sheets_folder)
     sites = params.site_names()
     captures = tables.read_sites(captures_folder, sites, tables.Capture)
     index = tables.read_sites(index_folder, sites, tables.IndexRow)
     known = index[["site", "objectId", "urlId", "video"]].merge(captures[["site", "urlId", "filename"]], on=["site", "urlId"])
     erased = tombstones.erased(erased_path)
-    annotated = [from_sheet(path, known, settings.classes, erased) for path in sorted(sheets.glob("*.csv"))]
+    annotated = [from_sheet(path, known, settings.classes, erased) for path in annotations]
     nothing = pd.DataFrame({"objectId": [], "value": [], "source": []}).astype({"objectId": "str", "value": "int64"})
     labels, conflicts = label(
         pd.concat([nothing, *annotated]),
@@ -125,7 +144,7 @@ def main(arguments: list[str]) -> None:
     )
     if labels.empty:
         raise SenguError(
-            f"none of {index['objectId'].nunique()} objects has a label: put annotation sheets into {sheets}, "
+            f"none of {index['objectId'].nunique()} objects has a label: put annotation sheets into {sheets_folder}, "
             "or name tags that stand in data/captures under label.tags in params.yaml"
         )
     tables.write(labels_path, labels, tables.Label)
