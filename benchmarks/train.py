@@ -251,9 +251,7 @@ def main() -> None:
         )
         print(f"loading {found['loading']:.1f} s")
         if ran != options.epochs:
-            print(
-                f"  {ran} of {options.epochs} epochs were run, the last of them counts for the others too; the accuracy is that of {ran}"
-            )
+            print(f"  {ran} of {options.epochs} epochs were run, the last one counts for the others; the accuracy is of {ran}")
 
         print("Sengu:")
         first = stage(folder, "prepare", "split_label.csv", "object", "pixels")
