@@ -1,4 +1,5 @@
 import json
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,11 @@ def directions(*degrees: float) -> np.ndarray:
     """Vectors in a plane; their cosine similarity is the cosine of the angle between them."""
     angles = np.radians(degrees)
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+def npy(array: np.ndarray) -> bytes:
+    np.save(buffer := BytesIO(), array)
+    return buffer.getvalue()
 
 
 def written(folder: Path) -> Path:
@@ -56,9 +62,11 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     ("name", "content", "message"),
     [
         ("embeddings.npy", b"\x93NUMPY", "embeddings.npy is damaged .*dvc checkout --force"),
+        ("embeddings.npy", b"", "embeddings.npy is damaged .*dvc checkout --force"),
+        ("probabilities.npy", npy(np.array(1, np.float32)), "probabilities.npy is damaged .*dvc checkout --force"),
         ("meta.json", b"{", "meta.json is damaged .*dvc checkout --force"),
         ("meta.json", json.dumps({"name": "tiny"}).encode(), "meta.json is damaged"),
-        ("objects.csv", b"objectId\n" + IDS[0].encode() + b"\n", "embeddings.npy has 3 rows, but objects.csv beside it has 1"),
+        ("objects.csv", b"objectId\n" + IDS[0].encode() + b"\n", "embeddings.npy has 3 rows, but .*objects.csv has 1"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:

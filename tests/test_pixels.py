@@ -32,11 +32,30 @@ def test_a_missing_a_damaged_and_a_short_array_are_named(folder: Path) -> None:
     (folder / PIXELS).write_bytes(whole[:-1])
     with pytest.raises(SenguError, match="pixels.npy is damaged"):
         read_pixels(folder)
-    np.save(folder / PIXELS, np.zeros((2, 1)))
+    np.save(folder / PIXELS, np.zeros((2, 2, 2, 3), np.uint8))
     with pytest.raises(SenguError, match="pixels.npy has 2 rows, but .*examples.csv has 3"):
         read_pixels(folder)
     (folder / PIXELS).unlink()
     with pytest.raises(SenguError, match="pixels.npy is missing"):
+        read_pixels(folder)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (None, "damaged"),
+        (np.array(1, np.uint8), r"damaged \(holds uint8 of shape \(\), expected uint8 in 4 dimensions\): restore it with `dvc"),
+        (np.zeros((3, 2), np.uint8), "damaged"),
+        (np.zeros((3, 2, 2, 3), np.float32), "damaged"),
+        (np.zeros((3, 2, 2, 3), object), "damaged"),
+    ],
+    ids=["empty", "no dimension", "other dimensions", "other dtype", "objects"],
+)
+def test_what_is_no_array_of_pixels_is_damaged(folder: Path, array: np.ndarray | None, message: str) -> None:
+    (folder / PIXELS).write_bytes(b"")
+    if array is not None:
+        np.save(folder / PIXELS, array)
+    with pytest.raises(SenguError, match=f"pixels.npy is {message}"):
         read_pixels(folder)
 
 

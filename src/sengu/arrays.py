@@ -1,4 +1,4 @@
-"""A .npz file -> all its arrays, or an error that names the file and the cure."""
+"""A .npz file -> all its arrays, a .npy file -> its array in place; or an error that names the file and the cure."""
 
 import zipfile
 import zlib
@@ -19,3 +19,23 @@ def read(path: Path, cure: str) -> dict[str, np.ndarray]:
             return {name: stored[name] for name in stored.files}
     except DAMAGE as error:
         raise SenguError(f"{path} is damaged ({str(error) or type(error).__name__}): {cure}") from error
+
+
+def mapped(path: Path, dtype: str, dimensions: int, rows: int, table: Path) -> np.ndarray:
+    """The array of such a dtype and number of dimensions, memory-mapped, which has as many `rows` as the table that it goes with.
+
+    Raises SenguError if it is missing, damaged or another.
+    """
+    if not path.is_file():
+        raise SenguError(f"{path} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")
+    cure = f"restore it with `dvc checkout --force {path.parent}`"
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except DAMAGE as error:
+        raise SenguError(f"{path} is damaged ({error}): {cure}") from error
+    if array.dtype != dtype or array.ndim != dimensions:
+        expected = f"expected {np.dtype(dtype)} in {dimensions} dimensions"
+        raise SenguError(f"{path} is damaged (holds {array.dtype} of shape {array.shape}, {expected}): {cure}")
+    if len(array) != rows:
+        raise SenguError(f"{path} has {len(array)} rows, but {table} has {rows}: run `dvc repro`")
+    return array

@@ -12,7 +12,7 @@ import numpy as np
 from joblib import cpu_count
 from tqdm import tqdm
 
-from sengu import tables
+from sengu import arrays, tables
 from sengu.errors import SenguError
 from sengu.ids import ObjectId
 
@@ -82,26 +82,14 @@ def write(
 def read(folder: Path) -> Embeddings:
     """Raises SenguError if something is missing or damaged."""
     objects = tables.read(folder / OBJECTS, Row)["objectId"].tolist()
-    arrays = [_array(folder / name, len(objects)) for name in (EMBEDDINGS, PROBABILITIES)]
+    both = [arrays.mapped(folder / name, TYPE.str, 2, len(objects), folder / OBJECTS) for name in (EMBEDDINGS, PROBABILITIES)]
     path = folder / META
     try:
-        return Embeddings(Model(**json.loads(path.read_text(encoding="utf-8"))), objects, *arrays)
+        return Embeddings(Model(**json.loads(path.read_text(encoding="utf-8"))), objects, *both)
     except FileNotFoundError:
         raise SenguError(f"{path} is missing: {CURE}") from None
     except (ValueError, TypeError) as error:
         raise SenguError(f"{path} is damaged ({error}): restore it with `dvc checkout --force {folder}`") from error
-
-
-def _array(path: Path, rows: int) -> np.ndarray:
-    try:
-        array: np.ndarray = np.load(path, mmap_mode="r")
-    except FileNotFoundError:
-        raise SenguError(f"{path} is missing: {CURE}") from None
-    except (ValueError, OSError) as error:
-        raise SenguError(f"{path} is damaged ({error}): restore it with `dvc checkout --force {path.parent}`") from error
-    if len(array) != rows:
-        raise SenguError(f"{path} has {len(array)} rows, but {OBJECTS} beside it has {rows}: {CURE}")
-    return array
 
 
 def nearest(query: np.ndarray, vectors: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:

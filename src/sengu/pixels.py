@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sengu import tables
-from sengu.errors import SenguError
+from sengu import arrays, tables
 
 EXAMPLES = "examples.csv"
 PIXELS = "pixels.npy"
@@ -39,10 +38,10 @@ def batch(pictures: np.ndarray) -> int:
     return min(MOST, max(1, BATCH // int(np.prod(pictures.shape[1:3]))))
 
 
-def write(path: Path, count: int, arrays: Iterable[np.ndarray]) -> None:
+def write(path: Path, count: int, entries: Iterable[np.ndarray]) -> None:
     """Writes `count` arrays of one shape and dtype as `np.save` would write them stacked, without holding them in memory."""
     with path.open("wb") as stream:
-        for row, array in enumerate(arrays):
+        for row, array in enumerate(entries):
             if row == 0:
                 described = {"descr": array.dtype.str, "fortran_order": False, "shape": (count, *array.shape)}
                 np.lib.format.write_array_header_1_0(stream, described)
@@ -50,23 +49,12 @@ def write(path: Path, count: int, arrays: Iterable[np.ndarray]) -> None:
 
 
 def read_pixels(folder: Path) -> Examples:
-    """Pixels as uint8 (n, size, size, 3), memory-mapped."""
-    return _read(folder / EXAMPLES, folder / PIXELS)
+    """Pixels as uint8 (n, size, size, 3), memory-mapped. Raises SenguError if something is missing or damaged."""
+    rows = tables.read(folder / EXAMPLES, tables.SplitLabel)
+    return Examples(rows, arrays.mapped(folder / PIXELS, "u1", 4, len(rows), folder / EXAMPLES))
 
 
 def read_features(pixels: Path, features: Path) -> Examples:
-    """Features as float32 (n, d), memory-mapped, with the rows of the pixels they were computed from."""
-    return _read(pixels / EXAMPLES, features / FEATURES)
-
-
-def _read(table: Path, array: Path) -> Examples:
-    rows = tables.read(table, tables.SplitLabel)
-    if not array.is_file():
-        raise SenguError(f"{array} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")
-    try:
-        arrays = np.load(array, mmap_mode="r")
-    except (ValueError, OSError) as error:
-        raise SenguError(f"{array} is damaged ({error}): restore it with `dvc checkout --force {array.parent}`") from error
-    if len(arrays) != len(rows):
-        raise SenguError(f"{array} has {len(arrays)} rows, but {table} has {len(rows)}: run `dvc repro`")
-    return Examples(rows, arrays)
+    """Features as float32 (n, d), memory-mapped, with the rows of the pixels they were computed from. SenguError likewise."""
+    rows = tables.read(pixels / EXAMPLES, tables.SplitLabel)
+    return Examples(rows, arrays.mapped(features / FEATURES, "<f4", 2, len(rows), pixels / EXAMPLES))
