@@ -16,7 +16,7 @@ from project import ROOT, attempt, copy_of_the_project, environment, run
 
 pytestmark = pytest.mark.slow
 
-MODEL_STAGES = {"backbone", "features", "train", "evaluate"}
+MODEL_STAGES = {"backbone", "features", "train", "label_errors", "evaluate", "export", "embed"}
 
 
 def locked(folder: Path, path: str = "dvc.lock") -> dict[str, Any]:
@@ -71,9 +71,10 @@ def test_dvc_shows_the_plots_and_compares_the_metrics(rebuilt: Path) -> None:
     images = ("roc.svg", "precision_recall.svg", "confusion.svg", "calibration.svg", "scores.svg", "mistakes/false_positives.jpg")
     assert {f"reports/plots/{name}" for name in images} <= shown["data"].keys()
     assert "reports/training/plots/metrics/fine_tune/validation/accuracy.tsv" in shown["data"]
-    heading, *models = run(rebuilt, "dvc", "metrics", "show").splitlines()[-3:]
-    assert {"accuracy", "calibration_error", "threshold"} <= set(heading.split())
-    assert [line.split()[0] for line in models] == ["reports/summary/head.json", "reports/summary/network.json"]
+    heading, *files = run(rebuilt, "dvc", "metrics", "show").splitlines()[-4:]
+    assert {"accuracy", "calibration_error", "threshold", "head.validation.loss"} <= set(heading.split())
+    names = ["reports/summary/head.json", "reports/summary/network.json", "reports/training/metrics.json"]
+    assert [line.split()[0] for line in files] == names
 
 
 def kill_at(folder: Path, sign: str, *command: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
+from tensorflow.core.protobuf import saved_model_pb2
 from tqdm import tqdm
 
 from sengu import augmentation, backbones, classifier, training
@@ -50,6 +51,7 @@ class Network:
         """As the SavedModel that sengu.classifier describes."""
         # not export(), whose files differ from run to run
         self.served.save(folder, include_optimizer=False)
+        _sort_functions(folder / "saved_model.pb")
         (folder / backbones.FINGERPRINT).unlink(missing_ok=True)
 
     def save_weights(self, folder: Path) -> None:
@@ -58,6 +60,17 @@ class Network:
         Because `save` numbers its functions by all that the process did before, and a resumed training did something else.
         """
         tf.train.Checkpoint(root=self.served).write(str(folder / "variables" / "variables"))
+
+
+def _sort_functions(path: Path) -> None:
+    """Brings the functions of a SavedModel into the order of their names: TensorFlow's own differs from process to process."""
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    for graph in saved.meta_graphs:
+        library = graph.graph_def.library
+        functions = sorted(library.function, key=lambda function: function.signature.name)
+        del library.function[:]
+        library.function.extend(functions)
+    path.write_bytes(saved.SerializeToString(deterministic=True))
 
 
 def half(settings: Train) -> bool:
