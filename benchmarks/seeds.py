@@ -1,4 +1,4 @@
-"""data/pixels, data/features, models/backbone -> test accuracy of head and network for several seeds; run after `dvc repro`.
+"""The data of the demo, its backbone -> test accuracy of head and network for several seeds; run after `dvc repro`.
 
 python benchmarks/seeds.py [SEED ...]
 """
@@ -20,17 +20,20 @@ def accuracies(seed: int, folder: Path) -> dict[str, float]:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["train"]["seed"] = seed
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    pixels, features, backbone, split = (
-        str(ROOT / path) for path in ("data/pixels", "data/features", "models/backbone", "data/split_label.csv")
+    arrays = [str(ROOT / path) for path in ("data/pixels", "data/features")]
+    dataset, split, index, backbone, doubts = (
+        str(ROOT / path)
+        for path in ("data/dataset/v1", "data/split_label.csv", "data/index", "models/backbone", "reports/label_errors.csv")
     )
+    written = ["plots", "index.html", "metrics.json", "summary"]
     for command in (
-        ["train", pixels, features, backbone, "classifier", "training"],
-        ["evaluate", split, pixels, features, "classifier", "plots", "index.html", "metrics.json"],
+        ["train", dataset, *arrays, backbone, "classifier", "training"],
+        ["evaluate", dataset, split, index, *arrays, "classifier", doubts, *written],
     ):
         stage = [sys.executable, "-m", f"sengu.stages.{command[0]}", *command[1:]]
         subprocess.run(stage, cwd=folder, check=True, capture_output=True)
     metrics = json.loads((folder / "metrics.json").read_text())
-    return {model: metrics[model]["accuracy"] for model in ("head", "network")} | {"pictures": metrics["test_images"]}
+    return {model: metrics[model]["accuracy"]["value"] for model in ("head", "network")} | {"pictures": metrics["test_images"]}
 
 
 def main() -> None:
