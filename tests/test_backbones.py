@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from sengu.errors import SenguError
 
 pytestmark = pytest.mark.slow
 
-backbones = pytest.importorskip("sengu.backbones")
+backbones = import_module("sengu.backbones")
 
 import tensorflow as tf  # noqa: E402
 import tf_keras as keras  # noqa: E402

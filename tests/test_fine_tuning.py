@@ -1,19 +1,19 @@
 """What fine-tuning reads for each batch, and when it computes in half precision."""
 
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from sengu import params
+from sengu import fine_tuning, params
 from sengu.pixels import Examples
 from sengu.workers import Place
 
 pytestmark = pytest.mark.slow
 
-fine_tuning = pytest.importorskip("sengu.fine_tuning")
 augmentation, tf, keras = fine_tuning.augmentation, fine_tuning.tf, fine_tuning.keras
 
 
@@ -97,3 +97,19 @@ def test_half_precision_is_for_gpus(
     assert not np.array_equal(network.weights[-1].numpy(), before)
     assert {weight.dtype for weight in network.weights} == {tf.float32}
     assert isinstance(tuning.learner.optimizer, keras.mixed_precision.LossScaleOptimizer) is half
+
+
+def test_the_functions_of_a_saved_network_have_one_order_whatever_tensorflow_gave_them(tmp_path: Path) -> None:
+    found = []
+    for names in (["c", "a", "b"], ["b", "c", "a"]):
+        saved = fine_tuning.saved_model_pb2.SavedModel()
+        library = saved.meta_graphs.add().graph_def.library
+        for name in names:
+            library.function.add().signature.name = name
+        path = tmp_path / "saved_model.pb"
+        path.write_bytes(saved.SerializeToString())
+        fine_tuning._sort_functions(path)
+        found.append(path.read_bytes())
+    assert found[0] == found[1]
+    functions = fine_tuning.saved_model_pb2.SavedModel.FromString(found[0]).meta_graphs[0].graph_def.library.function
+    assert [function.signature.name for function in functions] == ["a", "b", "c"]

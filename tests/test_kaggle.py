@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from sengu.errors import SenguError
 
 pytestmark = pytest.mark.slow
 
-backbones = pytest.importorskip("sengu.backbones")
+backbones = import_module("sengu.backbones")
 
 from sengu.backbones import sources  # noqa: E402
 

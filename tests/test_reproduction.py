@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def test_a_default_remote_that_is_not_here_is_named(pushed: Path, tmp_path: Path
 
 
 def test_hand_over_through_s3(pushed: Path, tmp_path: Path) -> None:
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server = import_module("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     try:
         host, port = server.get_host_and_port()

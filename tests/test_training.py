@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from sengu.params import Phase
 
 pytestmark = pytest.mark.slow
 
-training = pytest.importorskip("sengu.training")
-checkpoints = pytest.importorskip("sengu.checkpoints")
+training = import_module("sengu.training")
+checkpoints = import_module("sengu.checkpoints")
 tf, keras = training.tf, training.keras
 Epoch, Learner, Progress = training.Epoch, training.Learner, training.Progress
 

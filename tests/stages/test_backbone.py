@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from sengu.errors import SenguError
 
 pytestmark = pytest.mark.slow
 
-pytest.importorskip("sengu.backbones")
+import_module("sengu.backbones")
 
 from sengu.stages import backbone as stage  # noqa: E402
 

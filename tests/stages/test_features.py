@@ -1,4 +1,5 @@
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from sengu.pixels import EXAMPLES, FEATURES, MOST, PIXELS
 
 pytestmark = pytest.mark.slow
 
-pytest.importorskip("tensorflow")
+import_module("tensorflow")
 
 SIZE = 32
 STAGE = """
