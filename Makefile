@@ -15,8 +15,9 @@ repro: install
 	dvc metrics show
 	@echo "report: $(CURDIR)/reports/index.html"
 
+# two workers: one takes the long run and all that looks at it, the other the rest (tests/conftest.py)
 test: install
-	pytest
+	pytest --numprocesses 2 --dist loadgroup
 
 # `dvc pull`, after a look whether the remote is there at all
 pull: install
