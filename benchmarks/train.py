@@ -28,6 +28,7 @@ from sengu import classifier, datasets, params, pixels, tables
 from sengu.ids import ObjectId
 
 BATCH, RATE = 64, 0.001
+FOLDS = 5  # one of them is for testing
 EMBEDDED = Path(__file__).parents[1] / "models/embedded/efficientnet-b0.npz"
 PARAMS = """\
 engine: processes
@@ -140,8 +141,10 @@ print(json.dumps(found))
 """
 
 
-def pictures(archive: Path, number: int, folder: Path) -> None:
+def pictures(archive: Path, number: int, folder: Path) -> dict[str, int]:
     """Writes the object tree, the folders by class, the split and the dataset version of so many pictures.
+
+    Returns the number of the photograph of which each object is a crop.
 
     Ends the program if the archive has no photographs, or too small ones for so many different crops.
     """
@@ -151,7 +154,7 @@ def pictures(archive: Path, number: int, folder: Path) -> None:
         chance = np.random.default_rng(1)
         chance.shuffle(names)
         rows: list[tables.SplitLabel] = []
-        taken: set[ObjectId] = set()
+        taken: dict[str, int] = {}
         with tqdm(total=number, desc="pictures", disable=None) as progress:
             while len(rows) < number:
                 before = len(rows)
@@ -159,13 +162,13 @@ def pictures(archive: Path, number: int, folder: Path) -> None:
                     if len(rows) == number:
                         break
                     data = crop(file.read(name), chance)
-                    object_id = ObjectId.of(data, "jpg")
+                    object_id = str(ObjectId.of(data, "jpg"))
                     if object_id in taken:
                         continue
-                    taken.add(object_id)
-                    kind = "test" if position % 5 == 0 else "train"
-                    rows.append(tables.SplitLabel(str(object_id), classes.index(Path(name).parent.name), kind))
-                    write(folder, str(object_id), data, Path(kind, Path(name).parent.name))
+                    taken[object_id] = position
+                    kind = "test" if position % FOLDS == 0 else "train"
+                    rows.append(tables.SplitLabel(object_id, classes.index(Path(name).parent.name), kind))
+                    write(folder, object_id, data, Path(kind, Path(name).parent.name))
                     progress.update()
                 if len(rows) == before:
                     sys.exit(
@@ -176,6 +179,7 @@ def pictures(archive: Path, number: int, folder: Path) -> None:
     labels = tables.frame([tables.Label(row.objectId, row.value) for row in rows], tables.Label)
     (folder / "dataset").mkdir()
     datasets.write(folder / "dataset", datasets.describe("v1", classes, labels), labels)
+    return taken
 
 
 def crop(data: bytes, chance: np.random.Generator) -> bytes:

@@ -104,6 +104,30 @@ def test_a_colleague_pulls_and_reruns_nothing(pushed: Path) -> None:
         assert tree(folder, site) == tree(pushed, site)
 
 
+def test_an_experiment_is_shown_compared_and_applied(pushed: Path) -> None:
+    folder = clone(pushed, pushed.parent / "experimenter")
+    run(folder, "dvc", "pull")
+    change = ("--set-param", "train.head.rate=0.02", "--set-param", "train.fine_tune.epochs=0")
+    said = run(folder, "dvc", "exp", "run", "--name", "steeper", "--allow-missing", *change, "evaluate")
+    assert [line for line in said.splitlines() if line.startswith("Running stage")] == [
+        "Running stage 'train':",
+        "Running stage 'evaluate':",
+    ]
+    assert "steeper" in run(folder, "dvc", "exp", "show", "--only-changed", "--csv")
+    compared = json.loads(run(folder, "dvc", "exp", "diff", "HEAD", "steeper", "--json"))
+    assert compared["params"]["params.yaml"]["train.head.rate"] == {"old": 0.001, "new": 0.02, "diff": 0.019}
+    assert compared["metrics"]["reports/summary/network.json"]["accuracy"]["diff"] < 0  # not fine-tuned
+    # what the extension for VS Code asks for
+    run(folder, "dvc", "exp", "show", "--json")
+    run(folder, "dvc", "data", "status", "--granular", "--unchanged", "--json")
+    plots = json.loads(run(folder, "dvc", "plots", "diff", "HEAD", "steeper", "--split", "--json").splitlines()[-1])
+    assert "errors" not in plots
+    assert "reports/training/plots/metrics/head/validation/loss.tsv" in plots["data"]
+    run(folder, "git", "reset", "--quiet", "--hard")
+    run(folder, "dvc", "exp", "apply", "steeper")
+    assert yaml.safe_load((folder / "params.yaml").read_text())["train"]["head"]["rate"] == 0.02
+
+
 def tree(folder: Path, site: str) -> dict[str, bytes]:
     root = folder / "data/object" / site
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
