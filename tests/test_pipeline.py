@@ -2,16 +2,17 @@
 
 import importlib
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import grimp
 import pytest
 import yaml
+from project import ROOT, copy_of_the_project, run
 
 from sengu.params import SECTIONS
 
-ROOT = Path(__file__).parents[1]
 SPIDERS = "crawlers/spiders"
 # sections that a stage reads besides its own: the network must fit the pictures, and a release tells how it was made
 READ_TOO = {"backbone": {"prepare"}, "export": {"prepare", "backbone"}}
@@ -113,3 +114,9 @@ def test_the_pipeline_reads_as_the_design_orders_it() -> None:
         "v1",
     ]
     assert list(stages()) == order
+
+
+def test_a_copy_of_the_project_runs_its_own_code(tmp_path: Path) -> None:
+    folder = copy_of_the_project(tmp_path / "copy")
+    (folder / "src/sengu/stages/split.py").write_text("from sengu import tables\nprint(tables.__file__)\n")
+    assert run(folder, sys.executable, "-m", "sengu.stages.split") == f"{folder / 'src/sengu/tables.py'}\n"

@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import sys
 import warnings
+from pathlib import Path
 
 try:
     importlib.metadata.version("sengu")
@@ -15,6 +16,12 @@ except importlib.metadata.PackageNotFoundError:
         f"error: this Python ({sys.executable}) is not Sengu's environment: "
         "run `make install` once, then `source .venv/bin/activate`, and repeat the command"
     ) from None
+
+# In a copy of the project, such as `dvc exp run --queue` makes or a second clone, the copy's code runs, not the one that the
+# environment was made for: DVC takes the hashes of the copy's
+_COPY = Path("src/sengu").resolve()
+if Path("dvc.yaml").is_file() and _COPY.is_dir() and str(_COPY) not in __path__:
+    __path__.insert(0, str(_COPY))
 
 # here, because TensorFlow reads both while it is imported, and every program imports sengu first
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # tensorflow-hub needs tf_keras

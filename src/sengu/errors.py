@@ -52,7 +52,8 @@ def run_program(main: Callable[[list[str]], None], usage: str) -> None:
     if len(sys.argv) - 1 != len(usage.split()):
         sys.exit(f"error: {len(sys.argv) - 1} arguments, expected {usage}")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    for library in ("scrapy", "twisted", "absl", "tensorflow"):
+    for library in ("scrapy", "twisted", "absl"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its warnings are of its own metrics and deprecations
     with one_line():
         main(sys.argv[1:])
