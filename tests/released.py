@@ -68,7 +68,7 @@ def tiny_release(
         classes=list(classes),
         threshold=threshold,
         inputs=[],
-        outputs=[],
+        outputs=[{"name": "probabilities", "shape": [len(classes)]}],
         preprocessing={},
         dataset={},
         backbone={},

@@ -123,6 +123,7 @@ def test_an_animation_is_its_first_frame() -> None:
         (pictures.jpeg(PIXELS)[:1500], "truncated"),
         (pictures.png(PIXELS)[:3000], "truncated"),
         (pictures.bomb_png(), "more than 100000000 pixels"),
+        (pictures.png(np.zeros((1, images.LONGEST + 1), np.uint8)), "a side of more than 1000000 pixels"),
         (b"<!DOCTYPE html><p>log in", "html"),
         (b"\xef\xbb\xbf\n<HTML>", "html"),
         (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "svg"),

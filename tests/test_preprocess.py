@@ -4,11 +4,12 @@ import pytest
 from PIL import Image
 
 from crawlers.demo import pictures
+from sengu.images import LONGEST
 from sengu.preprocess import LETTERBOX, graph, resizer
 
 
 @pytest.mark.parametrize("fit", ["squash", "letterbox"])
-@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (31, 64), (64, 64), (65, 200), (700, 333)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (31, 64), (64, 64), (65, 200), (700, 333), (2, LONGEST)])
 def test_any_size_becomes_the_networks(fit: str, shape: tuple[int, int]) -> None:
     pixels = resizer(64, fit)(np.full((*shape, 3), 7, np.uint8))
     assert pixels.shape == (64, 64, 3)

@@ -126,7 +126,9 @@ def test_no_release_or_several_are_errors(tmp_path: Path) -> None:
         (release.MANIFEST, lambda path: None, "there is no manifest.json in it"),
         (release.MANIFEST, lambda path: b"{", "manifest.json is damaged"),
         (release.MANIFEST, lambda path: manifest_with(path, format=2), "format is 2, expected 1: use the Sengu that made it"),
-        (release.MANIFEST, lambda path: manifest_with(path, surplus=1), "manifest.json is damaged .*surplus"),
+        (release.MANIFEST, lambda path: manifest_with(path, classes=["a"]), "damaged .1 classes, but probabilities of shape .2."),
+        (release.MANIFEST, lambda path: manifest_with(path, classes=[1, 2]), "damaged .classes are .1, 2."),
+        (release.MANIFEST, lambda path: manifest_with(path, threshold="0.5"), "damaged .threshold is '0.5'"),
         (release.MANIFEST, lambda path: manifest_with(path, files={}), "there is no model.onnx in it"),
     ],
 )
@@ -135,6 +137,13 @@ def test_a_damaged_release_is_an_error(tmp_path: Path, name: str, content, messa
     changed(path, name, content(path))
     with pytest.raises(SenguError, match=message):
         release.load(path)
+
+
+def test_what_a_later_manifest_says_besides_is_passed_over(tmp_path: Path) -> None:
+    path = tiny_release(tmp_path)
+    before = release.load(path).manifest
+    changed(path, release.MANIFEST, manifest_with(path, surplus=1))
+    assert release.load(path).manifest == before
 
 
 def test_a_deflated_file_that_is_damaged_and_an_encrypted_one_are_errors(tmp_path: Path) -> None:

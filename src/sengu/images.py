@@ -32,6 +32,7 @@ EXTENSIONS = {
 OPENED = [name for name in EXTENSIONS if name != "MPO"]  # which the JPEG reader finds out
 PLAIN = ("RGB", "L")  # modes that nothing can fail to bring to 8-bit RGB once they are loaded
 BACKGROUND = (255, 255, 255)
+LONGEST = 1_000_000  # pixels of a side; ONNX Runtime fails to resize a picture of 20 million
 # what Pillow raises on broken bytes, depending on the format
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError, ArithmeticError, struct.error)
 
@@ -124,6 +125,8 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
         raise NotAPicture("empty")
     try:
         with Image.open(BytesIO(data), formats=OPENED) as picture:
+            if max(picture.size) > LONGEST:
+                raise NotAPicture(f"a side of more than {LONGEST} pixels")
             yield picture
     except UnidentifiedImageError:
         raise NotAPicture(_what_else(data)) from None

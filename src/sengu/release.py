@@ -7,7 +7,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -162,7 +162,9 @@ def _manifest(path: Path, files: Mapping[str, bytes], checked: Iterable[str]) ->
             raise SenguError(
                 f"{path}: {MANIFEST}: format is {document.get('format')!r}, expected {FORMAT}: use the Sengu that made it"
             )
-        manifest = Manifest(**document)
+        known = {field.name for field in fields(Manifest)}  # a later Sengu may say more
+        manifest = Manifest(**{name: value for name, value in document.items() if name in known})
+        _check(manifest)
         expected = {name: manifest.files[name] for name in checked}
     except KeyError as error:
         raise SenguError(f"{path}: there is no {error.args[0]} in it: {CURE}") from error
@@ -173,3 +175,14 @@ def _manifest(path: Path, files: Mapping[str, bytes], checked: Iterable[str]) ->
         if found != digest:
             raise SenguError(f"{path}: {name}: SHA-256 is {found}, but {MANIFEST} says {digest}: {CURE}")
     return manifest
+
+
+def _check(manifest: Manifest) -> None:
+    """Raises ValueError if what `predict` relies on is not what it should be."""
+    if not all(isinstance(name, str) for name in manifest.classes):
+        raise ValueError(f"classes are {manifest.classes!r}")
+    shapes = {output["name"]: output["shape"] for output in manifest.outputs}
+    if shapes["probabilities"] != [len(manifest.classes)]:
+        raise ValueError(f"{len(manifest.classes)} classes, but probabilities of shape {shapes['probabilities']}")
+    if manifest.threshold is not None and not isinstance(manifest.threshold, int | float):
+        raise ValueError(f"threshold is {manifest.threshold!r}")
