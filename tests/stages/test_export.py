@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
-from project import ROOT, run
+from project import ROOT, attempt, run
 from released import odd_pictures
 
 from sengu import datasets, release, tables
@@ -22,7 +22,7 @@ from sengu.store import ObjectStore, ObjectTree
 
 pytestmark = pytest.mark.slow
 
-ARGUMENTS = ("dataset", "split_label.csv", "object", "classifier", "metrics.json", "LICENSE", "released")
+ARGUMENTS = ("dataset", "split_label.csv", "pixels", "object", "classifier", "metrics.json", "LICENSE", "released")
 CLASSES = ["a", "b", "c"]
 PARAMS = """
 prepare: { size: 32, fit: letterbox }
@@ -34,7 +34,8 @@ BUILD = """
 import json, sys
 import sengu, numpy as np, tensorflow as tf, tf_keras as keras
 from pathlib import Path
-from sengu import backbones, classifier, conversion, datasets, images, params, preprocess, release
+from sengu import backbones, classifier, conversion, datasets, images, params, preprocess, release, tables
+from sengu import pixels as pixel_files
 from sengu.errors import SenguError
 from sengu.ids import ObjectId
 from sengu.stages import export
@@ -55,26 +56,44 @@ outputs = {
     "embedding": layers.UnitNormalization(name="embedding")(vector),
 }
 keras.Model(picture, outputs).save("classifier/network", include_optimizer=False)
+outputs["probabilities"] = layers.Softmax(name="probabilities")(layers.Dense(3, kernel_initializer="random_normal")(vector))
+keras.Model(picture, outputs).save("another/network", include_optimizer=False)
 
+def prepared(folder, fit):
+    store, resize = ObjectStore.below(Path("object")), preprocess.resizer(32, fit)
+    rows = tables.read(Path("split_label.csv"), tables.SplitLabel)
+    rows = rows[rows["type"] == "test"].reset_index(drop=True)
+    Path(folder).mkdir()
+    tables.write(Path(folder, "examples.csv"), rows, tables.SplitLabel)
+    made = [resize(images.decode(store.read(ObjectId.parse(name)))) for name in rows["objectId"]]
+    pixel_files.write(Path(folder, "pixels.npy"), len(made), made)
+    return pixel_files.read_pixels(Path(folder))
+
+examples, squashed = prepared("pixels", "letterbox"), prepared("squashed", "squash")
 export.main(sys.argv[1:])
 Path("released").rename("first")
 
 store = ObjectStore.below(Path("object"))
 objects = sorted(ObjectId.parse(path.name) for path in Path("object").rglob("*.*"))
-resize = preprocess.resizer(32, "letterbox")
-pixels = np.stack([resize(images.decode(store.read(object_id))) for object_id in objects])
-found = classifier.run_network(Path("classifier"), pixels)
+assert list(examples.rows["objectId"]) == list(map(str, objects))
+found = classifier.run_network(Path("classifier"), examples.arrays)
 np.savez("tensorflow.npz", ids=[str(object_id) for object_id in objects], probabilities=found[0], embedding=found[1])
-try:
-    export.parity(objects, store, release.load(Path("first")), Path("classifier"), params.Prepare(32, "squash"))
-except SenguError as error:
-    print("FAR", error)
+first, letterbox = release.load(Path("first")), params.Prepare(32, "letterbox")
+for word, arguments in {
+    "FAR": (examples, store, first, Path("another"), letterbox),
+    "FIT": (examples, store, first, Path("classifier"), params.Prepare(32, "squash")),
+    "STALE": (squashed, store, first, Path("classifier"), letterbox),
+}.items():
+    try:
+        export.parity(*arguments)
+    except SenguError as error:
+        print(word, error)
 try:
     data = max((path.read_bytes() for path in Path("object").rglob("*.png")), key=len)[:2000]
     cut = ObjectId.of(data, "png")
     ObjectTree(Path("cut/site")).put(cut, data)
-    arguments = release.load(Path("first")), Path("classifier"), params.Prepare(32, "letterbox")
-    export.parity([cut], ObjectStore.below(Path("cut")), *arguments)
+    one = pixel_files.Examples(examples.rows[:1].assign(objectId=str(cut)), examples.arrays[:1])
+    export.parity(one, ObjectStore.below(Path("cut")), first, Path("classifier"), letterbox)
 except SenguError as error:
     print("CUT", error)
 try:
@@ -226,6 +245,20 @@ def test_a_difference_from_tensorflow_names_object_and_both_values(made: Path) -
         assert any(str(path.name) in line for path in (made / "object").rglob("*.*"))
         assert "by ONNX Runtime, but" in line and "by TensorFlow, more than 0.0001 apart" in line
     assert "nan by ONNX Runtime" in said(made, "NAN")
+
+
+def test_pixels_that_the_settings_do_not_give_are_an_error(made: Path) -> None:
+    assert "prepare.size 32 and prepare.fit squash in params.yaml give other pixels" in said(made, "FIT")
+    assert "prepare.size 32 and prepare.fit letterbox in params.yaml give other pixels" in said(made, "STALE")
+
+
+def test_the_stage_compares_before_it_writes(made: Path) -> None:
+    (made / "stale").mkdir()
+    arguments = [{"pixels": "squashed", "released": "stale"}.get(name, name) for name in ARGUMENTS]
+    done = attempt(made, sys.executable, "-m", "sengu.stages.export", *arguments)
+    assert done.returncode == 1
+    assert "give other pixels" in done.stdout
+    assert not list((made / "stale").iterdir())
 
 
 def test_an_object_that_cannot_be_decoded_is_named(made: Path) -> None:

@@ -3,7 +3,6 @@
 import importlib.metadata
 import json
 import logging
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,28 @@ from typing import Any
 import numpy as np
 import onnx
 import tensorflow as tf
-from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
-from sengu import card, classifier, conversion, datasets, decoding, images, locks, params, preprocess, release, standalone, tables
+from sengu import (
+    card,
+    classifier,
+    conversion,
+    datasets,
+    decoding,
+    images,
+    locks,
+    params,
+    pixels,
+    preprocess,
+    release,
+    standalone,
+    tables,
+)
 from sengu.atomic import replaced_folder
 from sengu.datasets import Version
 from sengu.errors import SenguError, run_program
 from sengu.ids import ObjectId
+from sengu.pixels import Examples
 from sengu.release import Manifest, Release
 from sengu.store import ObjectStore
 
@@ -43,27 +56,30 @@ def export(model: onnx.ModelProto, manifest: Manifest, licence: bytes, folder: P
     return release.load(release.write(folder, manifest, files))
 
 
-def parity(objects: Sequence[ObjectId], store: ObjectStore, made: Release, model: Path, prepare: params.Prepare) -> float:
-    """How far a release is at most from the network in `model`, in probabilities and embeddings of some objects.
+def parity(examples: Examples, store: ObjectStore, made: Release, model: Path, prepare: params.Prepare) -> float:
+    """How far a release is at most from the network in `model`, in probabilities and embeddings of the examples for testing.
 
-    Both see an object as `decoding.pixels` gives it, the network after the resizing that `prepare` does. Raises SenguError if
-    that is more than the tolerance, or an object cannot be decoded.
+    The release sees an object as `decoding.pixels` gives it, the network the pixels that `prepare` made of it, with which it
+    was trained and measured. Raises SenguError if that is more than the tolerance, if an object cannot be decoded, or if the
+    settings give other pixels.
     """
     resize = preprocess.resizer(prepare.size, prepare.fit)
+    rows = np.flatnonzero(examples.rows["type"] == "test")
+    objects = [ObjectId.parse(name) for name in examples.rows["objectId"].iloc[rows]]
 
-    def work(object_id: ObjectId) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    def work(row: int, object_id: ObjectId) -> tuple[np.ndarray, np.ndarray]:
         picture = decoding.pixels(object_id, store)
-        return resize(picture), made.run(picture)
+        if not np.array_equal(resize(picture), examples.arrays[row]):
+            raise SenguError(
+                f"object {object_id}: prepare.size {prepare.size} and prepare.fit {prepare.fit} in params.yaml give other pixels "
+                "than those that the network was trained and measured with: run `dvc repro`"
+            )
+        return made.run(picture)
 
-    with tempfile.TemporaryDirectory() as scratch, images.limited(None):
-        shape = (len(objects), prepare.size, prepare.size, 3)
-        pixels = open_memmap(Path(scratch, "pixels.npy"), mode="w+", dtype=np.uint8, shape=shape)
-        found = []
-        progress = tqdm(release.each(work, objects), "export", len(objects), unit="example", disable=None)
-        for row, (prepared, results) in enumerate(progress):
-            pixels[row] = prepared
-            found.append(results)
-        expected = classifier.run_network(model, pixels)
+    with images.limited(None):
+        runs = release.each(lambda one: work(*one), zip(rows.tolist(), objects, strict=True))
+        found = list(tqdm(runs, "export", len(objects), unit="example", disable=None))
+    expected = classifier.run_network(model, examples.arrays[rows])
     both = zip(release.OUTPUTS, map(np.stack, zip(*found, strict=True)), expected, strict=True)
     return max(furthest(objects, name, ours, theirs) for name, ours, theirs in both)
 
@@ -121,13 +137,13 @@ def _content(path: Path) -> bytes:
 
 
 def main(arguments: list[str]) -> None:
-    dataset, split, trees, model, metrics, licence, output = map(Path, arguments)
+    dataset, split, pixels_folder, trees, model, metrics, licence, output = map(Path, arguments)
     prepare = params.section("prepare", params.Prepare)
-    rows = tables.read(split, tables.SplitLabel)
-    test = [ObjectId.parse(name) for name in rows.loc[rows["type"] == "test", "objectId"]]
-    if not test:
+    counts = tables.read(split, tables.SplitLabel)["type"].value_counts().sort_index()
+    if "test" not in counts:
         raise SenguError(f"{split} has no example of type test to compare on: label more objects, and run `dvc repro`")
     tf.config.set_visible_devices([], "GPU")  # whose convolutions may be less exact than the tolerance
+    source = params.section("backbone", params.Backbone).source
     converted = conversion.convert(model / classifier.NETWORK, prepare.size, prepare.fit)
     version = datasets.read(dataset)
     manifest = describe(
@@ -141,16 +157,16 @@ def main(arguments: list[str]) -> None:
             "md5": locks.dvc_hash(dataset),
             "rows": version.rows,
             "rows_by_value": version.rows_by_value,
-            "split": {kind: int(number) for kind, number in rows["type"].value_counts().sort_index().items()},
+            "split": {kind: int(number) for kind, number in counts.items()},
         },
-        backbone={"source": params.section("backbone", params.Backbone).source},
+        backbone={"source": Path(source).name if Path(source).is_absolute() else source},  # not whose folder it lies in
         classifier={"md5": locks.dvc_hash(model)},
     )
     with replaced_folder(output) as partial:
         made = export(converted, manifest, _content(licence), partial)
-        worst = parity(test, ObjectStore.below(trees), made, model, prepare)
-    logger.info("%s: at most %.1e from TensorFlow on %d test pictures", made.path.name, worst, len(test))
+        worst = parity(pixels.read_pixels(pixels_folder), ObjectStore.below(trees), made, model, prepare)
+    logger.info("%s: at most %.1e from TensorFlow on %d test pictures", made.path.name, worst, counts["test"])
 
 
 if __name__ == "__main__":
-    run_program(main, "DATASET SPLIT_LABEL TREES CLASSIFIER METRICS LICENSE RELEASE")
+    run_program(main, "DATASET SPLIT_LABEL PIXELS TREES CLASSIFIER METRICS LICENSE RELEASE")
