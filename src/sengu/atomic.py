@@ -1,9 +1,23 @@
 """A half-written output -> never seen: files and folders are written beside their place and renamed into it."""
 
+import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Within, the error of a full disk names `path` if it names no file, as that of a write to an open one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextmanager
@@ -15,7 +29,8 @@ def replaced_file(path: Path, writer: str = "") -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}{writer}.partial")
     try:
-        yield partial
+        with named(path):
+            yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -29,7 +44,8 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        yield partial
+        with named(path):
+            yield partial
         # not one atomic step, which POSIX lacks for folders; a kill in between leaves no output, and DVC reruns the stage
         shutil.rmtree(path, ignore_errors=True)
         partial.replace(path)

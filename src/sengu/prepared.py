@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sengu.atomic import named
+
 LOCK = "lock"
 
 logger = logging.getLogger("prepared")
@@ -76,8 +78,9 @@ class Prepared:
     def _write(self, place: int, records: np.ndarray) -> None:
         self._stream.seek(place * self._record.itemsize)
         left = records.view(np.uint8).data
-        while left:
-            left = left[self._stream.write(left) :]
+        with named(Path(str(self._stream.name))):
+            while left:
+                left = left[self._stream.write(left) :]
 
 
 @contextmanager
