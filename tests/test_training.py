@@ -1,7 +1,6 @@
 """The parts of training by themselves: weights, rates, batches, the step against Keras's own, and what is kept."""
 
 import math
-import threading
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -67,38 +66,8 @@ def test_the_rate_before_any_step_is_that_of_the_first() -> None:
 def test_an_epoch_has_every_example_once_in_an_order_of_its_own() -> None:
     order = training.order(10, 1, 0)
     assert sorted(order) == list(range(10))
-    assert [len(batch) for batch in training.batches(order, 4)] == [4, 4, 2]
     assert list(training.order(10, 1, 0)) == list(order)
     assert list(training.order(10, 1, 1)) != list(order) != list(training.order(10, 2, 0))
-
-
-@pytest.mark.parametrize("workers", [1, 2, 3, 5])
-def test_workers_share_a_batch(workers: int) -> None:
-    batch = np.array([7, 3, 9, 5])
-    shares = [training.share(batch, rank, workers) for rank in range(workers)]
-    assert np.concatenate([own[counts > 0] for own, counts in shares]).tolist() == [7, 3, 9, 5]
-    assert all(len(own) for own, _ in shares)
-
-
-def test_batches_are_read_ahead_in_order_and_an_error_arrives() -> None:
-    read: list[int] = []
-    third = threading.Event()
-
-    def reader(batch: np.ndarray) -> tuple[np.ndarray]:
-        read.append(int(batch[0]))
-        if batch[0] == 2:
-            third.set()
-        if batch[0] == 9:
-            raise OSError("gone")
-        return (batch * 10,)
-
-    found = training.ahead(reader, [np.array([number]) for number in range(8)])
-    assert next(found)[0].tolist() == [0]
-    assert third.wait(10)  # read while the first one is in use
-    assert 7 not in read
-    assert [array.tolist() for (array,) in found] == [[number * 10] for number in range(1, 8)]
-    with pytest.raises(OSError, match="gone"):
-        list(training.ahead(reader, [np.array([9])]))
 
 
 def dense() -> Any:
@@ -144,64 +113,122 @@ def history(*losses: float) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("losses", "patience", "ended"),
+    ("start", "losses", "patience", "ended"),
     [
-        ((), 1, False),
-        ((3, 2), 1, False),
-        ((3, 2, 2), 1, True),  # as good as before is not better
-        ((3, 2, 4, 1.5), 2, False),
-        ((3, 2, 4, 3), 2, True),
-        ((1, 2, 3, 4, 5), 0, False),
-        ((6, 5, 4, 3, 2, 1), 1, True),  # the last epoch
+        (4, (), 1, False),
+        (4, (3, 2), 1, False),
+        (4, (3, 2, 2), 1, True),  # as good as before is not better
+        (4, (3, 2, 4, 1.5), 2, False),
+        (4, (3, 2, 4, 3), 2, True),
+        (1, (2,), 2, False),
+        (1, (3, 2), 2, True),  # none as good as the start
+        (1, (2, 3, 4, 5), 0, False),
+        (None, (), 0, False),  # no validation
+        (7, (6, 5, 4, 3, 2, 1), 1, True),  # the last epoch
     ],
 )
-def test_a_phase_ends_when_it_has_been_patient(losses: tuple[float, ...], patience: int, ended: bool) -> None:
-    assert training.finished(history(*losses), phase(6, patience=patience)) is ended
+def test_a_phase_ends_when_it_has_been_patient(
+    start: float | None, losses: tuple[float, ...], patience: int, ended: bool
+) -> None:
+    assert training.finished(Progress(history(*losses), start), phase(6, patience=patience)) is ended
 
 
-def fitted(settings: Phase, losses: list[float], progress: Any) -> tuple[Any, list[tuple[str, int]], list[int]]:
-    """A phase whose weights after epoch n are n, and whose validation losses are given."""
+PHASES = pytest.mark.parametrize("name", ["head", "fine_tune"])
+START = 9.0  # the weights before any epoch
+
+
+def fitted(settings: Phase, losses: list[float], progress: Any, name: str = "head") -> tuple[Any, list[int], list[Any]]:
+    """A phase whose weights after epoch n are n. `losses` are those of validation, from the start if it is not known yet.
+
+    Gives the last weights, the numbers of the epochs logged, and of each save how many epochs there were and the best weights.
+    """
     layer = dense()
     learner = Learner(layer, layer.trainable_weights, settings, 4)
-    logged, saved = [], []
+    learner.assign([np.full(weight.shape, len(progress.history) or START) for weight in learner.weights])
+    logged, saved, left = [], [], iter(losses)
 
     def train(epoch: int) -> tuple[float, float]:
         learner.assign([np.full(weight.shape, epoch + 1) for weight in learner.weights])
         return 1.0, 0.5
 
-    training.fit(
-        "head",
-        learner,
-        train,
-        lambda: (losses[len(progress.history)], 0.5),
-        lambda name, number, epoch: logged.append((name, number)),
-        progress,
-        lambda progress: saved.append(len(progress.history)),
-    )
+    def log(of: str, number: int, epoch: Any) -> None:
+        assert of == name
+        logged.append(number)
+
+    def save(progress: Any) -> None:
+        saved.append((len(progress.history), progress.start, *(float(array.flat[0]) for array in progress.best[:1])))
+
+    training.fit(name, learner, train, (lambda: (next(left), 0.5)) if losses else None, log, progress, save)
+    assert not list(left)
     return float(layer.get_weights()[0][0, 0]), logged, saved
 
 
-def test_the_best_weights_are_kept_if_there_is_patience() -> None:
-    losses = [3.0, 1.0, 2.0, 2.0, 0.5]
-    assert fitted(phase(5, patience=2), losses, Progress()) == (2.0, [("head", n) for n in (1, 2, 3, 4)], [1, 2, 3, 4])
-    assert fitted(phase(5), losses, Progress()) == (5.0, [("head", n) for n in (1, 2, 3, 4, 5)], [1, 2, 3, 4, 5])
+@PHASES
+def test_the_best_weights_are_kept_if_there_is_patience(name: str) -> None:
+    losses = [4.0, 3.0, 1.0, 2.0, 2.0]
+    saved = [(1, 4.0, 1.0), (2, 4.0, 2.0), (3, 4.0, 2.0), (4, 4.0, 2.0)]
+    assert fitted(phase(5, patience=2), losses, Progress(), name) == (2.0, [1, 2, 3, 4], saved)
+    assert fitted(phase(4), losses, Progress(), name) == (4.0, [1, 2, 3, 4], [(number, 4.0) for number in (1, 2, 3, 4)])
+    assert fitted(phase(2), [], Progress(), name) == (2.0, [1, 2], [(1, None), (2, None)])  # no validation
 
 
-def test_a_resumed_phase_says_all_its_epochs_and_knows_its_best() -> None:
-    before = Progress(history(3.0, 1.0, 2.0), [np.full((2, 3), 2.0), np.full(3, 2.0)])
-    assert fitted(phase(5, patience=2), [3.0, 1.0, 2.0, 2.0], before) == (2.0, [("head", n) for n in (1, 2, 3, 4)], [4])
+@PHASES
+def test_the_weights_at_the_start_compete_if_there_is_patience(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    found = fitted(phase(5, patience=2), [0.3, 3.0, 0.3], Progress(), name)
+    assert found == (START, [1, 2], [(1, 0.3, START), (2, 0.3, START)])
+    warning = (
+        f"{name}: no epoch was better than the weights it started from, which are kept: lower train.{name}.rate in params.yaml"
+    )
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [warning]
 
 
-@pytest.mark.parametrize(("patience", "weight"), [(0, 1.0), (1, 2.0)])
-def test_a_training_killed_after_its_last_epoch_only_ends(patience: int, weight: float) -> None:
-    kept = [np.full((2, 3), 2.0), np.full(3, 2.0)] if patience else []
-    assert fitted(phase(2, patience=patience), [], Progress(history(1.0, 3.0), kept)) == (weight, [("head", 1), ("head", 2)], [])
+@pytest.mark.parametrize(
+    ("losses", "warning"),
+    [
+        ([0.3, 0.1, 3.0], "fine_tune: the validation loss has grown from 0.3 to 3: lower train.fine_tune.rate in params.yaml"),
+        ([0.3, 3.0, 0.3], ""),
+        ([0.3, 3.0, 0.1], ""),
+        ([], ""),
+    ],
+)
+def test_without_patience_the_last_weights_stay_but_a_higher_loss_is_told(
+    caplog: pytest.LogCaptureFixture, losses: list[float], warning: str
+) -> None:
+    assert fitted(phase(2), losses, Progress(), "fine_tune")[0] == 2.0
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == ([f"{warning}, or set patience"] if warning else [])
+
+
+def test_a_phase_without_epochs_is_not_validated() -> None:
+    assert fitted(phase(0), [], Progress()) == (START, [], [])
+    layer = dense()
+    learner = Learner(layer, layer.trainable_weights, phase(0, patience=1), 4)
+    training.fit("head", learner, pytest.fail, lambda: pytest.fail("validated"), pytest.fail, Progress())
+
+
+def kept(weight: float) -> list[np.ndarray]:
+    return [np.full((2, 3), weight), np.full(3, weight)]
+
+
+@pytest.mark.parametrize(("start", "best"), [(4.0, 2.0), (0.5, START)])
+def test_a_resumed_phase_says_all_its_epochs_and_knows_its_start_and_its_best(start: float, best: float) -> None:
+    before = Progress(history(3.0, 1.0, 2.0), start, kept(best))
+    patience = 2 if best == 2.0 else 4
+    assert fitted(phase(5, patience=patience), [2.0], before) == (best, [1, 2, 3, 4], [(4, start, best)])
+
+
+@pytest.mark.parametrize(("patience", "start", "weight"), [(0, 4.0, 2.0), (1, 4.0, 1.0), (2, 0.5, START)])
+def test_a_training_killed_after_its_last_epoch_only_ends(patience: int, start: float, weight: float) -> None:
+    before = Progress(history(1.0, 3.0), start, kept(weight) if patience else [])
+    assert fitted(phase(2, patience=patience), [], before) == (weight, [1, 2], [])
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_is_an_error(loss: float) -> None:
     with pytest.raises(SenguError, match=r"the loss of head is no number after epoch 2: lower train\.head\.rate"):
-        fitted(phase(), [1.0, loss], Progress())
+        fitted(phase(), [2.0, 1.0, loss], Progress())
+    with pytest.raises(SenguError, match="the validation loss of head is no number before its first epoch: look into"):
+        fitted(phase(), [loss], Progress())
 
 
 def test_a_checkpoint_brings_back_weights_optimizer_and_loss_scale(tmp_path: Path) -> None:

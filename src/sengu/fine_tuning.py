@@ -1,6 +1,8 @@
 """The backbone, a trained head and pictures -> the fine-tuned network: what one worker does with each batch."""
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,12 @@ from tqdm import tqdm
 from sengu import augmentation, backbones, classifier, training
 from sengu.params import Train
 from sengu.pixels import Examples
-from sengu.training import Arrays, Learner, Means
+from sengu.training import Learner, Means
 from sengu.workers import Place
 
+AHEAD = 3  # batches that are read while the network learns from an earlier one
+
+Arrays = tuple[np.ndarray, ...]
 Head = tuple[np.ndarray, np.ndarray]  # kernel (d, classes) and bias (classes,)
 
 
@@ -78,6 +83,30 @@ def half(settings: Train) -> bool:
     return settings.mixed_precision == "auto" and bool(tf.config.list_logical_devices("GPU"))
 
 
+def batches(positions: np.ndarray, size: int) -> list[np.ndarray]:
+    """Of `size` positions each; the last one may be smaller."""
+    return [positions[start : start + size] for start in range(0, len(positions), size)]
+
+
+def share(batch: np.ndarray, rank: int, workers: int) -> tuple[np.ndarray, np.ndarray]:
+    """One worker's part of a batch of positions, and float32 ones; never empty: a zero marks an example that does not count."""
+    own = np.array_split(batch, workers)[rank]
+    return (own, np.ones(len(own), np.float32)) if len(own) else (batch[:1], np.zeros(1, np.float32))
+
+
+def ahead(read: Callable[[np.ndarray], Arrays], batches: Iterable[np.ndarray]) -> Iterator[Arrays]:
+    """What `read` makes of each batch, read in a thread while the batches before it are in use."""
+    # not tf.data, which reads nothing ahead when operations must be deterministic
+    with ThreadPoolExecutor(1) as thread:
+        waiting: deque[Future[Arrays]] = deque()
+        for batch in batches:
+            waiting.append(thread.submit(read, batch))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
 class FineTuning:
     """To be made and used in the scope of the strategy that joins the workers. The pictures may be larger than memory."""
 
@@ -116,13 +145,13 @@ class FineTuning:
         chances = augmentation.chances(len(self.train), self.seed, epoch)
 
         def read(batch: np.ndarray) -> Arrays:
-            own, counts = training.share(batch, self.place.rank, self.place.workers)
+            own, counts = share(batch, self.place.rank, self.place.workers)
             values = self.values[self.train[own]]
             weights = self.class_weights[values] * counts
             return self.pixels.arrays[self.train[own]], values, weights, np.array(len(batch), np.float32), chances[own]
 
         order = training.order(len(self.train), self.seed, epoch)
-        return training.ahead(read, training.batches(order, self.phase.batch))
+        return ahead(read, batches(order, self.phase.batch))
 
     def trained(self, epoch: int) -> Means:
         """One epoch of learning."""
@@ -133,13 +162,13 @@ class FineTuning:
         """Of the validation examples, without learning, augmentation and weights of classes."""
 
         def read(batch: np.ndarray) -> Arrays:
-            own, counts = training.share(batch, self.place.rank, self.place.workers)
+            own, counts = share(batch, self.place.rank, self.place.workers)
             chosen = self.validation[own]
             return self.pixels.arrays[chosen], self.values[chosen], counts
 
-        parts = training.batches(np.arange(len(self.validation)), self.phase.batch)
-        batches = self._shown(training.ahead(read, parts), len(self.validation), "validation")
-        return training.means([self.measure(*batch) for batch in batches], len(self.validation))
+        parts = batches(np.arange(len(self.validation)), self.phase.batch)
+        read_parts = self._shown(ahead(read, parts), len(self.validation), "validation")
+        return training.means([self.measure(*part) for part in read_parts], len(self.validation))
 
     def _shown(self, batches: Iterator[Arrays], examples: int, what: str) -> Iterable[Arrays]:
         count = -(-examples // self.phase.batch)

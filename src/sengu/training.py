@@ -5,9 +5,7 @@ The order of the examples depends on seed and epoch only, so that a training can
 
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +18,6 @@ from sengu.params import Phase
 
 logger = logging.getLogger("train")
 
-AHEAD = 3  # batches that are read while the network learns from an earlier one
-
-Arrays = tuple[np.ndarray, ...]
 Means = tuple[float, float]  # loss and accuracy
 
 
@@ -39,9 +34,13 @@ class Epoch:
 
 @dataclass
 class Progress:
-    """How far a phase is: its epochs, and the weights after the best of them if they are to be kept."""
+    """How far a phase is: its epochs, the validation loss before them, and the best weights so far if they are to be kept.
+
+    The weights that a phase starts from are those of epoch 0.
+    """
 
     history: list[Epoch] = field(default_factory=list)
+    start: float | None = None
     best: list[np.ndarray] = field(default_factory=list)
 
 
@@ -79,11 +78,6 @@ def order(examples: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(examples)
 
 
-def batches(positions: np.ndarray, size: int) -> list[np.ndarray]:
-    """Of `size` positions each; the last one may be smaller."""
-    return [positions[start : start + size] for start in range(0, len(positions), size)]
-
-
 def total(numbers: np.ndarray) -> np.ndarray:
     """The sum over all workers of the present strategy."""
     strategy = tf.distribute.get_strategy()
@@ -95,25 +89,6 @@ def means(sums: Iterable[tf.Tensor], examples: int) -> Means:
     """Of what the steps of an epoch gave, on all workers together."""
     loss, hits = total(np.array([part.numpy() for part in sums], np.float64).sum(axis=0))
     return float(loss / examples), float(hits / examples)
-
-
-def share(batch: np.ndarray, rank: int, workers: int) -> tuple[np.ndarray, np.ndarray]:
-    """One worker's part of a batch of positions, and float32 ones; never empty: a zero marks an example that does not count."""
-    own = np.array_split(batch, workers)[rank]
-    return (own, np.ones(len(own), np.float32)) if len(own) else (batch[:1], np.zeros(1, np.float32))
-
-
-def ahead(read: Callable[[np.ndarray], Arrays], batches: Iterable[np.ndarray]) -> Iterator[Arrays]:
-    """What `read` makes of each batch, read in a thread while the batches before it are in use."""
-    # not tf.data, which reads nothing ahead when operations must be deterministic
-    with ThreadPoolExecutor(1) as thread:
-        waiting: deque[Future[Arrays]] = deque()
-        for batch in batches:
-            waiting.append(thread.submit(read, batch))
-            if len(waiting) > AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 class Learner:
@@ -184,13 +159,18 @@ def fit(
 ) -> None:
     """The epochs of the phase `name` that are still to come; the learner ends with the weights of the last or of the best one.
 
-    `log` hears of every epoch by phase and number, from 1, and also of those before a resume; `save` after each.
-    Raises SenguError if the loss is no longer a number.
+    With patience, the weights at the start compete as those of epoch 0. `log` hears of every epoch by phase and number, from 1,
+    and also of those before a resume; `save` after each. Warns if the phase has done harm. Raises SenguError if the loss is not,
+    or no longer, a number.
     """
     phase = learner.phase
     for number, record in enumerate(progress.history, 1):
         log(name, number, record)
-    while not finished(progress.history, phase):
+    if validate and phase.epochs and progress.start is None:
+        progress.start = _start(name, validate)
+        if phase.patience:
+            progress.best = learner.values()
+    while not finished(progress, phase):
         number, start = len(progress.history) + 1, time.perf_counter()
         loss, accuracy = train(number - 1)
         seconds = time.perf_counter() - start
@@ -199,26 +179,56 @@ def fit(
             raise SenguError(f"the loss of {name} is no number after epoch {number}: lower train.{name}.rate in params.yaml")
         record = Epoch(loss, accuracy, learner.rate(), *validated)
         progress.history.append(record)
-        if phase.patience and best(progress.history) == number - 1:
+        if phase.patience and best(progress) == number:
             progress.best = learner.values()
         log(name, number, record)
         logger.info("%s, epoch %d of %d: %s", name, number, phase.epochs, _text(record, learner.examples / seconds))
         save(progress)
     if progress.best:
         learner.assign(progress.best)
-        logger.info("%s: the weights are those after epoch %d", name, best(progress.history) + 1)
+        logger.info("%s: the weights are those after epoch %d", name, best(progress))
+    _warn(name, progress)
 
 
-def best(history: list[Epoch]) -> int:
-    """The first epoch with the lowest validation loss."""
-    return min(range(len(history)), key=lambda number: history[number].validation_loss or 0.0)
+def losses(progress: Progress) -> list[float]:
+    """Of validation: at the start and after each epoch, or none at all."""
+    found = (progress.start, *(epoch.validation_loss for epoch in progress.history))
+    return [loss for loss in found if loss is not None]
 
 
-def finished(history: list[Epoch], phase: Phase) -> bool:
+def best(progress: Progress) -> int:
+    """The number of the first epoch with the lowest validation loss; 0 is the start."""
+    found = losses(progress)
+    return found.index(min(found))
+
+
+def finished(progress: Progress, phase: Phase) -> bool:
     """Is the last epoch reached, or was there no better one for `patience` epochs?"""
-    if len(history) >= phase.epochs:
-        return True
-    return bool(phase.patience and history and len(history) - 1 - best(history) >= phase.patience)
+    done = len(progress.history)
+    return done >= phase.epochs or bool(phase.patience and done - best(progress) >= phase.patience)
+
+
+def _start(name: str, validate: Callable[[], Means]) -> float:
+    loss, accuracy = validate()
+    if not np.isfinite(loss):
+        raise SenguError(
+            f"the validation loss of {name} is no number before its first epoch: look into data/features "
+            "for values that are no numbers, or set train.mixed_precision in params.yaml to never"
+        )
+    logger.info("%s, before epoch 1: validation loss %.4g, validation accuracy %.4g", name, loss, accuracy)
+    return loss
+
+
+def _warn(name: str, progress: Progress) -> None:
+    """Says so if the phase would better not have been."""
+    start, *later = losses(progress) or [0.0]
+    if not later:
+        return
+    cure = f"lower train.{name}.rate in params.yaml"
+    if progress.best and best(progress) == 0:
+        logger.warning("%s: no epoch was better than the weights it started from, which are kept: %s", name, cure)
+    elif not progress.best and later[-1] > start:
+        logger.warning("%s: the validation loss has grown from %.4g to %.4g: %s, or set patience", name, start, later[-1], cure)
 
 
 def _text(record: Epoch, speed: float) -> str:

@@ -1,10 +1,13 @@
 """Training on small arrays, as a program: what comes out, that a killed run ends with the same bytes, and that it learnt."""
 
+import errno
+import os
 import shutil
 import signal
 import subprocess
 import sys
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 
@@ -14,13 +17,14 @@ import yaml
 from project import ROOT, environment, run
 
 from sengu import classifier, datasets, params, tables, workers
+from sengu.atomic import replaced_folder
 from sengu.errors import SenguError
 from sengu.pixels import EXAMPLES, FEATURES, PIXELS, Examples, read_features, read_pixels
 
 pytestmark = pytest.mark.slow
 
 train = import_module("sengu.stages.train")
-tf = train.tf
+tf, fine_tuning = train.tf, train.fine_tuning
 
 FOLDERS = ("dataset", "pixels", "features", "backbone", "classifier", "training")
 TRAIN = (sys.executable, "-m", "sengu.stages.train", *FOLDERS)
@@ -39,9 +43,34 @@ from pathlib import Path
 from sengu.stages import features
 keras.utils.set_random_seed(1)
 picture = keras.Input((None, None, 3))
-vector = keras.layers.BatchNormalization()(keras.layers.Conv2D(6, 3)(picture))
+vector = keras.layers.BatchNormalization()(keras.layers.Conv2D(6, 3, kernel_regularizer="l2")(picture))
 keras.Model(picture, keras.layers.GlobalAveragePooling2D()(vector)).save("backbone")
 features.main(["pixels", "backbone", "features"])
+"""
+# says in each phase whether operations are deterministic, and writes down what the optimizer holds after the first epoch:
+# the steps of Adam do not show how large gradients are
+NOTED = """
+import sys
+import numpy as np
+from sengu import errors, training
+from sengu.fine_tuning import FineTuning
+from sengu.stages import train
+from tensorflow.python.framework import config
+
+def fit(name, *arguments, fit=training.fit):
+    print("deterministic:", name, config.is_op_determinism_enabled(), flush=True)
+    return fit(name, *arguments)
+
+def trained(self, epoch, trained=FineTuning.trained):
+    means = trained(self, epoch)
+    if epoch == 0 and self.place.chief:
+        np.savez("optimizer.npz", *(variable.numpy() for variable in self.learner.optimizer.variables))
+    return means
+
+training.fit, FineTuning.trained = fit, trained
+"""
+RUN = """
+errors.run_program(train.main, "DATASET PIXELS FEATURES BACKBONE CLASSIFIER CURVES")
 """
 # says what the barrier and the removal of folders did last; pictures are not to be copied into memory as a whole
 WATCHED = """
@@ -62,21 +91,20 @@ def of_type(self, *names):
 
 features_of_type, Examples.of_type = Examples.of_type, of_type
 training.total, shutil.rmtree = watched("total", training.total), watched("rmtree", shutil.rmtree)
-errors.run_program(train.main, "DATASET PIXELS FEATURES BACKBONE CLASSIFIER CURVES")
 """
 # two workers, the second of which comes to another head
 DIFFERENT = """
 import os, sys
-from sengu import errors, workers
+from sengu import workers
 
 if workers.VARIABLE not in os.environ:
     workers.supervise([sys.executable, *sys.argv], 2)
-else:
-    from sengu.stages import train
-    if workers.place(2, os.environ).rank == 1:
-        own = train.train_head
-        train.train_head = lambda *arguments: tuple(array * -2 for array in own(*arguments))
-    errors.run_program(train.main, "DATASET PIXELS FEATURES BACKBONE CLASSIFIER CURVES")
+    sys.exit()
+"""
+HEAD = """
+if workers.place(2, os.environ).rank == 1:
+    own = train.train_head
+    train.train_head = lambda *arguments: tuple(array * -2 for array in own(*arguments))
 """
 NOTHING = "train: {seed: 2, head: {epochs: 0, rate: 1, batch: 8}, fine_tune: {epochs: 0, rate: 1, batch: 8}}"
 
@@ -118,7 +146,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 def trained(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the inputs with the outputs of one training; tests must not change it."""
     folder = shutil.copytree(inputs, tmp_path_factory.mktemp("trained") / "inputs")
-    (folder / "train.log").write_text(run(folder, *TRAIN))
+    (folder / "train.log").write_text(run(folder, sys.executable, "-c", NOTED + RUN, *FOLDERS))
     return folder
 
 
@@ -135,6 +163,11 @@ def test_what_comes_out(trained: Path) -> None:
     assert [float(rates[epoch].split("\t")[1]) for epoch in (1, 3)] == pytest.approx([0.001 * 6 / 18, 0.001])
     assert float(rates[-2].split("\t")[1]) < 0.0002
     assert [path.name for path in (trained / ".sengu/training").iterdir()] == ["lock"]
+
+
+def test_operations_are_deterministic_in_both_phases(trained: Path) -> None:
+    said = [line for line in (trained / "train.log").read_text().splitlines() if line.startswith("deterministic:")]
+    assert said == ["deterministic: head True", "deterministic: fine_tune True"]
 
 
 def killed(folder: Path, command: tuple[str, ...]) -> None:
@@ -154,7 +187,7 @@ def killed(folder: Path, command: tuple[str, ...]) -> None:
 def test_a_killed_training_resumes_and_ends_with_the_same_bytes(inputs: Path, trained: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(inputs, tmp_path / "inputs")
     killed(folder, TRAIN)
-    said = run(folder, sys.executable, "-c", WATCHED, *FOLDERS)
+    said = run(folder, sys.executable, "-c", WATCHED + RUN, *FOLDERS)
     assert "fine_tune, epoch 2 of 30" not in said
     assert "fine_tune, epoch 30 of 30" in said or "fine_tune: the weights are those after epoch" in said
     assert outputs(folder) == outputs(trained)
@@ -193,7 +226,7 @@ def test_two_workers_learn_what_one_learns_even_if_killed(inputs: Path, trained:
     """To 1e-4 of every probability: sums are made in another order."""
     folder = shutil.copytree(inputs, tmp_path / "inputs")
     (folder / "params.yaml").write_text(PARAMS.format(workers=2))
-    (folder / "different.py").write_text(DIFFERENT)
+    (folder / "different.py").write_text(DIFFERENT + NOTED + HEAD + RUN)
     killed(folder, (sys.executable, "different.py", *FOLDERS))
     said = run(folder, *TRAIN)
     assert "fine_tune, epoch 2 of 30" not in said
@@ -203,7 +236,129 @@ def test_two_workers_learn_what_one_learns_even_if_killed(inputs: Path, trained:
     assert np.abs(one[0] - two[0]).max() < 1e-4
     assert np.abs(one[1] - two[1]).max() < 1e-4
     assert outputs(folder).keys() == outputs(trained).keys()
+    # after the first epoch of as many steps as it has batches, with gradients of the same size
+    sums = [list(np.load(path / "optimizer.npz").values()) for path in (trained, folder)]
+    assert sums[0][0] == sums[1][0] == 6
+    for one_sum, two_sum in zip(*sums, strict=True):
+        assert two_sum == pytest.approx(one_sum, rel=1e-3, abs=1e-6)
     assert (folder / "classifier/head.npz").read_bytes() == (trained / "classifier/head.npz").read_bytes()
+
+
+def tuned(inputs: Path, checkpoint: Path, rate: float, killed_in: int = 0) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Weights of a network at the start and the end of fine-tuning, which may be killed before it has saved an epoch.
+
+    At the start all classes are as likely. Whatever is learnt then makes validation worse, as its values are wrong.
+    """
+    pixels = read_pixels(inputs / "pixels")
+    rows = pixels.rows.assign(
+        value=pixels.rows["value"].where(pixels.rows["type"] != "validation", (pixels.rows["value"] + 1) % 3)
+    )
+    network = fine_tuning.Network(inputs / "backbone", (np.zeros((6, 3), np.float32), np.zeros(3, np.float32)), 32)
+    phase = {"epochs": 4, "batch": 16, "patience": 2}
+    settings = params.Train(seed=1, head=params.Phase(rate=1, **phase), fine_tune=params.FineTune(rate=rate, **phase))
+
+    def log(name: str, number: int, epoch: object) -> None:
+        if number == killed_in:
+            raise KeyboardInterrupt
+
+    start = [weight.numpy() for weight in network.weights]
+    with pytest.raises(KeyboardInterrupt) if killed_in else nullcontext():
+        train.fine_tune(network, Examples(rows, pixels.arrays), settings, log, checkpoint, workers.Place(0, 1))
+    return start, [weight.numpy() for weight in network.weights]
+
+
+def same(ones: list[np.ndarray], others: list[np.ndarray]) -> bool:
+    return all(np.array_equal(one, other) for one, other in zip(ones, others, strict=True))
+
+
+def test_fine_tuning_that_makes_it_worse_does_no_harm(inputs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    start, end = tuned(inputs, tmp_path / "0123456789", 0.1)
+    assert same(start, end)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == [
+        "fine_tune: no epoch was better than the weights it started from, which are kept: "
+        "lower train.fine_tune.rate in params.yaml"
+    ]
+
+
+@pytest.mark.parametrize(("losses", "best"), [([1.0, 2.0, 3.0], 0), ([1.0, 0.5, 2.0, 3.0], 1), ([9.0, 8.0, 0.5, 2.0, 1.0], 2)])
+def test_fine_tuning_ends_with_its_best_weights_even_if_killed(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, losses: list[float], best: int
+) -> None:
+    """The losses are given, from that at the start; each is asked for once, so that the one at the start is kept as well."""
+    after: list[list[np.ndarray]] = []
+    left = iter(losses)
+
+    def validated(tuning: fine_tuning.FineTuning) -> tuple[float, float]:
+        after.append(tuning.learner.values())
+        return next(left), 0.5
+
+    monkeypatch.setattr(fine_tuning.FineTuning, "validated", validated)
+    tuned(inputs, tmp_path / "0123456789", 0.01, killed_in=2)
+    left = iter(losses[2:])
+    del after[2:]
+    _, end = tuned(inputs, tmp_path / "0123456789", 0.01)
+    assert list(left) == []
+    assert [same(end, weights) for weights in after] == [number == best for number in range(len(losses))]
+
+
+def full(folder: Path) -> Path:
+    """A file in a folder without any room."""
+    folder.mkdir()
+    (folder / "file").symlink_to("/dev/full")
+    return folder / "file"
+
+
+def checkpoint_without_room(folder: Path) -> None:
+    """A real checkpoint, whose index meets a full disk."""
+
+    @contextmanager
+    def replaced(path: Path) -> Iterator[Path]:
+        with replaced_folder(path) as partial:
+            (partial / f"{train.checkpoints.STATE}.index").symlink_to("/dev/full")
+            yield partial
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train.checkpoints, "replaced_folder", replaced)
+        train.checkpoints.Checkpoint(folder, [tf.Variable(1.0)], tf.train.Checkpoint()).save(1, [], [])
+
+
+def array_without_room(folder: Path) -> None:
+    with full(folder).open("wb") as file:
+        np.save(file, np.zeros(9))
+
+
+@pytest.mark.parametrize(
+    ("failing", "named"),
+    [
+        (lambda folder: tf.io.write_file(str(full(folder)), "text"), "{}"),
+        (lambda folder: tf.io.gfile.GFile(str(full(folder)), "w").write("a" * 100_000), "{}"),
+        (checkpoint_without_room, "{}"),
+        (array_without_room, ".sengu/training or classifier or training"),  # the error of a write names no file
+        (lambda folder: (_ for _ in ()).throw(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(full(folder)))), "{}"),
+    ],
+    ids=["TensorFlow", "without a graph", "checkpoint", "NumPy", "mkdir"],
+)
+def test_a_full_disk_is_named(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: Callable[[Path], object], named: str
+) -> None:
+    folder = tmp_path / "a folder; with blanks"
+    monkeypatch.chdir(inputs)
+    monkeypatch.setattr(train, "train", lambda *arguments: failing(folder))
+    with pytest.raises(SenguError) as found:
+        train.main(list(FOLDERS))
+    assert str(found.value) == (
+        f"No space left on device for {named.format(folder)}: make room there, then run the stage again, and fine-tuning goes on "
+        "after its last whole epoch"
+    )
+
+
+def main_with(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(train, "train", failing)
+    train.main(list(FOLDERS))
 
 
 @pytest.mark.parametrize(
@@ -216,13 +371,25 @@ def test_two_workers_learn_what_one_learns_even_if_killed(inputs: Path, trained:
     ids=["TensorFlow", "a copy", "NumPy"],
 )
 def test_out_of_memory_says_what_to_lower(inputs: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def failing(*arguments: object) -> None:
-        raise error
-
     monkeypatch.chdir(inputs)
-    monkeypatch.setattr(train, "train", failing)
     with pytest.raises(SenguError, match=r"^out of memory: lower train\.fine_tune\.batch in params\.yaml$"):
-        train.main(list(FOLDERS))
+        main_with(error, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "pixels/pixels.npy"),
+        tf.errors.ResourceExhaustedError(None, None, "a/file; Too many open files"),
+        tf.errors.InvalidArgumentError(None, None, "a bug"),
+    ],
+    ids=["a file", "open files", "a bug"],
+)
+def test_other_errors_speak_for_themselves(inputs: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.chdir(inputs)
+    with pytest.raises(type(error)) as found:
+        main_with(error, monkeypatch)
+    assert found.value is error
 
 
 def test_another_training_is_not_disturbed(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,10 @@
 """Train the head on the features, then fine-tune the whole network at a low rate; deterministic when seeded."""
 
+import errno
 import hashlib
 import logging
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -32,7 +34,9 @@ NAMES = {
     "validation_loss": "validation/loss",
     "validation_accuracy": "validation/accuracy",
 }
-LOST = "Dst tensor is not initialized"  # what TensorFlow says when a copy finds no room on a GPU
+FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or the part of it that one user may fill
+# what TensorFlow says, the last of them when a copy finds no room on a GPU
+MEMORY = re.compile("OOM|OUT_OF_MEMORY|[Oo]ut of memory|allocate memory|Dst tensor is not initialized")
 
 
 def train_head(features: Examples, classes: int, settings: params.Train, log: Log) -> Head:
@@ -76,10 +80,10 @@ def fine_tune(
     """
     tuning = FineTuning(network, pixels, settings, place)
     kept = checkpoints.Checkpoint(checkpoint, network.weights, tuning.learner.optimizer)
-    notes, arrays = kept.load() or ([], [])
-    progress = Progress([Epoch(**note) for note in notes], arrays)
+    notes, arrays = kept.load() or ({"start": None, "history": []}, [])
+    progress = Progress([Epoch(**epoch) for epoch in notes["history"]], notes["start"], arrays)
     # 40 bits of the name are exact in the sum
-    same = np.array([int(checkpoint.name[:10], 16), len(notes)], np.float64)
+    same = np.array([int(checkpoint.name[:10], 16), len(progress.history)], np.float64)
     if not np.array_equal(training.total(same), same * place.workers):
         raise SenguError(
             f"the workers differ in inputs, settings, precision, code or in what {checkpoint} holds: run them on the same files, "
@@ -88,7 +92,8 @@ def fine_tune(
 
     def save(progress: Progress) -> None:
         if place.chief:
-            kept.save(len(progress.history), [vars(epoch) for epoch in progress.history], progress.best)
+            notes = {"start": progress.start, "history": [vars(epoch) for epoch in progress.history]}
+            kept.save(len(progress.history), notes, progress.best)
 
     validated = tuning.validated if len(tuning.validation) else None
     training.fit("fine_tune", tuning.learner, tuning.trained, validated, log, progress, save)
@@ -181,6 +186,26 @@ def train(folders: list[Path], settings: params.Train, place: workers.Place) -> 
             shutil.rmtree(checkpoint)
 
 
+def explained(error: MemoryError | OSError | tf.errors.OpError, place: workers.Place, outputs: list[Path]) -> SenguError | None:
+    """What to do about an error of a training; None if it speaks for itself."""
+    # not by its class: TensorFlow has one for disks, memory, open files and more
+    full = re.search(rf"(?:^(?:{{{{.*?}}}} )?(?P<path>.*); )?(?P<reason>{'|'.join(map(os.strerror, FULL))})", str(error))
+    if full:
+        path = full["path"] or getattr(error, "filename", None)
+        # the file lay in a folder that the error has removed
+        folders = [next(folder for folder in Path(path).parents if folder.exists())] if path else [checkpoints.FOLDER, *outputs]
+        return SenguError(
+            f"{full['reason']} for {' or '.join(map(str, folders))}: make room there, then run the stage again, and fine-tuning "
+            "goes on after its last whole epoch"
+        )
+    if isinstance(error, MemoryError) or MEMORY.search(str(error)):
+        return SenguError("out of memory: lower train.fine_tune.batch in params.yaml")
+    if isinstance(error, OSError) or place.workers == 1:
+        return None
+    reason = str(error.message).splitlines()[0]
+    return SenguError(f"worker {place.rank} cannot go on, perhaps because another one is gone: {reason}")
+
+
 def main(arguments: list[str]) -> None:
     settings = params.section("train", params.Train)
     place = workers.place(settings.workers, os.environ)
@@ -189,16 +214,15 @@ def main(arguments: list[str]) -> None:
         return
     workers.end_with_supervisor()
     if not place.chief:
-        logger.setLevel(logging.WARNING)  # one says it for all
+        logger.setLevel(logging.ERROR)  # one says it for all, warnings too
+    folders = [Path(argument) for argument in arguments]
     try:
-        train([Path(argument) for argument in arguments], settings, place)
-    except (MemoryError, tf.errors.OpError) as error:
-        if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError) or LOST in str(error):
-            raise SenguError("out of memory: lower train.fine_tune.batch in params.yaml") from error
-        if place.workers == 1:
+        train(folders, settings, place)
+    except (MemoryError, OSError, tf.errors.OpError) as error:
+        meant = explained(error, place, folders[-2:])
+        if meant is None:
             raise
-        reason = str(error.message).splitlines()[0]
-        raise SenguError(f"worker {place.rank} cannot go on, perhaps because another one is gone: {reason}") from error
+        raise meant from error
 
 
 if __name__ == "__main__":
