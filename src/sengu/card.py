@@ -38,7 +38,8 @@ It was split into {split}.
 
 ## How good it is
 
-On {test_images} test pictures that nothing was trained or chosen on; brackets hold 95% intervals where they were computed.
+On {test_images} test pictures{groups}. No stage trained on them or chose by them; whoever compares many experiments by these
+numbers chooses by them. Brackets hold 95% intervals where they were computed.
 
 {metrics}
 
@@ -76,15 +77,30 @@ def write(manifest: Manifest) -> str:
         counts=", ".join(f"{counts[str(value)]} {_literal(name)}" for value, name in enumerate(manifest.classes)),
         split=", ".join(f"{number} {kind}" for kind, number in sorted(manifest.dataset["split"].items())),
         test_images=manifest.metrics["test_images"],
+        groups=f", {manifest.metrics['test_groups']} if near-duplicates count once" if "test_groups" in manifest.metrics else "",
         metrics="\n".join(_table(manifest.metrics)),
     )
 
 
 def _decision(manifest: Manifest) -> str:
+    found = manifest.metrics.get("threshold") or {}
+    asked = " and ".join(f"{metric} of {ratio}" for metric, ratio in (found.get("wanted") or {}).items())
     if manifest.threshold is None or len(manifest.classes) != 2:
-        return "the class with the highest probability"
+        missed = f"; a {asked} was wanted, but {found['missed']}" if found.get("missed") else ""
+        return f"the class with the highest probability{missed}"
     first, second = map(_literal, manifest.classes)
-    return f'"{second}" from a probability of {manifest.threshold} on, which was chosen on the validation split, else "{first}"'
+    decides = (
+        f'"{second}" from a probability of {manifest.threshold} on, which was chosen on the validation split, else "{first}"'
+    )
+    if not found.get("support"):
+        return decides
+    gives = " and ".join(f"a {metric} of {_on_validation(found, metric)}" for metric in ("precision", "recall"))
+    return f"{decides}. A {asked} was wanted; {found['support']} validation pictures support it, and it gives {gives} there"
+
+
+def _on_validation(threshold: Mapping[str, Any], metric: str) -> str:
+    low, high = threshold[f"validation_{metric}_interval"]
+    return _figure({"value": threshold[f"validation_{metric}"], "low": low, "high": high})
 
 
 def _table(metrics: Mapping[str, Any]) -> Iterator[str]:

@@ -39,11 +39,11 @@ def head_probabilities(folder: Path, features: np.ndarray) -> np.ndarray:
     return np.asarray(softmax(features @ head["kernel"] + head["bias"], axis=1))
 
 
-def run_network(folder: Path, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the fine-tuned network says of pixels, uint8 (n, size, size, 3).
+def run_network(folder: Path, pixels: np.ndarray, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """What the fine-tuned network says of pixels, uint8 (n, size, size, 3), or of some `rows` of them, in that order.
 
-    Returns probabilities, float32 (n, classes), and embeddings, float32 (n, d): L2-normalised feature vectors. Raises SenguError
-    if the network is missing or damaged.
+    Of a memory-mapped array no more than a batch is in memory at a time. Returns probabilities, float32 (n, classes), and
+    embeddings, float32 (n, d): L2-normalised feature vectors. Raises SenguError if the network is missing or damaged.
     """
     import tensorflow as tf  # 20 seconds that the head does not need
 
@@ -56,7 +56,7 @@ def run_network(folder: Path, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarra
     except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise SenguError(f"{path} is damaged ({reason}): {RESTORE.format(folder)}") from error
-    size = batch(pixels)
-    found = [serve(picture=tf.constant(pixels[start : start + size])) for start in range(0, len(pixels), size)]
+    size, chosen = batch(pixels), np.arange(len(pixels)) if rows is None else rows
+    found = [serve(picture=tf.constant(pixels[chosen[start : start + size]])) for start in range(0, len(chosen), size)]
     probabilities, embeddings = (np.concatenate([part[name].numpy() for part in found]) for name in OUTPUTS)
     return probabilities, embeddings

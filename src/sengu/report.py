@@ -1,7 +1,7 @@
 """What was measured, plots and pictures -> one HTML page that needs nothing beside itself, for people who read no metrics."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -29,9 +29,10 @@ MEANINGS = {
     "F1": "The harmonic mean of precision and recall.",
     "ROC AUC": "How often a picture of {positive} gets a higher score than one of another class; 0.5 is chance.",
     "average precision": "The precision, averaged over all thresholds by how much recall each adds.",
-    "calibration error": "How far the probabilities are off on average, in 15 bins; 0 is perfect.",
-    "95% interval": "Were the test repeated with as many other pictures of the kind, the metric would mostly lie in there. "
-    "It says nothing of other kinds of pictures.",
+    "calibration error": "How far the probabilities are off on average, in 15 bins; 0 is perfect. Part of it is chance: about as "
+    "much as is written below it would show up even if they were perfect.",
+    "95% interval": "Where the value lies that endless pictures of this kind would give: 95 of 100 intervals made this way hold "
+    "it. It allows for near-duplicates, and for mistakes too rare to have been seen. It says nothing of other kinds of pictures.",
 }
 WORDS = {"f1": "F1", "roc_auc": "ROC AUC"}
 
@@ -59,9 +60,12 @@ def mistakes(
     predicted: np.ndarray,
     probabilities: np.ndarray,
     classes: Sequence[str],
-    pictures: Mapping[str, np.ndarray],
+    pictures: Callable[[str], np.ndarray],
 ) -> dict[str, Gallery]:
-    """Name -> the worst mistakes, the surest first; with two classes apart by what the pictures were called."""
+    """Name -> the worst mistakes, the surest first; with two classes apart by what the pictures were called.
+
+    `pictures` gives the pixels of an object id, and is asked for those that are shown.
+    """
     claimed = probabilities[np.arange(len(ids)), predicted]
     wrong = np.flatnonzero(predicted != values)
     wrong = wrong[np.argsort(-claimed[wrong], kind="stable")]
@@ -80,19 +84,19 @@ def mistakes(
         name: Gallery(
             title,
             f"{len(rows)} of {len(ids)} test pictures. A wrong label looks like a mistake, too." if len(rows) else "None.",
-            [Picture(ids[i], said[i], pictures[ids[i]]) for i in rows[:SHOWN]],
+            [Picture(ids[i], said[i], pictures(ids[i])) for i in rows[:SHOWN]],
         )
         for name, (title, rows) in groups.items()
     }
 
 
-def doubted(doubtful: pd.DataFrame, classes: Sequence[str], pictures: Mapping[str, np.ndarray]) -> Gallery:
+def doubted(doubtful: pd.DataFrame, classes: Sequence[str], pictures: Callable[[str], np.ndarray]) -> Gallery:
     """The examples whose label is most doubtful; `doubtful` has the rows of label_errors.csv, in their order."""
     suspects = int((doubtful["suspect"] == "yes").sum())
     shown = []
     for name, value, predicted, quality, suspect in zip(*(doubtful[column][:SHOWN].tolist() for column in DOUBT), strict=True):
         caption = f"labelled {classes[value]}, looks like {classes[predicted]}: {float(quality):.3f}"
-        shown.append(Picture(name, caption, pictures[name], marked=suspect == "yes"))
+        shown.append(Picture(name, caption, pictures(name), marked=suspect == "yes"))
     text = (
         f"{suspects} of {len(doubtful)} labels, of all splits, are suspect: models that were trained without the picture are "
         "confident of another class. Here are the most doubtful ones with the probability that their label gets, suspects in "
@@ -146,20 +150,18 @@ def summary(result: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
 
 def warnings(result: Mapping[str, Any]) -> list[str]:
     """What a reader of the summary should know, and would not guess."""
-    count = result["test_images"]
     found = []
-    if result["network"]["accuracy"]["value"] == 1:
-        # the exact form of the rule of three
+    if (accuracy := result["network"]["accuracy"])["value"] == 1:
         found.append(
-            f"No mistake on {count} pictures does not mean none at all: up to {100 * (1 - 0.05 ** (1 / count)):.1f}% of mistakes "
-            "would be compatible with it (95% confidence). The intervals are made from the mistakes seen, and cannot show that."
+            f"No mistake on {result['test_images']} pictures does not mean none at all: "
+            f"up to {100 * (1 - accuracy['low']):.1f}% of mistakes would be compatible with it (95% interval)."
         )
     for name, decision in _decisions(result).items():
         if decision["reached"] is False:
             ((metric, ratio),) = decision["wanted"].items()
             found.append(
-                f"No threshold of the {name} reaches the wanted {metric} of {ratio} on the validation pictures: "
-                "it calls a picture what it most probably is."
+                f"The {name} has no threshold for the wanted {metric} of {ratio}: {decision['missed']}. "
+                "It calls a picture what it most probably is."
             )
     return found
 
@@ -173,7 +175,7 @@ def comparison(difference: Mapping[str, Mapping[str, float]]) -> str:
         told = f"{'gains' if value > 0 else 'loses'} {abs(value):.1f} points of accuracy"
     area = difference["roc_auc"]
     return (
-        f"Against the head on the frozen backbone, fine-tuning {told} (95% interval, both measured on the same resamples: "
+        f"Against the head on the frozen backbone, fine-tuning {told} (95% interval, both measured on the same pictures: "
         f"{low:+.1f} to {high:+.1f}). ROC AUC changes by {area['value']:+.3f} ({area['low']:+.3f} to {area['high']:+.3f})."
     )
 
@@ -191,9 +193,15 @@ def _decides(name: str, decision: Mapping[str, Any], classes: Sequence[str]) -> 
     ((metric, ratio),) = decision["wanted"].items()
     return (
         f"The {name} calls a picture {classes[1]} if the probability of it is at least {decision['value']:.4f}. This was chosen "
-        f"on the validation pictures for a {metric} of {ratio}, and gives a precision of {decision['validation_precision']:.3f} "
-        f"and a recall of {decision['validation_recall']:.3f} there."
+        f"on the validation pictures for a {metric} of {ratio}, which {decision['support']} of them support (near-duplicates "
+        f"count once), and gives {_on_validation(decision, 'precision')} and {_on_validation(decision, 'recall')} there. "
+        "The best of many thresholds flatters itself: the test shows what it is worth."
     )
+
+
+def _on_validation(decision: Mapping[str, Any], metric: str) -> str:
+    low, high = decision[f"validation_{metric}_interval"]
+    return f"a {metric} of {decision[f'validation_{metric}']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _decisions(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -1,44 +1,18 @@
-"""Values and probabilities -> what is measured: predictions by a threshold, metrics with bootstrap intervals, calibration."""
+"""Values and probabilities -> what is measured: metrics of predictions, with intervals."""
 
-import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
-import pandas as pd
-from sklearn.metrics import precision_recall_curve
-from threadpoolctl import threadpool_limits
 
-from sengu.params import Threshold
+from sengu import calibration
+from sengu.decisions import Decision
+from sengu.intervals import bootstrap, envelope, independent, of_difference, of_mean, wilson
 
 METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "calibration_error")
 OF_CLASS = ("precision", "recall", "f1")
-BINS = 15  # of equal width, for the calibration
-PERCENTILES = (2.5, 97.5)
-BATCH = 50  # resamples at a time: 40 MB for 100,000 examples
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Which probability of value 1 makes a picture one of value 1, and what that gives on the validation split.
-
-    Without a `value` the more probable class is the prediction.
-    """
-
-    wanted: dict[str, float]
-    value: float | None
-    validation_precision: float | None
-    validation_recall: float | None
-
-    def predict(self, probabilities: np.ndarray) -> np.ndarray:
-        """Values (n,) for probabilities (n, classes)."""
-        if self.value is None:
-            return np.asarray(probabilities.argmax(axis=1))
-        return (probabilities[:, 1].astype(float) >= self.value).astype(np.int64)  # NumPy would round the value to float32
-
-
-MOST_PROBABLE = Decision({}, None, None, None)
+COMPARED = ("accuracy", "roc_auc")
+CALIBRATION = METRICS.index("calibration_error")
 
 
 @dataclass(frozen=True)
@@ -67,28 +41,6 @@ class Judged:
         return self.probabilities.max(axis=1).astype(float), self.values == self.probabilities.argmax(axis=1)
 
 
-def decide(values: np.ndarray, probabilities: np.ndarray, wanted: Threshold) -> Decision:
-    """The threshold that gives the wanted precision with the highest recall, or the wanted recall with the highest precision.
-
-    Values (n,) of 0 and 1, probabilities (n,) of value 1. It lies halfway between two probabilities that occur, so that
-    rounding in another runtime seldom moves an example across it. If nothing reaches what is wanted, there is no threshold.
-    """
-    asked = {name: least for name, least in asdict(wanted).items() if least is not None}
-    ((name, least),) = asked.items()
-    if len(np.unique(values)) < 2:
-        return Decision(asked, None, None, None)
-    scores = probabilities.astype(float)
-    precision, recall, thresholds = precision_recall_curve(values, scores)
-    precision, recall = precision[:-1], recall[:-1]  # the last pair is (1, 0), without a threshold
-    reached, other = (precision, recall) if name == "precision" else (recall, precision)
-    fitting = np.flatnonzero(reached >= least)
-    if not len(fitting):
-        return Decision(asked, None, None, None)
-    best = fitting[np.lexsort((reached[fitting], other[fitting]))[-1]]
-    below = thresholds[best - 1] if best else 0.0
-    return Decision(asked, float(thresholds[best] + below) / 2, float(precision[best]), float(recall[best]))
-
-
 def measure(judged: Judged, weights: np.ndarray) -> np.ndarray:
     """METRICS of examples that count `weights` (b, n) times: (b, metrics), nan where one is undefined.
 
@@ -97,19 +49,19 @@ def measure(judged: Judged, weights: np.ndarray) -> np.ndarray:
     0 there. The formulas are scikit-learn's (tests compare), for many resamples at once: some twenty times faster than its
     functions, which take one at a time.
     """
-    binary = judged.probabilities.shape[1] == 2
-    chosen = np.array([1]) if binary else np.unique(judged.values)
+    binary, classes = judged.probabilities.shape[1] == 2, np.unique(judged.values)
+    chosen = np.array([1]) if binary else classes
     of_class = measure_classes(judged, weights)[:, chosen]
-    of_class = of_class[:, 0] if binary else np.nan_to_num(of_class).mean(axis=1)
     ranked = [_by_score(judged.values == value, judged.probabilities[:, value], weights) for value in chosen]
-    columns = [
-        _ratio(weights @ (judged.values == judged.predicted), weights.sum(axis=1)),
-        *of_class.T,
-        np.mean([_roc_auc(*counts) for counts in ranked], axis=0),
-        np.mean([_average_precision(*counts) for counts in ranked], axis=0),
-        _calibration_error(judged, weights),
-    ]
-    return np.stack(columns, axis=1)
+    areas = np.array([[_roc_auc(*counts), _average_precision(*counts)] for counts in ranked]).transpose(2, 0, 1)
+    if binary:
+        means = np.concatenate([of_class, areas], axis=2)[:, 0]
+    else:
+        drawn = np.stack([weights[:, judged.values == value].any(axis=1) for value in chosen], axis=1)[:, :, None]
+        every = np.concatenate([np.nan_to_num(of_class), areas], axis=2)
+        means = np.where(drawn, every, 0).sum(axis=1) / drawn.sum(axis=1)
+    right = _ratio(weights @ (judged.values == judged.predicted), weights.sum(axis=1))
+    return np.column_stack([right, means, calibration.error(*judged.claims, weights)])
 
 
 def measure_classes(judged: Judged, weights: np.ndarray) -> np.ndarray:
@@ -121,37 +73,72 @@ def measure_classes(judged: Judged, weights: np.ndarray) -> np.ndarray:
     return np.stack([_ratio(hits, calls), _ratio(hits, actuals), f1], axis=2)
 
 
-def intervals(measured: Callable[[np.ndarray], np.ndarray], values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """(3, …): what `measured` gives for the examples as they are, and the limits of its 95% bootstrap interval (percentiles).
+def estimate(judged: Judged, groups: np.ndarray, strata: np.ndarray, resamples: int, seed: int) -> tuple[np.ndarray, float]:
+    """(3, metrics): METRICS and the limits of their 95% intervals; and the calibration error that chance alone would show.
 
-    `measured` takes weights (b, n), each a count of how often an example was drawn, and gives (b, …). Examples are drawn
-    within their class: how many test pictures a class has was set by the split, not by chance. Resamples in which a metric is
-    undefined are left out of its interval. Equal seeds draw equal resamples, so that differences of models are paired.
+    An interval holds that of `bootstrap`, which sees what the examples of a group (n,) have in common, and a score interval,
+    which sees that few examples cannot show a rare mistake: each alone is too narrow where the other one matters.
     """
-    with threadpool_limits(1):  # threads gain nothing on matrices of this size, and lose much on a busy machine
-        points = measured(np.ones((1, len(values))))[0]
-        drawn = np.concatenate([measured(weights) for weights in _resamples(values, resamples, seed)])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "All-NaN slice")  # nan is then what we want
-        limits = np.nanpercentile(drawn, PERCENTILES, axis=0)
-    return np.stack([points, *np.where(np.isnan(points), np.nan, limits)])
+    found = bootstrap(partial(measure, judged), groups, strata, resamples, seed)
+    resampled, claims = found[:, CALIBRATION], judged.claims
+    chances = calibration.by_chance(claims[0], groups, resamples, seed)
+    found = envelope(found, _limits(judged, groups))
+    found[1:, CALIBRATION] = calibration.limits(resampled[0], resampled[2] - resampled[1], chances)
+    return found, float(chances.mean())
 
 
-def calibration(judged: Judged) -> pd.DataFrame:
-    """A row per bin that has examples: mean probability claimed, share of claims that are so, number of examples."""
-    claimed, so = judged.claims
-    table = pd.DataFrame({"bin": _bins(claimed), "confidence": claimed, "share": so, "examples": 1})
-    return table.groupby("bin").agg({"confidence": "mean", "share": "mean", "examples": "sum"}).reset_index()
+def estimate_classes(judged: Judged, groups: np.ndarray, strata: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """(3, classes, OF_CLASS): likewise, of every class by itself."""
+    found = bootstrap(partial(measure_classes, judged), groups, strata, resamples, seed)
+    return envelope(found, _limits_of_classes(judged, groups))
 
 
-def _resamples(values: np.ndarray, count: int, seed: int) -> Iterator[np.ndarray]:
-    random = np.random.default_rng(seed)
-    classes = [np.flatnonzero(values == value) for value in np.unique(values)]
-    for start in range(0, count, BATCH):
-        weights = np.empty((min(BATCH, count - start), len(values)))
-        for rows in classes:
-            weights[:, rows] = random.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), len(weights))
-        yield weights
+def compare(one: Judged, other: Judged, groups: np.ndarray, strata: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """(3, COMPARED): by how much `one` is better than `other` on the same examples, paired, with the limits of the interval.
+
+    The score interval of accuracy is that of paired proportions. ROC AUC is taken for one of the smaller class, in which the
+    models differ by no more than they must: so few examples cannot make its interval narrower.
+    """
+    columns = [METRICS.index(name) for name in COMPARED]
+    found = bootstrap(lambda w: (measure(one, w) - measure(other, w))[:, columns], groups, strata, resamples, seed)
+    right, wrong = (model.values == model.predicted for model in (one, other))
+    better = np.array([(right & ~wrong).mean(), max(found[0, 1], 0)])
+    worse = np.array([(wrong & ~right).mean(), max(-found[0, 1], 0)])
+    return envelope(found, of_difference(better, worse, np.array([independent(groups), _smaller_class(one.values, groups)])))
+
+
+def _limits(judged: Judged, groups: np.ndarray) -> np.ndarray:
+    """(2, metrics): score intervals of METRICS; nan for the calibration error, which is no share.
+
+    ROC AUC and average precision are taken for shares of the smaller class, which is on the safe side.
+    """
+    binary, classes = judged.probabilities.shape[1] == 2, np.unique(judged.values)
+    chosen = np.array([1]) if binary else classes
+    once = np.ones((1, len(groups)))
+    of_class = np.nan_to_num(measure_classes(judged, once)[0, chosen])
+    ranked = [_by_score(judged.values == value, judged.probabilities[:, value], once) for value in chosen]
+    areas = np.array([[_roc_auc(*counts)[0], _average_precision(*counts)[0]] for counts in ranked])
+    counts = np.array([_smaller_class(judged.values == value, groups) for value in chosen])[:, None]
+    limits = np.concatenate([_limits_of_classes(judged, groups)[:, chosen], wilson(areas, counts)], axis=2)
+    right = wilson((judged.values == judged.predicted).mean(), np.array(independent(groups)))
+    return np.column_stack([right, of_mean(np.concatenate([of_class, areas], axis=1), limits), np.full(2, np.nan)])
+
+
+def _limits_of_classes(judged: Judged, groups: np.ndarray) -> np.ndarray:
+    """(2, classes, OF_CLASS): score intervals. F1 is 2J / (1 + J) of the share J: of the pictures called so or so, those both."""
+    shares = np.nan_to_num(measure_classes(judged, np.ones((1, len(groups))))[0])
+    shares[:, 2] = shares[:, 2] / (2 - shares[:, 2])
+    counts = []
+    for value in range(judged.probabilities.shape[1]):
+        called, actual = judged.predicted == value, judged.values == value
+        counts.append([independent(groups[rows]) for rows in (called, actual, called | actual)])
+    limits = wilson(shares, np.array(counts))
+    limits[:, :, 2] = 2 * limits[:, :, 2] / (1 + limits[:, :, 2])
+    return limits
+
+
+def _smaller_class(values: np.ndarray, groups: np.ndarray) -> float:
+    return min(independent(groups[values == value]) for value in np.unique(values))
 
 
 def _by_score(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -172,17 +159,6 @@ def _roc_auc(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
 def _average_precision(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
     precision = np.nan_to_num(_ratio(positive.cumsum(axis=1), (positive + negative).cumsum(axis=1)))
     return _ratio((positive * precision).sum(axis=1), positive.sum(axis=1))
-
-
-def _calibration_error(judged: Judged, weights: np.ndarray) -> np.ndarray:
-    """Expected calibration error: what the claims of a bin are off, in its mean, averaged over the examples."""
-    claimed, so = judged.claims
-    gaps = (so - claimed)[:, None] * (_bins(claimed)[:, None] == np.arange(BINS))
-    return _ratio(np.abs(weights @ gaps).sum(axis=1), weights.sum(axis=1))
-
-
-def _bins(claimed: np.ndarray) -> np.ndarray:
-    return np.asarray(np.minimum((claimed * BINS).astype(int), BINS - 1))
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from sengu import classifier, datasets, doubts, scores, tables
+from sengu.decisions import MOST_PROBABLE
 from sengu.errors import SenguError
 from sengu.params import Threshold
-from sengu.scores import MOST_PROBABLE, Judged
+from sengu.pixels import Examples, read_pixels
+from sengu.scores import Judged
 from sengu.stages import evaluate
 
 PARAMS = """
@@ -19,7 +21,8 @@ sites:
   there: {{ fetch: {{ source: folder, folder: pictures }} }}
 evaluate: {{ {threshold} bootstrap: 50, seed: 1 }}
 """
-ARGUMENTS = ["v1", "split_label.csv", "index", "pixels", "features", "classifier", "label_errors.csv"]
+ARGUMENTS = ["v1", "split_label.csv", "duplicates.csv", "index", "pixels", "features", "classifier", "label_errors.csv"]
+RUN_NETWORK = classifier.run_network
 OUTPUTS = ["reports/plots", "reports/index.html", "reports/metrics.json", "reports/summary"]
 
 
@@ -46,6 +49,8 @@ class Project:
         excluded = [(name(900), 0, "excluded"), (name(901), 1, "excluded"), (name(902)[:-3] + "mp4", 1, "excluded")]
         every = pd.concat([rows, pd.DataFrame(excluded, columns=rows.columns)])
         tables.write(Path("split_label.csv"), every, tables.SplitLabel)
+        pair = [tables.Duplicate(ids[number], ids[20]) for number in (20, 21)]  # both in test
+        tables.write(Path("duplicates.csv"), tables.frame(pair, tables.Duplicate), tables.Duplicate)
         Path("v1").mkdir()
         datasets.write(Path("v1"), datasets.describe("v1", names, rows), rows)
         Path("pixels").mkdir()
@@ -70,12 +75,12 @@ class Project:
 
 @pytest.fixture(autouse=True)
 def a_network_that_looks_at_the_first_pixel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In place of TensorFlow: the demo's own run is looked at in test_reproduction."""
+    """In place of TensorFlow, but where a test puts the real one back."""
     monkeypatch.chdir(tmp_path)
 
-    def run_network(folder: Path, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def run_network(folder: Path, pixels: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         classes = np.load(folder / "head.npz")["bias"].size
-        raw = pixels[:, 0, 0, :classes].astype(np.float32) + 1
+        raw = pixels[rows][:, 0, 0, :classes].astype(np.float32) + 1
         return raw / raw.sum(axis=1, keepdims=True), raw
 
     monkeypatch.setattr(classifier, "run_network", run_network)
@@ -86,18 +91,30 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         found = project.run()
     assert (found["test_images"], found["excluded_as_leaks"]) == (20, 2)  # the video is no picture
-    assert list(found) == ["test_images", "excluded_as_leaks", "threshold", "network", "head", "head_against_network"]
+    assert found["test_groups"] == 19
+    assert list(found) == [
+        "test_images",
+        "test_groups",
+        "excluded_as_leaks",
+        "threshold",
+        "network",
+        "head",
+        "head_against_network",
+    ]
     assert found["threshold"]["wanted"] == {"recall": 0.8}
     assert found["threshold"]["reached"] is True and found["threshold"]["validation_recall"] >= 0.8
     network, head = found["network"], found["head"]
     for metric in scores.METRICS:
-        assert network[metric]["low"] <= network[metric]["high"]
+        assert network[metric]["low"] <= network[metric]["value"] <= network[metric]["high"]
+        assert network[metric]["low"] < network[metric]["high"]
+    assert network["calibration_error"]["chance"] > 0
     difference = found["head_against_network"]["accuracy"]
     assert difference["value"] == pytest.approx(network["accuracy"]["value"] - head["accuracy"]["value"])
     assert difference["high"] < 0  # noise against features that are good
     assert {label: numbers["support"] for label, numbers in network["by_class"].items()} == {"dots": 10, "stripes": 10}
     assert network["by_class"]["stripes"]["recall"] == network["recall"]
     assert {site: numbers["test_images"] for site, numbers in head["by_site"].items()} == {"here": 10, "there": 11}
+    assert {site: numbers["test_groups"] for site, numbers in head["by_site"].items()} == {"here": 9, "there": 11}
     assert head["by_site"]["here"]["roc_auc"] is None and head["by_site"]["here"]["recall"] is None
     assert head["by_site"]["there"]["roc_auc"]["value"] > 0.5
     counts = network["confusion_matrix"]
@@ -120,13 +137,7 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_the_report_of_three_classes() -> None:
     found = Project(3).run()
-    assert found["threshold"] == {
-        "wanted": None,
-        "reached": None,
-        "value": None,
-        "validation_precision": None,
-        "validation_recall": None,
-    }
+    assert {name for name, value in found["threshold"].items() if value is not None} == set()
     assert list(found["head"]["confusion_matrix"]) == ["dots", "stripes", "waves"]
     mean = np.mean([numbers["recall"]["value"] for numbers in found["head"]["by_class"].values()])
     assert found["head"]["recall"]["value"] == pytest.approx(mean, abs=1e-6)
@@ -145,16 +156,82 @@ def test_outputs_are_the_same_bytes_twice(classes: int) -> None:
 
 
 def test_a_threshold_out_of_reach_is_said_and_not_used(caplog: pytest.LogCaptureFixture) -> None:
-    project = Project(2, "threshold: { precision: 1.0 },")
-    pixels = np.load("pixels/pixels.npy")
-    pixels[30, 0, 0] = [0, 255, 0]  # a validation picture of the other class has the highest score of all
-    np.save("pixels/pixels.npy", pixels)
+    project = Project(2, "threshold: { precision: 0.95 },")  # 10 pictures of a class cannot show it
     found = project.run()
     assert found["threshold"]["value"] is None and found["threshold"]["reached"] is False
-    assert "no threshold reaches {'precision': 1.0} on validation" in caplog.text
-    assert "No threshold of the network reaches the wanted precision of 1.0" in Path("reports/index.html").read_text()
+    missed = "no threshold reaches it on the 20 validation pictures by the 20 pictures called so that it takes"
+    assert found["threshold"]["missed"] == missed
+    assert f"no threshold for {{'precision': 0.95}}: {missed}" in caplog.text
+    assert f"The network has no threshold for the wanted precision of 0.95: {missed}" in Path("reports/index.html").read_text()
     shown = pd.read_csv("reports/plots/predictions.csv")
     assert ((shown["score"] > 0.5) == (shown["predicted"] == "stripes")).all()
+
+
+@pytest.mark.parametrize(
+    ("gone", "missed"),
+    [([0, 1], "there are no validation pictures"), ([1], "all validation pictures are of one class")],
+    ids=["none", "one class"],
+)
+def test_validation_that_cannot_give_a_threshold_is_said(gone: list[int], missed: str, caplog: pytest.LogCaptureFixture) -> None:
+    project = Project(2, "threshold: { precision: 0.8 },")
+    rows = tables.read(Path("pixels/examples.csv"), tables.SplitLabel)
+    rows.loc[(rows["type"] == "validation") & rows["value"].isin(gone), "type"] = "train"
+    tables.write(Path("pixels/examples.csv"), rows, tables.SplitLabel)
+    assert project.run()["threshold"]["missed"] == missed
+    assert missed in caplog.text and missed in Path("reports/index.html").read_text()
+
+
+def test_near_duplicates_widen_the_intervals() -> None:
+    project = Project(2)
+    narrow = project.run()
+    groups = [tables.Duplicate(name(number), name(number // 5 * 5)) for number in range(80)]
+    tables.write(Path("duplicates.csv"), tables.frame(groups, tables.Duplicate), tables.Duplicate)
+    wide = project.run()
+    assert (narrow["test_groups"], wide["test_groups"]) == (19, 4)
+    assert "20 test pictures, 4 if near-duplicates count once" in Path("reports/index.html").read_text()
+    for metric in ("accuracy", "recall", "roc_auc"):
+        before, after = (found["head"][metric] for found in (narrow, wide))
+        assert before["value"] == after["value"]
+        assert after["low"] < before["low"] - 0.05
+    before, after = (found["head_against_network"]["accuracy"] for found in (narrow, wide))
+    assert after["high"] - after["low"] > before["high"] - before["low"]
+    before, after = (found["head"]["calibration_error"]["chance"] for found in (narrow, wide))
+    assert after > 1.1 * before
+
+
+def test_a_real_network_sees_every_picture_in_batches_and_memory_holds_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    class Network(tf.Module):
+        """What the stub is, for TensorFlow."""
+
+        @tf.function(input_signature=[tf.TensorSpec((None, 8, 8, 3), tf.uint8, name="picture")])
+        def serve(self, picture: tf.Tensor) -> dict[str, tf.Tensor]:
+            raw = tf.cast(picture[:, 0, 0, :2], tf.float32) + 1
+            return {"probabilities": raw / tf.reduce_sum(raw, axis=1, keepdims=True), "embedding": raw}
+
+    project = Project(2)
+    stub = project.run()
+    network = Network()
+    tf.saved_model.save(network, "classifier/network", signatures={"serving_default": network.serve})
+    monkeypatch.setattr(classifier, "run_network", RUN_NETWORK)
+    monkeypatch.setattr(classifier, "batch", lambda pixels: 7)
+    read: list[int] = []
+
+    class Watched(np.memmap):
+        def __getitem__(self, key: Any) -> Any:
+            found = super().__getitem__(key)
+            if isinstance(found, np.ndarray) and found.ndim == 4:
+                read.append(len(found))
+            return found
+
+    def watched(folder: Path) -> Examples:
+        examples = read_pixels(folder)
+        return Examples(examples.rows, examples.arrays.view(Watched))
+
+    monkeypatch.setattr(evaluate, "read_pixels", watched)
+    assert project.run() == stub
+    assert read == [7] * 5 + [5]  # 20 pictures of validation and 20 of test
 
 
 def test_a_threshold_with_three_classes_is_refused() -> None:
@@ -174,23 +251,19 @@ def test_a_test_split_of_one_class_is_refused() -> None:
 
 
 def test_the_threshold_comes_from_validation_alone() -> None:
-    rows = pd.DataFrame({"value": [0, 1, 0, 1], "type": ["validation", "validation", "test", "test"]})
-    found = evaluate.judge(rows, two([0.2, 0.8, 0.6, 0.9]), Threshold(precision=1.0))
+    rows = pd.DataFrame({"value": [0, 1] * 4, "type": ["validation"] * 6 + ["test"] * 2, "group": list("abcdefgh")})
+    found = evaluate.judge(rows, two([0.2, 0.8] * 3 + [0.6, 0.9]), Threshold(precision=0.6))
     assert found.decision.value == pytest.approx(0.5)
     assert found.predicted.tolist() == [1, 1]
-    assert evaluate.judge(rows, two([0.2, 0.8, 0.6, 0.4]), None).predicted.tolist() == [1, 0]
+    assert evaluate.judge(rows, two([0.2, 0.8] * 3 + [0.6, 0.4]), None).predicted.tolist() == [1, 0]
 
 
-def test_the_difference_of_models_is_paired() -> None:
+def test_a_model_without_a_mistake_is_not_said_to_be_perfect() -> None:
     values = np.array([0, 1] * 20)
     good = Judged(values, two([0.9 if value else 0.1 for value in values]), MOST_PROBABLE)
-    shifted = np.where(np.arange(40) < 4, 1 - good.probabilities[:, 1], good.probabilities[:, 1])
-    worse = Judged(values, two(list(shifted)), MOST_PROBABLE)
-    found = evaluate.evaluate({"network": good, "head": worse}, ["a", "b"], {}, resamples=200, seed=1)
-    assert found["network"]["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0}
-    of_head, difference = found["head"]["accuracy"], found["head_against_network"]["accuracy"]
-    assert difference == {
-        "value": pytest.approx(0.1),
-        "low": pytest.approx(1 - of_head["high"]),
-        "high": pytest.approx(1 - of_head["low"]),
-    }
+    found = evaluate.evaluate({"network": good, "head": good}, ["a", "b"], {}, np.arange(40), resamples=200, seed=1)
+    for metric in ("accuracy", "precision", "recall", "f1", "roc_auc", "average_precision"):
+        assert (found["network"][metric]["value"], found["network"][metric]["high"]) == (1, 1)
+        assert 0.8 < found["network"][metric]["low"] < 0.95
+    difference = found["head_against_network"]["accuracy"]
+    assert difference["value"] == 0 and difference["low"] == -difference["high"] < -0.05

@@ -4,7 +4,6 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -13,54 +12,62 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from sengu import classifier, datasets, doubts, figures, params, report, scores, tables
+from sengu import calibration, classifier, datasets, decisions, doubts, figures, params, report, scores, tables
 from sengu.atomic import replaced_file, replaced_folder
+from sengu.decisions import Decision
 from sengu.errors import SenguError, run_program
 from sengu.ids import VIDEOS
 from sengu.params import Evaluate
 from sengu.pixels import Examples, read_features, read_pixels
 from sengu.report import Gallery
-from sengu.scores import METRICS, OF_CLASS, Decision, Judged
+from sengu.scores import COMPARED, METRICS, OF_CLASS, Judged
 
-COMPARED = ("accuracy", "roc_auc")
 DOUBTED = "doubted"
 
 logger = logging.getLogger("evaluate")
 
 
 def judge(rows: pd.DataFrame, probabilities: np.ndarray, wanted: params.Threshold | None) -> Judged:
-    """The test examples of `rows` (value, type) by their probabilities (n, classes), and a threshold from the validation ones."""
+    """The test examples of `rows` (value, type, group) by probabilities (n, classes), the threshold by the validation ones."""
     values = rows["value"].to_numpy()
     test, validation = (rows["type"].to_numpy() == name for name in ("test", "validation"))
-    decision = scores.MOST_PROBABLE
+    decision = decisions.MOST_PROBABLE
     if wanted is not None:
-        decision = scores.decide(values[validation], probabilities[validation, 1], wanted)
-        if decision.value is None:
-            logger.warning("no threshold reaches %s on validation: the most probable class is the prediction", decision.wanted)
+        groups = rows["group"].to_numpy()[validation]
+        decision = decisions.decide(values[validation], probabilities[validation, 1], groups, wanted)
+        if decision.missed is not None:
+            logger.warning("no threshold for %s: %s; the most probable class is the prediction", decision.wanted, decision.missed)
     return Judged(values[test], probabilities[test], decision)
 
 
 def evaluate(
-    judged: Mapping[str, Judged], classes: Sequence[str], sites: Mapping[str, np.ndarray], resamples: int, seed: int
+    judged: Mapping[str, Judged],
+    classes: Sequence[str],
+    sites: Mapping[str, np.ndarray],
+    groups: np.ndarray,
+    resamples: int,
+    seed: int,
 ) -> dict[str, Any]:
     """What is measured of `network` and `head`, by class and by site too, and by how much the first is better: metrics.json.
 
-    `sites` says which of the examples (n,) a site holds. What is undefined is null.
+    `sites` says which of the examples (n,) a site holds, `groups` (n,) which are near-duplicates. What is undefined is null.
     """
-    intervals = partial(scores.intervals, resamples=resamples, seed=seed)
     network, head = judged["network"], judged["head"]
+    drawn = {"resamples": resamples, "seed": seed}
     result: dict[str, Any] = {"threshold": _threshold(network.decision)}
     for name, model in judged.items():
-        of_class = intervals(partial(scores.measure_classes, model), model.values)
+        # within their class: how many test pictures a class has was set by the split, not by chance
+        of_class = scores.estimate_classes(model, groups, model.values, **drawn)
         confusion = confusion_matrix(model.values, model.predicted, labels=range(len(classes)))
-        result[name] = _estimates(METRICS, intervals(partial(scores.measure, model), model.values)) | {
+        result[name] = _measured(scores.estimate(model, groups, model.values, **drawn)) | {
             "by_class": {
                 label: {"support": int(confusion[value].sum())} | _estimates(OF_CLASS, of_class[:, value])
                 for value, label in enumerate(classes)
             },
             "by_site": {
-                site: {"test_images": int(held.sum())}
-                | _estimates(METRICS, intervals(partial(scores.measure, model.part(held)), model.values[held]))
+                # all together: how many of them are of a class is chance
+                site: {"test_images": int(held.sum()), "test_groups": len(np.unique(groups[held]))}
+                | _measured(scores.estimate(model.part(held), groups[held], np.zeros(held.sum()), **drawn))
                 for site, held in sites.items()
                 if held.any()
             },
@@ -69,8 +76,7 @@ def evaluate(
             },
         }
     result["head"]["threshold"] = _threshold(head.decision)
-    columns = [METRICS.index(name) for name in COMPARED]
-    better_by = intervals(lambda w: (scores.measure(network, w) - scores.measure(head, w))[:, columns], network.values)
+    better_by = scores.compare(network, head, groups, network.values, **drawn)
     return result | {"head_against_network": _estimates(COMPARED, better_by)}
 
 
@@ -80,7 +86,7 @@ def draw(judged: Mapping[str, Judged], classes: Sequence[str], ids: Sequence[str
     probabilities = {name: model.probabilities for name, model in judged.items()}
     figures.roc(network.values, probabilities, folder)
     figures.precision_recall(network.values, probabilities, folder)
-    figures.calibration({name: scores.calibration(model) for name, model in judged.items()}, folder)
+    figures.calibration({name: calibration.curve(*model.claims) for name, model in judged.items()}, folder)
     figures.histogram(*network.claims, network.decision.value, classes, folder)
     names = np.array(classes, dtype=object)
     predictions = {"objectId": ids, "actual": names[network.values], "predicted": names[network.predicted]}
@@ -91,7 +97,11 @@ def galleries(
     network: Judged, ids: Sequence[str], classes: Sequence[str], doubtful: pd.DataFrame, examples: Examples
 ) -> dict[str, Gallery]:
     """The worst mistakes and the most doubtful labels, with their pictures from `examples`, which has all splits."""
-    pictures = dict(zip(examples.rows["objectId"], examples.arrays, strict=True))
+    rows = pd.Index(examples.rows["objectId"])
+
+    def pictures(name: str) -> np.ndarray:
+        return np.asarray(examples.arrays[rows.get_loc(name)])
+
     found = report.mistakes(ids, network.values, network.predicted, network.probabilities, classes, pictures)
     return found | {DOUBTED: report.doubted(doubtful, classes, pictures)}
 
@@ -134,6 +144,13 @@ def _threshold(decision: Decision) -> dict[str, Any]:
     return {"wanted": wanted, "reached": wanted and decision.value is not None} | found
 
 
+def _measured(estimate: tuple[np.ndarray, float]) -> dict[str, Any]:
+    numbers, chance = estimate
+    found = _estimates(METRICS, numbers)
+    found["calibration_error"]["chance"] = round(chance, 6)
+    return found
+
+
 def _estimates(names: Sequence[str], numbers: np.ndarray) -> dict[str, Any]:
     """Numbers (3, names): values and the limits of their intervals, null for nan."""
     rounded = [[None if np.isnan(number) else round(number, 6) for number in row] for row in numbers.T.tolist()]
@@ -157,6 +174,11 @@ def _sites(index: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
     return {str(site): np.isin(ids, of_site["objectId"].tolist()) for site, of_site in table.groupby("site")}
 
 
+def _with_groups(rows: pd.DataFrame, duplicates: Path) -> pd.DataFrame:
+    groups = tables.read(duplicates, tables.Duplicate).set_index("objectId")["group"]
+    return rows.assign(group=rows["objectId"].map(groups).astype("str").fillna(rows["objectId"]))
+
+
 def _test_ids(rows: pd.DataFrame, split: Path) -> list[str]:
     test = rows[rows["type"] == "test"]
     if (classes := test["value"].nunique()) < 2:
@@ -165,22 +187,24 @@ def _test_ids(rows: pd.DataFrame, split: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> None:
-    dataset, split, index, pixels, features, model, label_errors, *outputs = map(Path, arguments)
+    dataset, split, duplicates, index, pixels, features, model, label_errors, *outputs = map(Path, arguments)
     settings, version = params.section("evaluate", Evaluate), datasets.read(dataset)
     excluded, every, doubtful = _excluded(split), read_pixels(pixels), doubts.read(label_errors)
-    examples, of_head = (found.of_type("validation", "test") for found in (every, read_features(pixels, features)))
-    ids = _test_ids(examples.rows, split)
-    sites = _sites(index, ids)
+    chosen = np.flatnonzero(every.rows["type"].isin(("validation", "test")))
+    rows = _with_groups(every.rows.iloc[chosen].reset_index(drop=True), duplicates)
+    ids = _test_ids(rows, split)
     if settings.threshold is not None and len(version.classes) > 2:
         raise SenguError(f"evaluate.threshold in params.yaml is for two classes, {dataset} has {len(version.classes)}: remove it")
-    head = classifier.head_probabilities(model, of_head.arrays)
-    network, _ = classifier.run_network(model, examples.arrays)
-    judged = {name: judge(examples.rows, found, settings.threshold) for name, found in (("network", network), ("head", head))}
-    result = evaluate(judged, version.classes, sites, settings.bootstrap, settings.seed)
-    result = {"test_images": len(ids), "excluded_as_leaks": excluded} | result
+    head = classifier.head_probabilities(model, read_features(pixels, features).arrays[chosen])
+    network, _ = classifier.run_network(model, every.arrays, chosen)
+    judged = {name: judge(rows, found, settings.threshold) for name, found in (("network", network), ("head", head))}
+    groups = pd.factorize(rows.loc[rows["type"] == "test", "group"])[0]
+    result = evaluate(judged, version.classes, _sites(index, ids), groups, settings.bootstrap, settings.seed)
+    counted = {"test_images": len(ids), "test_groups": len(np.unique(groups)), "excluded_as_leaks": excluded}
+    result = counted | result
     write(result, judged, version, ids, galleries(judged["network"], ids, version.classes, doubtful, every), outputs)
     logger.info("accuracy on %d test pictures: %.4f", len(ids), result["network"]["accuracy"]["value"])
 
 
 if __name__ == "__main__":
-    run_program(main, "DATASET SPLIT_LABEL INDEX PIXELS FEATURES CLASSIFIER LABEL_ERRORS PLOTS REPORT METRICS SUMMARY")
+    run_program(main, "DATASET SPLIT_LABEL DUPLICATES INDEX PIXELS FEATURES CLASSIFIER LABEL_ERRORS PLOTS REPORT METRICS SUMMARY")
