@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from project import ROOT, environment, run
@@ -242,6 +243,33 @@ def test_two_workers_learn_what_one_learns_even_if_killed(inputs: Path, trained:
     for one_sum, two_sum in zip(*sums, strict=True):
         assert two_sum == pytest.approx(one_sum, rel=1e-3, abs=1e-6)
     assert (folder / "classifier/head.npz").read_bytes() == (trained / "classifier/head.npz").read_bytes()
+
+
+def test_the_head_learns_as_keras_does_with_weighted_classes_and_a_smaller_last_batch() -> None:
+    chance = np.random.default_rng(4)
+    values = np.array([0] * 7 + [1] * 3 + [2] * 4)
+    rows = pd.DataFrame({"value": values, "type": ["train"] * 10 + ["validation"] * 4})
+    features = Examples(rows, chance.random((14, 5), np.float32))
+    phase = {"epochs": 2, "rate": 0.1, "batch": 4}
+    settings = params.Train(seed=1, class_weights="balanced", head=params.Phase(**phase), fine_tune=params.FineTune(**phase))
+    epochs = []
+    kernel, bias = train.train_head(features, 3, settings, lambda name, number, epoch: epochs.append(epoch))
+
+    reference = train.keras.layers.Dense(3, kernel_initializer=train.keras.initializers.GlorotUniform(1))
+    model = train.keras.Sequential([train.keras.Input((5,)), reference])
+    loss = train.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(train.keras.optimizers.Adam(0.1), loss)
+    weights = np.array([10 / 2 / 7, 10 / 2 / 3])  # of the two classes that training has
+    means = []
+    for number in range(2):
+        order = train.training.order(10, 1, number)
+        batches = [order[:4], order[4:8], order[8:]]
+        found = [model.train_on_batch(features.arrays[part], values[part], weights[values[part]]) for part in batches]
+        means.append(np.dot(found, [4, 4, 2]) / 10)
+    assert [epoch.loss for epoch in epochs] == pytest.approx(means, rel=1e-4)
+    assert epochs[-1].validation_loss == pytest.approx(model.evaluate(features.arrays[10:], values[10:], verbose=0), rel=1e-4)
+    assert kernel == pytest.approx(reference.get_weights()[0], abs=1e-5)
+    assert bias == pytest.approx(reference.get_weights()[1], abs=1e-5)
 
 
 def tuned(inputs: Path, checkpoint: Path, rate: float, killed_in: int = 0) -> tuple[list[np.ndarray], list[np.ndarray]]:
