@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit, logit
 
 from sengu import calibration
-from sengu.intervals import bootstrap
+from sengu.intervals import bootstrap, independent, wilson
 
 
 def case(rng: np.random.Generator, count: int, sharpness: float, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -22,8 +22,9 @@ def limits(claimed: np.ndarray, so: np.ndarray, groups: np.ndarray, seed: int) -
         return calibration.error(claimed, so, weights)[:, None]
 
     value, low, high = bootstrap(measured, groups, np.zeros(len(so)), 100, seed)[:, 0].tolist()
-    chances = calibration.by_chance(claimed, groups, 200, seed)
-    return value, *calibration.limits(value, high - low, chances), float(chances.mean())
+    chances, wrong = calibration.by_chance(claimed, groups, 200, seed), calibration.mistakes(claimed, so)
+    unseen = float(wilson(np.array(wrong), np.array(independent(groups)))[1]) - wrong
+    return value, *calibration.limits(value, high - low, unseen, chances), float(chances.mean())
 
 
 # how far the claims are off in truth, by their sharpness

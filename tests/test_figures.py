@@ -1,5 +1,6 @@
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.metrics import average_precision_score
 
-from sengu import figures
+from sengu import figures, fonts
 
 VALUES = np.array([0, 0, 0, 1, 1, 1])
 SCORES = np.array([0.1, 0.6, 0.2, 0.72, 0.4, 0.9])
@@ -106,3 +107,60 @@ def test_an_empty_contact_sheet_is_a_picture_too(tmp_path: Path) -> None:
     with Image.open(tmp_path / "none.jpg") as sheet:
         assert sheet.format == "JPEG"
         assert np.asarray(sheet).min() < 100  # it says so
+
+
+LONG = ("a very long class name that people use in practice", "W" * 60, "waves")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("names", [LONG, ("\U0010fffd", "x\U0010fffd", "waves")], ids=["long", "without glyphs"])
+@pytest.mark.parametrize("probabilities", [TWO, THREE], ids=["two classes", "three classes"])
+def test_names_are_shown_as_far_as_there_is_room_and_glyphs(
+    tmp_path: Path, probabilities: np.ndarray, names: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    files = draw(tmp_path / "plots", probabilities, names)
+    for plot in ("confusion", "scores"):
+        tree = ElementTree.fromstring(files[f"{plot}.svg"])
+        texts = ["".join(text.itertext()) for text in tree.iter(TEXT)]
+        width = float(tree.attrib["viewBox"].split()[2])
+        assert all(fonts.loaded(text, figures.POINTS).getlength(text) < width for text in texts)
+        assert not any("\U0010fffd" in text for text in texts)
+        assert any(text.startswith(("a very", "class 1", "probability of class 1", "W", "right")) for text in texts)
+    assert not caplog.records
+
+
+def test_nothing_of_a_label_of_the_confusion_matrix_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Figure] = []
+    save = figures._save
+    monkeypatch.setattr(figures, "_save", lambda figure, path: (kept.append(figure), save(figure, path)))
+    draw(tmp_path / "plots", THREE, LONG)
+    figure = next(figure for figure in kept if figure.axes[0].get_xlabel() == "predicted")
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    for axis in (axes.xaxis, axes.yaxis):
+        boxes = [label.get_window_extent() for label in axis.get_ticklabels()]
+        assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and box.y0 >= figure.bbox.y0 for box in boxes)
+        assert not any(one.overlaps(two) for one, two in pairwise(boxes))
+
+
+def test_the_legend_of_the_histogram_hides_no_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Figure] = []
+    monkeypatch.setattr(figures, "_save", lambda figure, path: kept.append(figure))
+    figures.histogram(np.full(50, 0.52), np.arange(50) % 2 == 0, 0.5, LONG[:2], tmp_path)
+    (figure,) = kept
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert not box.overlaps(figure.axes[0].get_window_extent())
+    assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+
+
+def test_captions_of_a_contact_sheet_stay_below_their_picture(tmp_path: Path) -> None:
+    pictures = [np.zeros((8, 8, 3), np.uint8)] * 2
+    figures.contact_sheet("Two", pictures, [["W" * 60, "e" * 22], ["0.5", "e" * 22]], tmp_path / "two.jpg")
+    with Image.open(tmp_path / "two.jpg") as sheet:
+        pixels = np.asarray(sheet.convert("L")).astype(int)
+    gap = figures.MARGIN + figures.TILE + np.arange(1, figures.MARGIN - 1)
+    below = figures.LINE + 2 * figures.MARGIN + figures.TILE + 4
+    assert (pixels[below:, : gap[0]] < 100).any()
+    assert (pixels[below:, gap] > 200).all()

@@ -175,6 +175,26 @@ def test_the_interval_of_the_calibration_error_and_its_chance_are_told() -> None
     assert np.mean([chance for _, chance in found]) == pytest.approx(shown, rel=0.1)
 
 
+def test_the_calibration_of_a_sure_model_that_hardly_errs_is_not_taken_for_good() -> None:
+    rng, values = np.random.default_rng(7), np.repeat([0, 1], 57)
+
+    def sure(values: np.ndarray) -> Judged:
+        found = drawn(rng, values, 0.99)
+        raw = found.probabilities**4
+        return judged(values, raw / raw.sum(axis=1, keepdims=True))
+
+    true = once(sure(rng.integers(0, 2, 300_000)))["calibration_error"]
+    found = [estimate(sure(values), np.arange(114), values, 100, seed)[0] for seed in range(100)]
+    assert np.mean([holds(estimates, "calibration_error", true) for estimates in found]) >= 0.92
+
+
+def test_the_difference_of_models_that_rank_nearly_all_right_holds_the_truth() -> None:
+    rng, values = np.random.default_rng(8), np.repeat([0, 1], 57)
+    found = [compare(drawn(rng, values, 0.995), drawn(rng, values, 0.99), np.arange(114), values, 50, 1) for _ in range(100)]
+    true = truth(0.995)["roc_auc"] - truth(0.99)["roc_auc"]
+    assert np.mean([low <= true <= high for _, low, high in (estimates[:, 1] for estimates in found)]) >= 0.92
+
+
 def test_a_difference_of_models_that_agree_on_all_is_no_point() -> None:
     values = np.repeat([0, 1], 20)
     found = judged(values, two(np.where(values == 1, 0.9, 0.1)))

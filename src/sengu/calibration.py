@@ -6,7 +6,7 @@ from threadpoolctl import threadpool_limits
 
 BINS = 15  # of equal width
 BATCH = 50  # draws at a time
-SURE = 97.5  # percentile of the errors of perfectly calibrated models; a model below it may be one
+SURE = 99  # percentile of the errors of perfectly calibrated models; a model below it may be one
 
 
 def error(claimed: np.ndarray, so: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -35,17 +35,23 @@ def by_chance(claimed: np.ndarray, groups: np.ndarray, draws: int, seed: int) ->
     return np.concatenate(errors)
 
 
-def limits(value: float, spread: float, chances: np.ndarray) -> tuple[float, float]:
+def limits(value: float, spread: float, unseen: float, chances: np.ndarray) -> tuple[float, float]:
     """The 95% interval of the error behind the measured `value`, which is too high on average; `value` lies within.
 
     `spread` is the distance of the 2.5th to the 97.5th percentile of resamples, `chances` is of `by_chance`. What chance adds is
     taken off the lower limit as independent errors are: in squares. Percentiles of resamples cannot be the limits, because a
-    resample adds chance once more (docs/evaluation.md has the coverage of this interval, by simulation).
+    resample adds chance once more. `unseen` is what share of mistakes may be missing among so few examples: the surest of models
+    looks calibrated until its first one. docs/evaluation.md has the coverage of this interval, by simulation.
     """
-    high = min(value + spread / 2, 1.0)
+    high = min(value + max(spread / 2, unseen), 1.0)
     if value <= np.percentile(chances, SURE):
         return 0.0, high
     return max(0.0, float(np.sqrt(max(value**2 - chances.mean() ** 2, 0.0))) - spread / 2), high
+
+
+def mistakes(claimed: np.ndarray, so: np.ndarray) -> float:
+    """The share of claims (n,) above one half that are not so, and of others that are."""
+    return float(((claimed >= 0.5) != so).mean())
 
 
 def curve(claimed: np.ndarray, so: np.ndarray) -> pd.DataFrame:

@@ -10,8 +10,10 @@ from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from sklearn import metrics
+
+from sengu import fonts
 
 CLAIMS = ("probability of the most probable class", "right", "wrong")
 BINS = 20  # of the score histogram
@@ -20,6 +22,9 @@ COLOURS = {"network": "#2166ac", "head": "#d6604d"}
 REPRODUCIBLE: dict[Any, Any] = {"svg.hashsalt": "sengu", "svg.fonttype": "none"}
 ANONYMOUS = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 TILE, COLUMNS, LINE, MARGIN = 160, 6, 16, 8  # pixels of a contact sheet, and how many pictures stand side by side
+LETTERS = 11  # pixels of their height: 22 digits of an object id fit below a picture
+POINTS = 10  # matplotlib's own size of a label
+AXIS, LEGEND, LABEL = 80, 75, 200  # points that the name of a class may be wide there
 
 
 def roc(values: np.ndarray, probabilities: Mapping[str, np.ndarray], folder: Path) -> None:
@@ -57,14 +62,16 @@ def confusion(predictions: pd.DataFrame, classes: Sequence[str], folder: Path) -
     `predictions` has objectId, actual and predicted (class names) and score.
     """
     side = max(5.0, 0.6 * len(classes))
-    figure = Figure(figsize=(side, side), layout="constrained")
-    axes = figure.subplots()
+    names = fonts.shortened_names(fonts.legible(classes), POINTS, AXIS if len(classes) != 4 else AXIS * 3 / 4)
     matrix = metrics.confusion_matrix(predictions["actual"], predictions["predicted"], labels=list(classes))
     turned = "horizontal" if len(classes) <= 4 else "vertical"
-    display = metrics.ConfusionMatrixDisplay(matrix, display_labels=[_literal(name) for name in classes])
-    display.plot(ax=axes, colorbar=False, cmap="Blues", values_format="d", xticks_rotation=turned)
-    axes.set(xlabel="predicted", ylabel="actual", title=f"Network on {len(predictions)} test pictures")
-    _save(figure, folder / "confusion.svg")
+    with rc_context({"font.family": fonts.families(names)}):
+        figure = Figure(figsize=(side, side), layout="constrained")
+        axes = figure.subplots()
+        display = metrics.ConfusionMatrixDisplay(matrix, display_labels=list(map(_literal, names)))
+        display.plot(ax=axes, colorbar=False, cmap="Blues", values_format="d", xticks_rotation=turned)
+        axes.set(xlabel="predicted", ylabel="actual", title=f"Network on {len(predictions)} test pictures")
+        _save(figure, folder / "confusion.svg")
     _write(predictions, folder / "predictions.csv")
 
 
@@ -89,45 +96,47 @@ def histogram(claimed: np.ndarray, so: np.ndarray, threshold: float | None, clas
 
     With two classes that is the probability of the second one, with more that of the most probable class.
     """
-    labels = CLAIMS
+    known = fonts.legible(classes)
+    label, *names = CLAIMS
     if len(classes) == 2:
-        first, second = map(_literal, classes)
-        labels = (f"probability of {second}", second, first)
+        label = f"probability of {fonts.shortened(known[1], POINTS, LABEL)}"
+        names = fonts.shortened_names(known, POINTS, LEGEND)[::-1]
     edges = np.linspace(0, 1, BINS + 1)
     counts = [np.histogram(claimed[chosen], edges)[0] for chosen in (so, ~so)]
-    figure = Figure(figsize=(5, 4), layout="constrained")
-    axes = figure.subplots()
-    # given to the legend with their names: by itself it leaves out a name that begins with _
-    shown: list[Artist] = [
-        axes.stairs(count, edges, fill=True, alpha=0.6, color=colour)
-        for count, colour in zip(counts, COLOURS.values(), strict=True)
-    ]
-    names = list(labels[1:])
-    if threshold is not None:
-        shown.append(axes.axvline(threshold, linestyle="--", color="black"))
-        names.append(f"threshold {threshold:.3f}")
-    axes.set(xlabel=labels[0], ylabel="test pictures", title="Scores of the network", xlim=(0, 1))
-    axes.legend(shown, names, loc="upper center")
-    _save(figure, folder / "scores.svg")
+    with rc_context({"font.family": fonts.families([label, *names])}):
+        figure = Figure(figsize=(5, 4), layout="constrained")
+        axes = figure.subplots()
+        # given to the legend with their names: by itself it leaves out a name that begins with _
+        shown: list[Artist] = [
+            axes.stairs(count, edges, fill=True, alpha=0.6, color=colour)
+            for count, colour in zip(counts, COLOURS.values(), strict=True)
+        ]
+        if threshold is not None:
+            shown.append(axes.axvline(threshold, linestyle="--", color="black"))
+            names = [*names, f"threshold {threshold:.3f}"]
+        axes.set(xlabel=_literal(label), ylabel="test pictures", title="Scores of the network", xlim=(0, 1))
+        figure.legend(shown, list(map(_literal, names)), loc="outside upper center", ncols=3)
+        _save(figure, folder / "scores.svg")
     table = pd.DataFrame({"score": (edges[:-1] + edges[1:]) / 2, "positive": counts[0], "negative": counts[1]})
     _write(table, folder / "scores.csv")
 
 
 def contact_sheet(title: str, pictures: Sequence[np.ndarray], captions: Sequence[Sequence[str]], path: Path) -> None:
-    """One JPEG with all pictures, uint8 (height, width, 3), each above its lines of text."""
-    font = ImageFont.load_default(size=12)
-    text = max(map(len, captions), default=0) * LINE + MARGIN
+    """One JPEG with all pictures, uint8 (height, width, 3), each above its lines of text, which are broken to fit."""
+    told = [[part for line in lines for part in fonts.wrapped(line, LETTERS, TILE)] for lines in captions]
+    text = max(map(len, told), default=0) * LINE + MARGIN
     rows = -(-len(pictures) // COLUMNS)
     size = (COLUMNS * (TILE + MARGIN) + MARGIN, LINE + 2 * MARGIN + rows * (TILE + text + MARGIN))
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN), title if pictures else f"{title}: none", "black", font)
-    for number, (picture, lines) in enumerate(zip(pictures, captions, strict=True)):
+    heading = fonts.shortened(title if pictures else f"{title}: none", LETTERS, size[0] - 2 * MARGIN)
+    draw.text((MARGIN, MARGIN), heading, "black", fonts.loaded(heading, LETTERS))
+    for number, (picture, lines) in enumerate(zip(pictures, told, strict=True)):
         row, column = divmod(number, COLUMNS)
         left, top = MARGIN + column * (TILE + MARGIN), LINE + 2 * MARGIN + row * (TILE + text + MARGIN)
         sheet.paste(Image.fromarray(picture).resize((TILE, TILE)), (left, top))
         for i, line in enumerate(lines):
-            draw.text((left, top + TILE + i * LINE), line, "black", font)
+            draw.text((left, top + TILE + i * LINE), line, "black", fonts.loaded(line, LETTERS))
     sheet.save(path, "JPEG", quality=90)
 
 

@@ -80,10 +80,11 @@ def estimate(judged: Judged, groups: np.ndarray, strata: np.ndarray, resamples: 
     which sees that few examples cannot show a rare mistake: each alone is too narrow where the other one matters.
     """
     found = bootstrap(partial(measure, judged), groups, strata, resamples, seed)
-    resampled, claims = found[:, CALIBRATION], judged.claims
-    chances = calibration.by_chance(claims[0], groups, resamples, seed)
+    resampled, wrong = found[:, CALIBRATION], calibration.mistakes(*judged.claims)
+    chances = calibration.by_chance(judged.claims[0], groups, resamples, seed)
+    unseen = float(wilson(np.array(wrong), np.array(independent(groups)))[1]) - wrong
     found = envelope(found, _limits(judged, groups))
-    found[1:, CALIBRATION] = calibration.limits(resampled[0], resampled[2] - resampled[1], chances)
+    found[1:, CALIBRATION] = calibration.limits(resampled[0], resampled[2] - resampled[1], unseen, chances)
     return found, float(chances.mean())
 
 
@@ -96,15 +97,14 @@ def estimate_classes(judged: Judged, groups: np.ndarray, strata: np.ndarray, res
 def compare(one: Judged, other: Judged, groups: np.ndarray, strata: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """(3, COMPARED): by how much `one` is better than `other` on the same examples, paired, with the limits of the interval.
 
-    The score interval of accuracy is that of paired proportions. ROC AUC is taken for one of the smaller class, in which the
-    models differ by no more than they must: so few examples cannot make its interval narrower.
+    The score interval of accuracy is that of paired proportions. ROC AUC has none; its interval is no narrower than that of the
+    accuracies of models that agree on all, or two without a mistake would be taken for equal on however few examples.
     """
     columns = [METRICS.index(name) for name in COMPARED]
     found = bootstrap(lambda w: (measure(one, w) - measure(other, w))[:, columns], groups, strata, resamples, seed)
-    right, wrong = (model.values == model.predicted for model in (one, other))
-    better = np.array([(right & ~wrong).mean(), max(found[0, 1], 0)])
-    worse = np.array([(wrong & ~right).mean(), max(-found[0, 1], 0)])
-    return envelope(found, of_difference(better, worse, np.array([independent(groups), _smaller_class(one.values, groups)])))
+    right, so = (model.values == model.predicted for model in (one, other))
+    better, worse = np.array([(right & ~so).mean(), 0]), np.array([(so & ~right).mean(), 0])
+    return envelope(found, of_difference(better, worse, np.array(independent(groups))) + np.array([0, found[0, 1]]))
 
 
 def _limits(judged: Judged, groups: np.ndarray) -> np.ndarray:

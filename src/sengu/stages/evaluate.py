@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from sengu import calibration, classifier, datasets, decisions, doubts, figures, params, report, scores, tables
+from sengu import calibration, classifier, datasets, decisions, doubts, figures, fonts, params, report, scores, tables
 from sengu.atomic import replaced_file, replaced_folder
 from sengu.decisions import Decision
 from sengu.errors import SenguError, run_program
@@ -21,8 +21,6 @@ from sengu.params import Evaluate
 from sengu.pixels import Examples, read_features, read_pixels
 from sengu.report import Gallery
 from sengu.scores import COMPARED, METRICS, OF_CLASS, Judged
-
-DOUBTED = "doubted"
 
 logger = logging.getLogger("evaluate")
 
@@ -95,15 +93,21 @@ def draw(judged: Mapping[str, Judged], classes: Sequence[str], ids: Sequence[str
 
 def galleries(
     network: Judged, ids: Sequence[str], classes: Sequence[str], doubtful: pd.DataFrame, examples: Examples
-) -> dict[str, Gallery]:
-    """The worst mistakes and the most doubtful labels, with their pictures from `examples`, which has all splits."""
+) -> tuple[list[Gallery], dict[str, Gallery]]:
+    """The worst mistakes and the most doubtful labels for the page, and the mistakes by name for contact sheets.
+
+    `examples` has the pictures of all splits. Contact sheets call a class by its number if no font here can show its name.
+    """
     rows = pd.Index(examples.rows["objectId"])
 
     def pictures(name: str) -> np.ndarray:
         return np.asarray(examples.arrays[rows.get_loc(name)])
 
-    found = report.mistakes(ids, network.values, network.predicted, network.probabilities, classes, pictures)
-    return found | {DOUBTED: report.doubted(doubtful, classes, pictures)}
+    found, sheets = (
+        report.mistakes(ids, network.values, network.predicted, network.probabilities, names, pictures)
+        for names in (classes, fonts.legible(classes))
+    )
+    return [*found.values(), report.doubted(doubtful, classes, pictures)], sheets
 
 
 def write(
@@ -111,24 +115,23 @@ def write(
     judged: Mapping[str, Judged],
     version: datasets.Version,
     ids: Sequence[str],
-    shown: Mapping[str, Gallery],
+    shown: tuple[list[Gallery], dict[str, Gallery]],
     outputs: Sequence[Path],
 ) -> None:
     """The folder of plots, the page, metrics.json, and a folder with a short file per model: what `dvc metrics show` shows."""
-    plots, page, metrics, summary = outputs
+    (on_page, sheets), (plots, page, metrics, summary) = shown, outputs
     with replaced_folder(plots) as folder:
         draw(judged, version.classes, ids, folder)
         (folder / "mistakes").mkdir()
-        for name, gallery in shown.items():
-            if name != DOUBTED:
-                figures.contact_sheet(
-                    gallery.title,
-                    [picture.pixels for picture in gallery.pictures],
-                    [[picture.caption, *wrap(picture.name, 22)] for picture in gallery.pictures],
-                    folder / "mistakes" / f"{name}.jpg",
-                )
+        for name, gallery in sheets.items():
+            figures.contact_sheet(
+                gallery.title,
+                [picture.pixels for picture in gallery.pictures],
+                [[picture.caption, *wrap(picture.name, 22)] for picture in gallery.pictures],
+                folder / "mistakes" / f"{name}.jpg",
+            )
     with replaced_file(page) as file:
-        text = report.page(version.version, version.classes, result, METRICS, plots, list(shown.values()))
+        text = report.page(version.version, version.classes, result, METRICS, plots, on_page)
         file.write_text(text, encoding="utf-8")
     with replaced_file(metrics) as file:
         _write_json(file, result)

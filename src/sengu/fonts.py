@@ -1,0 +1,87 @@
+"""Texts, and the width that they may have -> a font of this machine that has their glyphs, and what fits of them."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from matplotlib.font_manager import FontEntry, fontManager, get_font
+from PIL import ImageFont
+
+DEFAULT = "DejaVu Sans"  # comes with matplotlib
+LAST_RESORT = "Last Resort"  # comes with it too, and has a box for every character
+LINES = 3  # of a wrapped text
+
+
+def legible(classes: Sequence[str]) -> list[str]:
+    """The names of classes that some font can show, and `class 1` where none can."""
+    return [name if font_of(name) else f"class {value}" for value, name in enumerate(classes)]
+
+
+def families(texts: Sequence[str]) -> list[str]:
+    """Names of fonts that together have the glyphs of legible texts."""
+    found = [font.name for text in texts if (font := font_of(text))]
+    return list(dict.fromkeys([DEFAULT, *found]))
+
+
+def shortened(text: str, size: float, width: float) -> str:
+    """The text, or its beginning and end with an ellipsis between, no wider than `width`; both in points, or both in pixels."""
+    return _fitting(text, loaded(text, size), width)
+
+
+def shortened_names(names: Sequence[str], size: float, width: float) -> list[str]:
+    """Likewise, with the numbers of the classes before the names if what is left of them would be the same."""
+    found = [shortened(name, size, width) for name in names]
+    if len(set(found)) < len(set(names)):
+        return [shortened(f"{value} {name}", size, width) for value, name in enumerate(names)]
+    return found
+
+
+def wrapped(text: str, size: float, width: float) -> list[str]:
+    """The text in at most LINES lines, broken at spaces, each no wider than `width`."""
+    font, lines = loaded(text, size), [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if not lines[-1] or len(lines) == LINES or font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [_fitting(line, font, width) for line in lines]
+
+
+def loaded(text: str, size: float) -> ImageFont.FreeTypeFont:
+    """A font for Pillow that has the glyphs of the text, or else the default one."""
+    font = font_of(text) or font_of("")
+    assert font is not None  # matplotlib brings the default
+    return ImageFont.truetype(font.fname, size)
+
+
+@lru_cache
+def font_of(text: str) -> FontEntry | None:
+    """The default font if it has every glyph of the text, else the first of this machine that has, else none."""
+    needed = {ord(letter) for letter in text if not letter.isspace()}
+    return next((font for font in _fonts() if needed <= _glyphs(font.fname)), None)
+
+
+@lru_cache(1)
+def _fonts() -> list[FontEntry]:
+    """The plain fonts of this machine, the default first."""
+    plain = [
+        font
+        for font in fontManager.ttflist
+        if font.style == "normal" and font.weight == 400 and not font.name.startswith(LAST_RESORT)
+    ]
+    return sorted(plain, key=lambda font: (font.name != DEFAULT, font.name, font.fname))
+
+
+@lru_cache
+def _glyphs(path: str) -> frozenset[int]:
+    return frozenset(get_font(path).get_charmap())
+
+
+def _fitting(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    if font.getlength(text) <= width:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        shorter = f"{text[: -(-kept // 2)]}…{text[-(kept // 2) :]}"
+        if font.getlength(shorter) <= width:
+            return shorter
+    return "…"
