@@ -19,6 +19,9 @@ from sengu.tables import Failed
 from sengu.urls import archived_url
 from sengu.warc import Archive
 
+# lxml takes nothing behind them, browsers do (HTML Standard, "the 'after body' insertion mode")
+ENDS = re.compile(rb"</(?:body|html)\s*>", re.IGNORECASE)
+
 
 class GenericSpider(Spider):
     """Follows links within the site's domains. A crawl requests the media it finds; a replay reports them as `Found`.
@@ -94,6 +97,7 @@ class GenericSpider(Spider):
             self.fail(response.request, f"redirected to {response.url}, which is outside the site's domains")
             return []
         self.pages += 1
+        response = response.replace(body=ENDS.sub(b"", response.body))
         page = self.identity(response)
         reason = opted_out(response) if self.fetch.opt_outs == "honour" else ""
         if reason and self.replayed is None:

@@ -1,15 +1,27 @@
-"""A .npz file -> all its arrays, a .npy file -> its array in place; or an error that names the file and the cure."""
+"""A .npz file <-> all its arrays, a .npy file -> its array in place; or an error that names the file and the cure."""
 
 import zipfile
 import zlib
+from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
+from sengu import zipped
 from sengu.errors import SenguError
 
 # what NumPy and zipfile say of files that are empty, cut or changed; RuntimeError of a flag that a flipped bit sets
 DAMAGE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """As `np.savez`, whose bytes differ even between patch versions of Python."""
+    files = {}
+    for name, array in arrays.items():
+        np.save(stream := BytesIO(), array, allow_pickle=False)
+        files[f"{name}.npy"] = stream.getvalue()
+    zipped.write(path, files)
 
 
 def read(path: Path, cure: str) -> dict[str, np.ndarray]:

@@ -21,7 +21,7 @@ RESTORE = "restore it with `dvc checkout --force {}`"
 
 def save_head(path: Path, kernel: np.ndarray, bias: np.ndarray) -> None:
     """float32 kernel (d, classes) and bias (classes,)."""
-    np.savez(path, kernel=kernel, bias=bias)
+    arrays.write(path, {"kernel": kernel, "bias": bias})
 
 
 def head_probabilities(folder: Path, features: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 import onnxruntime
 
+from sengu import zipped
 from sengu.atomic import replaced_file
 from sengu.errors import SenguError
 
@@ -23,7 +24,6 @@ MODEL = "model.onnx"
 MANIFEST = "manifest.json"
 INPUT = "picture"
 OUTPUTS = ("probabilities", "embedding")
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can say
 AHEAD = 32  # items for each core, so that the others go on while one is large
 CURE = "run `dvc repro export`, or `dvc pull` if someone else produced it"
 
@@ -130,11 +130,8 @@ def write(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
     document = json.dumps(asdict(replace(manifest, files=digests)), indent=2, ensure_ascii=False) + "\n"
     path = folder / f"{manifest.stem}.zip"
-    with replaced_file(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in sorted({**files, MANIFEST: document.encode()}.items()):
-            info = zipfile.ZipInfo(name, EPOCH)
-            info.create_system, info.external_attr = 3, 0o644 << 16  # as on Unix, whatever wrote it
-            archive.writestr(info, data)
+    with replaced_file(path) as partial:
+        zipped.write(partial, {**files, MANIFEST: document.encode()})
     return path
 
 

@@ -1,10 +1,10 @@
 """python predict.py PICTURE… -> path, class and probabilities of each; needs ONNX Runtime, NumPy and Pillow, no Sengu."""
 
 import json
-import struct
 import sys
 from contextlib import suppress
 from pathlib import Path
+from struct import error as StructError
 
 import numpy as np
 import onnxruntime
@@ -17,7 +17,7 @@ def decode(path: str) -> np.ndarray:
     """What a person sees, as uint8 RGB (height, width, 3): upright, on white if transparent, 16 bits brought to 8."""
     picture: Image.Image = Image.open(path)
     picture.load()
-    with suppress(ArithmeticError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error):
+    with suppress(ArithmeticError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, StructError):
         picture = ImageOps.exif_transpose(picture)  # damaged EXIF says nothing of the orientation
     if picture.mode.startswith("I") or picture.mode == "F":
         samples = np.asarray(picture, np.float64)

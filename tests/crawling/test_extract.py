@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,14 @@ def test_captures_are_what_the_pages_show(work: Path, site: Site) -> None:
     }
     assert rows["/a.jpg"].page == f"{site.url}/two?b=1&a=2"
     assert rows["/a.jpg"].urlId == ids.url_id(f"{site.url}/a.jpg")
+
+
+def test_what_stands_behind_the_end_of_a_page_counts_as_in_a_browser(work: Path, site: Site) -> None:
+    behind = site.answers["/two"].body + b'</HTML >\n<img src="/late.jpg">'
+    site.answers["/two"] = replace(site.answers["/two"], body=behind)
+    run(work, *CRAWL)
+    run(work, *EXTRACT)
+    assert f"{site.url}/late.jpg" in set(tables.read(work / "captures/web.csv", tables.Capture)["url"])
 
 
 def test_no_connection_is_opened_and_the_archive_is_loaded_once(work: Path, site: Site) -> None:

@@ -97,9 +97,12 @@ def test_nothing_brings_it_back_and_the_printed_commands_clean_cache_and_remote(
     commands[:1] = STAGES
     (repository / "commands.sh").unlink()
     (repository / "said.txt").unlink()
+    (repository / "folders").mkdir()  # what an export made within the repository; Git is not to get it now
+    (repository / "folders/doomed.jpg").write_bytes(DOOMED)
     assert (repository / erasing.COMMANDS).is_file()
     run(repository, "bash", "-e", "-c", "\n".join(commands))
     assert not (repository / erasing.COMMANDS).exists()
+    assert not run(repository, "git", "ls-files", "folders")
     assert holders(repository.parent) == {"camera"}
     assert describers(repository.parent) == set()
     assert embeddings.read(repository / "data/embeddings").objects == [str(ObjectId.of(KEPT, "jpg"))]

@@ -32,7 +32,7 @@ DERIVED = {
 
 # what is left to do, beside what stages keep: a file that DVC, Git and every command leave alone
 COMMANDS = Path(".sengu/erase-commands.sh")
-FIRST = ("dvc repro", "git add --all", "git commit --message 'Erased objects'", "dvc push")
+FIRST = ("dvc repro", "git add --update", "git commit --message 'Erased objects'", "dvc push")
 LAST = (f"rm --force {COMMANDS}",)
 
 # what stages keep of pictures from run to run

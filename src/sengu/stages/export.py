@@ -79,7 +79,7 @@ def parity(examples: Examples, store: ObjectStore, made: Release, model: Path, p
     with images.limited(None):
         runs = release.each(lambda one: work(*one), zip(rows.tolist(), objects, strict=True))
         found = list(tqdm(runs, "export", len(objects), unit="example", disable=None))
-    expected = classifier.run_network(model, examples.arrays[rows])
+    expected = classifier.run_network(model, examples.arrays, rows)
     both = zip(release.OUTPUTS, map(np.stack, zip(*found, strict=True)), expected, strict=True)
     return max(furthest(objects, name, ours, theirs) for name, ours, theirs in both)
 
