@@ -186,7 +186,8 @@ def fit(
         save(progress)
     if progress.best:
         learner.assign(progress.best)
-        logger.info("%s: the weights are those after epoch %d", name, best(progress))
+        if best(progress):
+            logger.info("%s: the weights are those after epoch %d", name, best(progress))
     _warn(name, progress)
 
 
