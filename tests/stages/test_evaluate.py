@@ -267,3 +267,20 @@ def test_a_model_without_a_mistake_is_not_said_to_be_perfect() -> None:
         assert 0.8 < found["network"][metric]["low"] < 0.95
     difference = found["head_against_network"]["accuracy"]
     assert difference["value"] == 0 and difference["low"] == -difference["high"] < -0.05
+
+
+def test_classes_keep_their_share_in_resamples_of_the_whole_but_not_of_a_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.array([0, 1] * 20)
+    drawn: list[tuple[int, float]] = []
+    model = Judged(values, two([0.9 if value else 0.1 for value in values]), MOST_PROBABLE)
+
+    def noting(judged: Judged, weights: np.ndarray) -> np.ndarray:
+        drawn.append((len(judged.values), np.ptp(weights @ judged.values)))
+        return measure(judged, weights)
+
+    measure = scores.measure
+    monkeypatch.setattr(scores, "measure", noting)
+    held = np.arange(40) < 30
+    evaluate.evaluate({"network": model, "head": model}, ["a", "b"], {"here": held}, np.arange(40), resamples=50, seed=1)
+    assert all(spread == 0 for count, spread in drawn if count == 40)
+    assert max(spread for count, spread in drawn if count == 30) > 5
