@@ -130,9 +130,13 @@ def register_command(version: str) -> None:
     VERSION is that of export.version in params.yaml. Prints the commands that publish and fetch it.
     """
     tag = register(version)
-    remotes = _git("remote").splitlines()
-    url = _git("remote", "get-url", "origin") if "origin" in remotes else "URL"
+    url = _git("remote", "get-url", "origin") if "origin" in _git("remote").splitlines() else "URL"
     click.echo(f"{tag} tagged; to publish it, and to fetch it anywhere:", err=True)
+    from sengu import remotes  # DVC
+
+    if remote := remotes.local(Path()):
+        where = f"the remote {remote[0]!r} is the folder {remote[1]}"
+        click.echo(f"(anywhere on this machine: {where}; README.md, hand-over, says how to move it)", err=True)
     click.echo(f"dvc push\ngit push origin {tag}\ndvc artifacts get {shlex.quote(url)} {ARTIFACT} --rev v{version}")
 
 

@@ -50,7 +50,7 @@ class Backbone:
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class Phase:
-    """One part of a training; with a `patience` it ends early, and the weights of the best epoch are kept."""
+    """One part of a training; with a `patience` it ends early, and the weights of the best epoch, or of the start, are kept."""
 
     epochs: Times
     rate: Rate  # peak learning rate
@@ -104,7 +104,7 @@ class Threshold:
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class Evaluate:
     threshold: Threshold | None = None  # by default the more probable class is the prediction
-    bootstrap: Count = 1000  # resamples of the test split for the 95% intervals
+    bootstrap: Annotated[int, Field(ge=10, le=100_000)] = 1000  # resamples of the test split for the 95% intervals
     seed: Seed = 20
 
 
