@@ -145,7 +145,8 @@ def verify_command(sites: tuple[str, ...]) -> None:
         click.echo("every object is there, and whole")
         return
     click.echo(_table(found))
-    click.echo("`sengu objects heal` restores what is missing or damaged; `dvc repro --force --single-item objects@SITE` removes what is foreign", err=True)
+    removing = "`dvc repro --force --single-item objects@SITE` removes what is foreign"
+    click.echo(f"`sengu objects heal` restores what is missing or damaged; {removing}", err=True)
     sys.exit(1)
 
 
