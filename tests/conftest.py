@@ -6,6 +6,7 @@ import pytest
 from project import copy_of_the_project, run
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker of pytest-xdist runs all that looks at the long run; of the other tests, each file is one worker's."""
     for item in items:
