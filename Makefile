@@ -15,9 +15,9 @@ repro: install
 	dvc metrics show
 	@echo "report: $(CURDIR)/reports/index.html"
 
-# two workers: one takes the long run and all that looks at it, the other the rest (tests/conftest.py)
+# two workers; files in their order, so that the long run starts early (tests/conftest.py)
 test: install
-	pytest --numprocesses 2 --dist loadgroup
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # `dvc pull`, after a look whether the remote is there at all
 pull: install

@@ -1,17 +1,29 @@
-"""The one long run that many tests look at."""
+"""The one long run that many tests look at, and how two workers share the tests."""
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
-from project import copy_of_the_project, run
+from project import ROOT, copy_of_the_project, run
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker of pytest-xdist runs all that looks at the long run; of the other tests, each file is one worker's."""
-    for item in items:
-        long_run = "rebuilt" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("rebuilt" if long_run else str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each file is one worker's, and all files that ask for `rebuilt` are the same one's, so that it is built once."""
+    from xdist.scheduler import LoadFileScheduling  # with several workers only
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "rebuilt" if asks_for_rebuilt(file) else file
+
+    return ByFile(config, log)
+
+
+@cache
+def asks_for_rebuilt(file: str) -> bool:
+    return "rebuilt: Path" in (ROOT / file).read_text()
 
 
 @pytest.fixture(scope="session")
