@@ -31,12 +31,21 @@ class Judged:
         return self.decision.predict(self.probabilities)
 
     @property
+    def binary(self) -> bool:
+        return bool(self.probabilities.shape[1] == 2)
+
+    @property
+    def chosen(self) -> np.ndarray:
+        """The classes over which METRICS are means: value 1 alone, or with more than two classes all that occur."""
+        return np.array([1]) if self.binary else np.unique(self.values)
+
+    @property
     def claims(self) -> tuple[np.ndarray, np.ndarray]:
         """A probability per example, and whether what it claims is so: with two classes that the value is 1.
 
         With more classes it is the probability of the most probable class, and the claim that this class is the right one.
         """
-        if self.probabilities.shape[1] == 2:
+        if self.binary:
             return self.probabilities[:, 1].astype(float), self.values == 1
         return self.probabilities.max(axis=1).astype(float), self.values == self.probabilities.argmax(axis=1)
 
@@ -49,12 +58,9 @@ def measure(judged: Judged, weights: np.ndarray) -> np.ndarray:
     0 there. The formulas are scikit-learn's (tests compare), for many resamples at once: some twenty times faster than its
     functions, which take one at a time.
     """
-    binary, classes = judged.probabilities.shape[1] == 2, np.unique(judged.values)
-    chosen = np.array([1]) if binary else classes
-    of_class = measure_classes(judged, weights)[:, chosen]
-    ranked = [_by_score(judged.values == value, judged.probabilities[:, value], weights) for value in chosen]
-    areas = np.array([[_roc_auc(*counts), _average_precision(*counts)] for counts in ranked]).transpose(2, 0, 1)
-    if binary:
+    chosen = judged.chosen
+    of_class, areas = measure_classes(judged, weights)[:, chosen], _areas(judged, weights)
+    if judged.binary:
         means = np.concatenate([of_class, areas], axis=2)[:, 0]
     else:
         drawn = np.stack([weights[:, judged.values == value].any(axis=1) for value in chosen], axis=1)[:, :, None]
@@ -112,12 +118,8 @@ def _limits(judged: Judged, groups: np.ndarray) -> np.ndarray:
 
     ROC AUC and average precision are taken for shares of the smaller class, which is on the safe side.
     """
-    binary, classes = judged.probabilities.shape[1] == 2, np.unique(judged.values)
-    chosen = np.array([1]) if binary else classes
-    once = np.ones((1, len(groups)))
-    of_class = np.nan_to_num(measure_classes(judged, once)[0, chosen])
-    ranked = [_by_score(judged.values == value, judged.probabilities[:, value], once) for value in chosen]
-    areas = np.array([[_roc_auc(*counts)[0], _average_precision(*counts)[0]] for counts in ranked])
+    chosen, once = judged.chosen, np.ones((1, len(groups)))
+    of_class, areas = np.nan_to_num(measure_classes(judged, once)[0, chosen]), _areas(judged, once)[0]
     counts = np.array([_smaller_class(judged.values == value, groups) for value in chosen])[:, None]
     limits = np.concatenate([_limits_of_classes(judged, groups)[:, chosen], wilson(areas, counts)], axis=2)
     right = wilson((judged.values == judged.predicted).mean(), np.array(independent(groups)))
@@ -139,6 +141,12 @@ def _limits_of_classes(judged: Judged, groups: np.ndarray) -> np.ndarray:
 
 def _smaller_class(values: np.ndarray, groups: np.ndarray) -> float:
     return min(independent(groups[values == value]) for value in np.unique(values))
+
+
+def _areas(judged: Judged, weights: np.ndarray) -> np.ndarray:
+    """(b, chosen classes, 2): ROC AUC and average precision of each of them against the rest."""
+    ranked = [_by_score(judged.values == value, judged.probabilities[:, value], weights) for value in judged.chosen]
+    return np.array([[_roc_auc(*counts), _average_precision(*counts)] for counts in ranked]).transpose(2, 0, 1)
 
 
 def _by_score(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

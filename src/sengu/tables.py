@@ -193,6 +193,11 @@ def read_sites(folder: Path, sites: Iterable[str], row_type: type) -> pd.DataFra
     return pd.concat(tables, ignore_index=True)[["site", *columns(row_type)]]
 
 
+def groups(ids: pd.Series, duplicates: pd.DataFrame) -> pd.Series:
+    """The group of near-duplicates of each object id, by rows of Duplicate; an object in none is a group of its own."""
+    return ids.map(duplicates.set_index("objectId")["group"]).astype("str").fillna(ids)
+
+
 def _checked(cells: pd.Series, is_number: bool, path: Path, lines: Sequence[int]) -> pd.Series:
     pattern, expected = SPELLINGS.get(str(cells.name), (r"-?[0-9]{1,18}", "a whole number") if is_number else (None, ""))
     if pattern is None:

@@ -177,11 +177,6 @@ def _sites(index: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
     return {str(site): np.isin(ids, of_site["objectId"].tolist()) for site, of_site in table.groupby("site")}
 
 
-def _with_groups(rows: pd.DataFrame, duplicates: Path) -> pd.DataFrame:
-    groups = tables.read(duplicates, tables.Duplicate).set_index("objectId")["group"]
-    return rows.assign(group=rows["objectId"].map(groups).astype("str").fillna(rows["objectId"]))
-
-
 def _test_ids(rows: pd.DataFrame, split: Path) -> list[str]:
     test = rows[rows["type"] == "test"]
     if (classes := test["value"].nunique()) < 2:
@@ -194,7 +189,8 @@ def main(arguments: list[str]) -> None:
     settings, version = params.section("evaluate", Evaluate), datasets.read(dataset)
     excluded, every, doubtful = _excluded(split), read_pixels(pixels), doubts.read(label_errors)
     chosen = np.flatnonzero(every.rows["type"].isin(("validation", "test")))
-    rows = _with_groups(every.rows.iloc[chosen].reset_index(drop=True), duplicates)
+    rows = every.rows.iloc[chosen].reset_index(drop=True)
+    rows["group"] = tables.groups(rows["objectId"], tables.read(duplicates, tables.Duplicate))
     ids = _test_ids(rows, split)
     if settings.threshold is not None and len(version.classes) > 2:
         raise SenguError(f"evaluate.threshold in params.yaml is for two classes, {dataset} has {len(version.classes)}: remove it")

@@ -46,8 +46,7 @@ def split(labels: pd.DataFrame, duplicates: pd.DataFrame, rule: params.Split) ->
 
 
 def _without_leaks(table: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
-    groups = duplicates.set_index("objectId")["group"]
-    group = table["objectId"].map(groups).astype("str").fillna(table["objectId"])
+    group = tables.groups(table["objectId"], duplicates)
     in_test = group.isin(group[table["type"] == "test"])
     in_validation = group.isin(group[table["type"] == "validation"])
     leaks = ((table["type"] == "train") & (in_test | in_validation)) | ((table["type"] == "validation") & in_test)

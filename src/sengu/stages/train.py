@@ -1,6 +1,5 @@
 """Train the head on the features, then fine-tune the whole network at a low rate; deterministic when seeded."""
 
-import errno
 import hashlib
 import logging
 import os
@@ -16,7 +15,7 @@ import tensorflow as tf
 import tf_keras as keras
 from dvclive import Live
 
-from sengu import backbones, checkpoints, classifier, datasets, fine_tuning, params, prepared, training, workers
+from sengu import atomic, backbones, checkpoints, classifier, datasets, fine_tuning, params, prepared, training, workers
 from sengu.atomic import replaced_folder
 from sengu.errors import SenguError, run_program
 from sengu.fine_tuning import FineTuning, Head, Network
@@ -34,7 +33,6 @@ NAMES = {
     "validation_loss": "validation/loss",
     "validation_accuracy": "validation/accuracy",
 }
-FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or the part of it that one user may fill
 # what TensorFlow says, the last of them when a copy finds no room on a GPU
 MEMORY = re.compile("OOM|OUT_OF_MEMORY|[Oo]ut of memory|allocate memory|Dst tensor is not initialized")
 
@@ -189,7 +187,7 @@ def train(folders: list[Path], settings: params.Train, place: workers.Place) -> 
 def explained(error: MemoryError | OSError | tf.errors.OpError, place: workers.Place, outputs: list[Path]) -> SenguError | None:
     """What to do about an error of a training; None if it speaks for itself."""
     # not by its class: TensorFlow has one for disks, memory, open files and more
-    full = re.search(rf"(?:^(?:{{{{.*?}}}} )?(?P<path>.*); )?(?P<reason>{'|'.join(map(os.strerror, FULL))})", str(error))
+    full = re.search(rf"(?:^(?:{{{{.*?}}}} )?(?P<path>.*); )?(?P<reason>{'|'.join(map(os.strerror, atomic.FULL))})", str(error))
     if full:
         path = full["path"] or getattr(error, "filename", None)
         # the file lay in a folder that the error has removed
