@@ -19,8 +19,9 @@ import numpy as np
 from joblib import Parallel, delayed
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
-from sengu import images, neardup
-from sengu.fingerprints import Fingerprint, fingerprint
+from sengu.pictures import images
+from sengu.duplicates import groups
+from sengu.duplicates.fingerprints import Fingerprint, fingerprint
 
 HASHES = 100_000
 NO_LINKS = np.empty((0, 2), np.int64)
@@ -98,7 +99,7 @@ def together(labels: np.ndarray) -> int:
 def recalls(hashes: np.ndarray, thumbnails: np.ndarray) -> None:
     for number, name in enumerate(VARIATIONS, 1):
         both = [0, number]
-        labels = neardup.groups(flat(hashes[:, both]), flat(thumbnails[:, both]), NO_LINKS).reshape(-1, 2)
+        labels = groups.groups(flat(hashes[:, both]), flat(thumbnails[:, both]), NO_LINKS).reshape(-1, 2)
         print(f"{name:20} recall {(labels[:, 0] == labels[:, 1]).mean():.4f}")
 
 
@@ -107,7 +108,7 @@ def precision(hashes: np.ndarray, thumbnails: np.ndarray, others: tuple[np.ndarr
     hashes, thumbnails = flat(hashes), flat(thumbnails)
     if others is not None:
         hashes, thumbnails = (np.concatenate([a, flat(b)]) for a, b in zip((hashes, thumbnails), others, strict=True))
-    labels = neardup.groups(hashes, thumbnails, NO_LINKS)
+    labels = groups.groups(hashes, thumbnails, NO_LINKS)
     size = len(photographs)
     within_others = together(labels[size:])
     involving = together(labels) - within_others
@@ -130,7 +131,7 @@ def timed() -> None:
     thumbnails = coarse.repeat(8, axis=1).repeat(8, axis=2)
     thumbnails += chance.integers(0, 25, thumbnails.shape, dtype=np.uint8)
     start = time.perf_counter()
-    labels = neardup.groups(hashes, thumbnails, NO_LINKS)
+    labels = groups.groups(hashes, thumbnails, NO_LINKS)
     seconds = time.perf_counter() - start
     print(f"{HASHES} hashes: {len(np.unique(labels))} of {len(np.unique(sources))} groups in {seconds:.1f} s")
 

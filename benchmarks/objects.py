@@ -24,12 +24,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sengu import tables, warc
-from sengu.ids import url_id
+from sengu.base import tables
+from sengu import warc
+from sengu.base.ids import url_id
 
 DATE = "2013-10-05T20:00:00Z"
 FEW = 32
-SCAN = "warc.read(Path('raw').absolute(), 'site', __import__('sengu.urls').urls.TRACKING)"
+SCAN = "warc.read(Path('raw').absolute(), 'site', __import__('sengu.base.urls').urls.TRACKING)"
 PARAMS = """\
 sites: { site: { fetch: { source: generic, start: ["http://a.example/"] } } }
 objects: { max_pixels: 100000000, checks: %s }

@@ -28,8 +28,8 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-from sengu import release
-from sengu.faces.predict import predict
+from sengu.release import bundle
+from sengu.commands.predict import predict
 
 SENGU = str(Path(sys.executable).parent / "sengu")
 # what a program without ONNX Runtime would do, on a picture that is resized by Pillow
@@ -91,7 +91,7 @@ def bare(model: bytes, threads: int) -> onnxruntime.InferenceSession:
 
 def folder(pictures: Sequence[str], model: Path, runs: int) -> None:
     cores = os.cpu_count() or 1
-    loaded = release.load(model)
+    loaded = bundle.load(model)
     one, many = bare(loaded.model, 1), bare(loaded.model, cores)
 
     def run(session: onnxruntime.InferenceSession, path: str) -> np.ndarray:

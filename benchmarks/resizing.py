@@ -17,8 +17,11 @@ import tf_keras as keras
 import train as benchmark
 from tqdm import tqdm
 
-from sengu import backbones, datasets, params, pixels
-from sengu.pixels import Examples
+from sengu.networks import backbone
+from sengu.base.tables import versions
+from sengu.base import params
+from sengu import examples as pixels
+from sengu.examples import Examples
 from sengu.stages.train import train_head
 
 
@@ -33,7 +36,7 @@ def keras_pixels(folder: Path, examples: Examples, size: int) -> np.ndarray:
 
 
 def features(pictures: np.ndarray, folder: Path) -> np.ndarray:
-    run, batch = backbones.frozen(folder / "backbone", pictures.shape[1]), pixels.batch(pictures)
+    run, batch = backbone.frozen(folder / "backbone", pictures.shape[1]), pixels.batch(pictures)
     starts = tqdm(range(0, len(pictures), batch), desc="features", disable=None)
     return np.concatenate([run(pictures[start : start + batch]) for start in starts])
 
@@ -76,7 +79,7 @@ def main() -> None:
         benchmark.stage(folder, "prepare", "split_label.csv", "object", "pixels")
         ours = pixels.read_pixels(folder / "pixels")
         photographs = ours.rows["objectId"].map(numbers).to_numpy()
-        classes = len(datasets.read(folder / "dataset").classes)
+        classes = len(versions.read(folder / "dataset").classes)
         kinds = {"prepare": ours.arrays, "Keras": keras_pixels(folder, ours, options.size)}
         found = {}
         for name, made in kinds.items():

@@ -15,7 +15,9 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
-from sengu import embeddings, pixels, suggestions
+from sengu import embeddings
+from sengu import examples as pixels
+from sengu.labels import suggestions
 
 TEST, RARE = 500, 1  # pictures, class
 SHARES = (0.5, 0.1, 0.05)  # of the rare class

@@ -24,8 +24,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from sengu import classifier, datasets, params, pixels, tables
-from sengu.ids import ObjectId
+from sengu.networks import classifier
+from sengu.base.tables import versions
+from sengu.base import params
+from sengu import examples
+from sengu.base import tables
+from sengu.base.ids import ObjectId
 
 BATCH, RATE = 64, 0.001
 FOLDS = 5  # one of them is for testing
@@ -178,7 +182,7 @@ def pictures(archive: Path, number: int, folder: Path) -> dict[str, int]:
     tables.write(folder / "split_label.csv", tables.frame(rows, tables.SplitLabel), tables.SplitLabel)
     labels = tables.frame([tables.Label(row.objectId, row.value) for row in rows], tables.Label)
     (folder / "dataset").mkdir()
-    datasets.write(folder / "dataset", datasets.describe("v1", classes, labels), labels)
+    versions.write(folder / "dataset", versions.describe("v1", classes, labels), labels)
     return taken
 
 
@@ -218,7 +222,7 @@ def stage(folder: Path, name: str, *arguments: str) -> float:
 
 
 def accuracy(folder: Path) -> float:
-    test = pixels.read_features(folder / "pixels", folder / "features").of_type("test")
+    test = examples.read_features(folder / "pixels", folder / "features").of_type("test")
     return float((classifier.head_probabilities(folder / "classifier", test.arrays).argmax(axis=1) == test.values).mean())
 
 

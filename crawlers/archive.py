@@ -17,8 +17,8 @@ from scrapy.utils.defer import deferred_from_coro
 
 from crawlers.spiders import AGE, MEDIA, PAGE
 from sengu import warc
-from sengu.ids import url_id
-from sengu.urls import archived_url, canonical_url
+from sengu.base.ids import url_id
+from sengu.base.urls import archived_url, canonical_url
 
 CONDITIONS = {"Last-Modified": "If-Modified-Since", "ETag": "If-None-Match"}
 # what may be a page; all else is media, also what S3 calls binary/octet-stream

@@ -12,8 +12,12 @@ from crawlers.archive import description
 from crawlers.sources import spider_class
 from crawlers.spiders.files import FilesSpider, Place
 from crawlers.spiders.folder import Folder
-from sengu import journal, params, tables, tombstones, warc
-from sengu.errors import SenguError, run_program
+from sengu.warc import last_crawl
+from sengu.base import params
+from sengu.base import tables
+from sengu.base.tables import tombstones
+from sengu import warc
+from sengu.base.errors import SenguError, run_program
 
 LOGGED = 20  # failures; the table has all
 WHOLE = ("finished", "closespider_timeout")  # the ends of a crawl that are as they should be
@@ -112,7 +116,7 @@ def main(arguments: list[str]) -> None:
         _account(name, crawler, folder)
     if reproducible:
         pinned.refuse_if_different(name, folder, params.document()["sites"][name]["fetch"])
-    journal.crawled(name)
+    last_crawl.crawled(name)
 
 
 if __name__ == "__main__":

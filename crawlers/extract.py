@@ -18,8 +18,11 @@ from crawlers.archive import is_file, is_media_type
 from crawlers.optouts import header_opt_out
 from crawlers.sources import spider_class
 from crawlers.spiders import Found
-from sengu import ids, params, tables, warc
-from sengu.errors import SenguError, run_program
+from sengu.base import ids
+from sengu.base import params
+from sengu.base import tables
+from sengu import warc
+from sengu.base.errors import SenguError, run_program
 
 logger = logging.getLogger("extract")
 

@@ -12,7 +12,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from tqdm import tqdm
 
 from sengu import warc
-from sengu.errors import SenguError
+from sengu.base.errors import SenguError
 
 GZIP = b"\x1f\x8b"
 HEAD = 8192  # bytes in which the headers of a record end, as a rule

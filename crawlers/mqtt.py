@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
-from sengu.errors import SenguError
+from sengu.base.errors import SenguError
 
 VARIABLE = "SENGU_MQTT"
 LAST = 5.0  # seconds that a broker has to take the last message

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from sengu.errors import SenguError
-from sengu.locks import LOCK, dvc_hash, pinned_output, stages
+from sengu.base.errors import SenguError
+from sengu.repository.dvc_lock import LOCK, dvc_hash, pinned_output, stages
 
 
 def refuse_if_missing(site: str, folder: Path, lock: Path = LOCK) -> None:

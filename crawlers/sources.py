@@ -3,7 +3,7 @@
 import importlib
 
 from crawlers.spiders.generic import GenericSpider
-from sengu.errors import SenguError
+from sengu.base.errors import SenguError
 
 
 def spider_class(name: str) -> type[GenericSpider]:

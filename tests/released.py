@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import ExifTags, Image
 
 from crawlers.demo import pictures
-from sengu import release
+from sengu.release import bundle
 
 CLASSES = ("dark", "bright")
 
@@ -61,7 +61,7 @@ def tiny_release(
 ) -> Path:
     """Writes folder/tiny-<version>.zip; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = release.Manifest(
+    manifest = bundle.Manifest(
         name="tiny",
         version=version,
         created_by="a test",
@@ -76,7 +76,7 @@ def tiny_release(
         metrics={},
         files={},
     )
-    return release.write(folder, manifest, {release.MODEL: tiny_model(len(classes), dimensions).SerializeToString()})
+    return bundle.write(folder, manifest, {bundle.MODEL: tiny_model(len(classes), dimensions).SerializeToString()})
 
 
 def odd_pictures() -> dict[str, bytes]:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from project import ROOT
 
-from sengu import datasets, tables
+from sengu.base.tables import versions
+from sengu.base import tables
 
 
 def archive(path: Path, classes: int, size: int) -> Path:
@@ -28,7 +29,7 @@ def archive(path: Path, classes: int, size: int) -> Path:
 def test_pictures_for_training_are_crops_of_every_class(tmp_path: Path) -> None:
     pictures = runpy.run_path(str(ROOT / "benchmarks/train.py"))["pictures"]
     pictures(archive(tmp_path / "a.zip", classes=3, size=100), 12, tmp_path)
-    assert datasets.read(tmp_path / "dataset").classes == ["class 0", "class 1", "class 2"]
+    assert versions.read(tmp_path / "dataset").classes == ["class 0", "class 1", "class 2"]
     rows = tables.read(tmp_path / "split_label.csv", tables.SplitLabel)
     assert rows["value"].value_counts().to_dict() == {0: 4, 1: 4, 2: 4}
     assert len(set(rows["objectId"])) == 12

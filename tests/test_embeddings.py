@@ -7,7 +7,7 @@ import pytest
 
 from sengu import embeddings
 from sengu.embeddings import Model
-from sengu.errors import SenguError
+from sengu.base.errors import SenguError
 
 MODEL = Model("tiny", "0.1.0", "ab" * 32)
 IDS = [f"{digit * 40}.jpg" for digit in "abc"]

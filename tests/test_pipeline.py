@@ -11,7 +11,7 @@ import pytest
 import yaml
 from project import ROOT, copy_of_the_project, run
 
-from sengu.params import SECTIONS
+from sengu.base.params import SECTIONS
 
 SPIDERS = "crawlers/spiders"
 # sections that a stage reads besides its own: the network must fit the pictures, and a release tells how it was made

@@ -8,7 +8,7 @@ import yaml
 from project import ROOT, copy_of_the_project, run
 
 from crawlers.demo import pictures
-from sengu import tables
+from sengu.base import tables
 
 README = (ROOT / "README.md").read_text()
 

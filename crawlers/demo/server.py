@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from crawlers.demo.sites import KINDS, Answer, answers
-from sengu.errors import SenguError
+from sengu.base.errors import SenguError
 
 DATE = "Sat, 05 Oct 2013 20:00:00 GMT"  # the evening of the Sengyo, when the shrine moved the last time
 PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY")

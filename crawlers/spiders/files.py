@@ -10,7 +10,7 @@ from scrapy.http import Response
 from scrapy.utils.asyncio import run_in_thread
 
 from crawlers.spiders import MEDIA, PAGE, STEPS
-from sengu.tables import Failed
+from sengu.base.tables import Failed
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from scrapy.spidermiddlewares.httperror import HttpError
 from crawlers.media import EXTENSIONS, linked, shown
 from crawlers.optouts import opted_out
 from crawlers.spiders import AGE, MEDIA, PAGE, STEPS, Found
-from sengu.params import GenericFetch, Read, WarcFetch
-from sengu.tables import Failed
-from sengu.urls import archived_url
+from sengu.base.params import GenericFetch, Read, WarcFetch
+from sengu.base.tables import Failed
+from sengu.base.urls import archived_url
 from sengu.warc import Archive
 
 # lxml takes nothing behind them, browsers do (HTML Standard, "the 'after body' insertion mode")

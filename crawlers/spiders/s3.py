@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from crawlers.spiders.files import File
-from sengu.errors import SenguError
+from sengu.base.errors import SenguError
 
 
 class Bucket:

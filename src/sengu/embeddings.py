@@ -12,9 +12,10 @@ import numpy as np
 from joblib import cpu_count
 from tqdm import tqdm
 
-from sengu import arrays, tables
-from sengu.errors import SenguError
-from sengu.ids import ObjectId
+from sengu.base import arrays
+from sengu.base import tables
+from sengu.base.errors import SenguError
+from sengu.base.ids import ObjectId
 
 OBJECTS = "objects.csv"
 EMBEDDINGS = "embeddings.npy"

@@ -9,12 +9,12 @@ import pytest
 import tiny
 import yaml
 
-from sengu import locks
-from sengu.errors import SenguError
+from sengu.repository import dvc_lock
+from sengu.base.errors import SenguError
 
 pytestmark = pytest.mark.slow
 
-import_module("sengu.backbones")
+import_module("sengu.networks.backbone")
 
 from sengu.stages import backbone as stage  # noqa: E402
 
@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tiny.save(OUTPUT)
     pinned = {
         "params": {"params.yaml": {"backbone": {"source": GONE}, "prepare.size": 64}},
-        "outs": [{"path": OUTPUT.as_posix(), "md5": locks.dvc_hash(OUTPUT)}],
+        "outs": [{"path": OUTPUT.as_posix(), "md5": dvc_lock.dvc_hash(OUTPUT)}],
     }
     Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"backbone": pinned}}))
     return tmp_path
@@ -41,10 +41,10 @@ def run() -> None:
 
 
 def test_a_pinned_backbone_is_kept_when_its_hub_is_gone(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    before = locks.dvc_hash(OUTPUT)
+    before = dvc_lock.dvc_hash(OUTPUT)
     with caplog.at_level(logging.INFO):
         run()
-    assert locks.dvc_hash(OUTPUT) == before
+    assert dvc_lock.dvc_hash(OUTPUT) == before
     assert "models/backbone is pinned by dvc.lock and is kept" in caplog.text
     assert f"{GONE} was made for 224 x 224 pixels, prepare.size is 32" in caplog.text
 
@@ -69,7 +69,7 @@ def test_the_size_of_a_pinned_backbone_is_checked_too(folder: Path) -> None:
     shutil.rmtree(OUTPUT)
     tiny.save(OUTPUT, size=40)
     lock = yaml.safe_load(Path("dvc.lock").read_text())
-    lock["stages"]["backbone"]["outs"][0]["md5"] = locks.dvc_hash(OUTPUT)
+    lock["stages"]["backbone"]["outs"][0]["md5"] = dvc_lock.dvc_hash(OUTPUT)
     Path("dvc.lock").write_text(yaml.safe_dump(lock))
     with pytest.raises(SenguError, match="prepare.size is 32, but backbone.source: .* takes pictures of 40 x 40 pixels only"):
         run()

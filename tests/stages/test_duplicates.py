@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from crawlers.demo import pictures
-from sengu.errors import SenguError
-from sengu.ids import ObjectId
+from sengu.base.errors import SenguError
+from sengu.base.ids import ObjectId
 from sengu.stages.duplicates import duplicates
-from sengu.store import ObjectStore, ObjectTree
+from sengu.objects.store import ObjectStore, ObjectTree
 
 
 def stored(folder: Path, *payloads: bytes) -> list[ObjectId]:

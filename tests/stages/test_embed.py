@@ -13,11 +13,15 @@ from project import ROOT, attempt, environment, run
 from released import tiny_release
 
 from crawlers.demo import pictures
-from sengu import embeddings, images, prepared, release, tables
-from sengu.errors import SenguError
-from sengu.ids import ObjectId
+from sengu import embeddings
+from sengu.pictures import images
+from sengu.caches import array_cache
+from sengu.release import bundle
+from sengu.base import tables
+from sengu.base.errors import SenguError
+from sengu.base.ids import ObjectId
 from sengu.stages import embed as stage
-from sengu.store import ObjectStore, ObjectTree
+from sengu.objects.store import ObjectStore, ObjectTree
 
 COMMAND = ["python", "-m", "sengu.stages.embed", "data/index", "data/object", "models/release", "data/embeddings"]
 VIDEO = ObjectId.of(b"a video", "mp4")
@@ -56,7 +60,7 @@ def embed() -> embeddings.Embeddings:
 
 
 def working_store() -> list[Path]:
-    return [path for path in stage.FOLDER.glob("*") if path.name != prepared.LOCK]
+    return [path for path in stage.FOLDER.glob("*") if path.name != array_cache.LOCK]
 
 
 def output() -> dict[str, bytes]:
@@ -81,7 +85,7 @@ def test_every_picture_of_every_site_is_run_once_and_no_video(folder: Path) -> N
     found = embed()
     expected = sorted({**plain(10, 100, 200), **plain(250, 60)})
     assert found.objects == [str(one) for one in expected]
-    model = release.load(folder / "models/release")
+    model = bundle.load(folder / "models/release")
     for row, one in enumerate(expected):
         probabilities, embedding = model.run(images.decode(ObjectStore.below(folder / "data/object").read(one)))
         assert found.probabilities[row].tolist() == probabilities.tolist()

@@ -7,12 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sengu import classifier, datasets, doubts, scores, tables
-from sengu.decisions import MOST_PROBABLE
-from sengu.errors import SenguError
-from sengu.params import Threshold
-from sengu.pixels import Examples, read_pixels
-from sengu.scores import Judged
+from sengu.networks import classifier
+from sengu.base.tables import versions
+from sengu.labels import label_errors
+from sengu.evaluation import metrics
+from sengu.base import tables
+from sengu.evaluation.threshold import MOST_PROBABLE
+from sengu.base.errors import SenguError
+from sengu.base.params import Threshold
+from sengu.examples import Examples, read_pixels
+from sengu.evaluation.metrics import Judged
 from sengu.stages import evaluate
 
 PARAMS = """
@@ -31,7 +35,7 @@ def name(number: int) -> str:
 
 
 def two(scores: list[float]) -> np.ndarray:
-    return np.column_stack([1 - np.array(scores), scores])
+    return np.column_stack([1 - np.array(metrics), metrics])
 
 
 class Project:
@@ -52,7 +56,7 @@ class Project:
         pair = [tables.Duplicate(ids[number], ids[20]) for number in (20, 21)]  # both in test
         tables.write(Path("duplicates.csv"), tables.frame(pair, tables.Duplicate), tables.Duplicate)
         Path("v1").mkdir()
-        datasets.write(Path("v1"), datasets.describe("v1", names, rows), rows)
+        versions.write(Path("v1"), versions.describe("v1", names, rows), rows)
         Path("pixels").mkdir()
         tables.write(Path("pixels/examples.csv"), rows, tables.SplitLabel)
         random = np.random.default_rng(0)
@@ -65,7 +69,7 @@ class Project:
             tables.write(Path(f"index/{site}.csv"), tables.frame(index, tables.IndexRow), tables.IndexRow)
         Path("classifier").mkdir()
         classifier.save_head(Path("classifier/head.npz"), np.eye(classes, dtype=np.float32), np.zeros(classes, np.float32))
-        doubts.write(Path("label_errors.csv"), doubts.rank(rows, features, 5, 1))
+        label_errors.write(Path("label_errors.csv"), label_errors.rank(rows, features, 5, 1))
         Path("params.yaml").write_text(PARAMS.format(threshold=threshold))
 
     def run(self) -> dict[str, Any]:
@@ -104,7 +108,7 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
     assert found["threshold"]["wanted"] == {"recall": 0.8}
     assert found["threshold"]["reached"] is True and found["threshold"]["validation_recall"] >= 0.8
     network, head = found["network"], found["head"]
-    for metric in scores.METRICS:
+    for metric in metrics.METRICS:
         assert network[metric]["low"] <= network[metric]["value"] <= network[metric]["high"]
         assert network[metric]["low"] < network[metric]["high"]
     assert network["calibration_error"]["chance"] > 0
@@ -121,7 +125,7 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
     right = counts["dots"]["dots"] + counts["stripes"]["stripes"]
     assert network["accuracy"]["value"] == right / 20
     shown = json.loads(Path("reports/summary/network.json").read_text())
-    assert shown == {metric: network[metric]["value"] for metric in scores.METRICS} | {"threshold": found["threshold"]["value"]}
+    assert shown == {metric: network[metric]["value"] for metric in metrics.METRICS} | {"threshold": found["threshold"]["value"]}
     assert sorted(path.name for path in Path("reports/plots/mistakes").iterdir()) == [
         "false_negatives.jpg",
         "false_positives.jpg",
@@ -131,7 +135,7 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
     page = Path("reports/index.html").read_text()
     wrong = predictions.loc[predictions["actual"] != predictions["predicted"], "objectId"]
     assert all(object_id in page for object_id in wrong)
-    assert tables.rows(doubts.read(Path("label_errors.csv")), doubts.Doubt)[0].objectId in page
+    assert tables.rows(label_errors.read(Path("label_errors.csv")), label_errors.Doubt)[0].objectId in page
     assert f"accuracy on 20 test pictures: {network['accuracy']['value']:.4f}" in caplog.text
 
 
@@ -278,8 +282,8 @@ def test_classes_keep_their_share_in_resamples_of_the_whole_but_not_of_a_site(mo
         drawn.append((len(judged.values), np.ptp(weights @ judged.values)))
         return measure(judged, weights)
 
-    measure = scores.measure
-    monkeypatch.setattr(scores, "measure", noting)
+    measure = metrics.measure
+    monkeypatch.setattr(metrics, "measure", noting)
     held = np.arange(40) < 30
     evaluate.evaluate({"network": model, "head": model}, ["a", "b"], {"here": held}, np.arange(40), resamples=50, seed=1)
     assert all(spread == 0 for count, spread in drawn if count == 40)

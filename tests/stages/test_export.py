@@ -16,9 +16,11 @@ from onnx import TensorProto
 from project import ROOT, attempt, run
 from released import odd_pictures
 
-from sengu import datasets, release, tables
-from sengu.ids import ObjectId
-from sengu.store import ObjectStore, ObjectTree
+from sengu.base.tables import versions
+from sengu.release import bundle as release
+from sengu.base import tables
+from sengu.base.ids import ObjectId
+from sengu.objects.store import ObjectStore, ObjectTree
 
 pytestmark = pytest.mark.slow
 
@@ -126,7 +128,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tables.write(folder / "split_label.csv", tables.frame(split, tables.SplitLabel), tables.SplitLabel)
     labels = tables.frame([tables.Label(row.objectId, row.value) for row in split], tables.Label)
     (folder / "dataset").mkdir()
-    datasets.write(folder / "dataset", datasets.describe("v7", CLASSES, labels), labels)
+    versions.write(folder / "dataset", versions.describe("v7", CLASSES, labels), labels)
     estimate = {"value": 0.75, "low": 0.5, "high": 1.0}
     metrics = {"test_images": len(split) - 1, "excluded_as_leaks": 0, "threshold": {"value": None}}
     metrics |= {

@@ -7,8 +7,9 @@ import pytest
 import tiny
 from project import run
 
-from sengu import prepared, tables
-from sengu.pixels import EXAMPLES, FEATURES, MOST, PIXELS
+from sengu.caches import array_cache
+from sengu.base import tables
+from sengu.examples import EXAMPLES, FEATURES, MOST, PIXELS
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +76,7 @@ def test_only_what_is_not_known_runs_through_the_backbone_in_bounded_batches(tmp
     pixels = pictures(MOST + 15)
     names = [str(number) for number in range(len(pixels))]
     for count, expected in ((MOST + 10, [MOST, 10]), (MOST + 10, []), (MOST + 15, [5])):
-        with prepared.opened(tmp_path, "key", names[:count], (3,), "<f4") as known:
+        with array_cache.opened(tmp_path, "key", names[:count], (3,), "<f4") as known:
             found = np.stack(list(features(pixels[:count], names[:count], corners, known)))
         assert np.array_equal(found, pixels[:count, 0, 0])
         assert batches == expected

@@ -4,8 +4,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sengu import params, tables
-from sengu.errors import SenguError
+from sengu.base import params
+from sengu.base import tables
+from sengu.base.errors import SenguError
 from sengu.stages.label import check, from_devices, from_sheet, from_tags, label, sheets
 
 A, B, C = (f"{digit * 40}.jpg" for digit in "abc")

@@ -8,13 +8,15 @@ import pytest
 from test_videos import recorded
 
 from crawlers.demo import pictures
-from sengu import params, tables, warc
-from sengu.errors import SenguError
-from sengu.ids import ObjectId, url_id
-from sengu.outcomes import Outcomes
+from sengu.base import params
+from sengu.base import tables
+from sengu import warc
+from sengu.base.errors import SenguError
+from sengu.base.ids import ObjectId, url_id
+from sengu.caches.outcomes import Outcomes
 from sengu.stages import objects as stage
 from sengu.stages.objects import objects
-from sengu.store import ObjectTree
+from sengu.objects.store import ObjectTree
 
 VIDEO = recorded("mp4", "mp4v", 20)
 DATE = "2013-10-05T20:00:00Z"

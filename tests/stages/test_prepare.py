@@ -12,12 +12,14 @@ import pytest
 from project import environment
 
 from crawlers.demo import pictures
-from sengu import prepared, preprocess, tables
-from sengu.errors import SenguError
-from sengu.ids import ObjectId
-from sengu.pixels import EXAMPLES, PIXELS, read_pixels
+from sengu.caches import array_cache
+from sengu.pictures import resizing
+from sengu.base import tables
+from sengu.base.errors import SenguError
+from sengu.base.ids import ObjectId
+from sengu.examples import EXAMPLES, PIXELS, read_pixels
 from sengu.stages import prepare as stage
-from sengu.store import ObjectTree
+from sengu.objects.store import ObjectTree
 
 PROGRAM = (sys.executable, "-m", "sengu.stages.prepare", "split.csv", "trees", "pixels")
 
@@ -60,7 +62,7 @@ def run() -> bytes:
 def test_pixels_are_those_of_the_one_preprocessing_in_order(folder: Path) -> None:
     ids = objects(range(8))
     run()
-    resize = preprocess.resizer(64, "squash")
+    resize = resizing.resizer(64, "squash")
     drawn = {ObjectId.of(pictures.png(picture), "png"): picture for picture in (pictures.draw("stripes", i) for i in range(8))}
     found = read_pixels(Path("pixels"))
     assert found.rows["objectId"].tolist() == [str(object_id) for object_id in ids]
@@ -85,7 +87,7 @@ def test_a_new_version_decodes_its_new_objects_only(folder: Path) -> None:
 
 def cached() -> list[str]:
     """The names in the working cache, of which there is one file."""
-    (path,) = (path for path in Path(".sengu/prepared").iterdir() if path.name != prepared.LOCK)
+    (path,) = (path for path in Path(".sengu/prepared").iterdir() if path.name != array_cache.LOCK)
     records = np.fromfile(path, np.dtype([("name", "S64"), ("rest", "V", 4 + 64 * 64 * 3)]))
     return [name.decode() for name in records["name"]]
 

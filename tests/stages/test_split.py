@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sengu import params, tables
-from sengu.errors import SenguError
+from sengu.base import params
+from sengu.base import tables
+from sengu.base.errors import SenguError
 from sengu.stages.split import check, split
 
 BARE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="keep")

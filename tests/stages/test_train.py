@@ -17,10 +17,14 @@ import pytest
 import yaml
 from project import ROOT, environment, run
 
-from sengu import classifier, datasets, params, tables, workers
-from sengu.atomic import replaced_folder
-from sengu.errors import SenguError
-from sengu.pixels import EXAMPLES, FEATURES, PIXELS, Examples, read_features, read_pixels
+from sengu.networks import classifier
+from sengu.base.tables import versions
+from sengu.base import params
+from sengu.base import tables
+from sengu.training import workers
+from sengu.base.atomic import replaced_folder
+from sengu.base.errors import SenguError
+from sengu.examples import EXAMPLES, FEATURES, PIXELS, Examples, read_features, read_pixels
 
 pytestmark = pytest.mark.slow
 
@@ -125,7 +129,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "pixels" / PIXELS, pixels)
     (folder / "dataset").mkdir()
     labels = tables.frame([tables.Label(row.objectId, row.value) for row in rows], tables.Label)
-    datasets.write(folder / "dataset", datasets.describe("v1", ["red", "green", "blue", "grey"], labels), labels)
+    versions.write(folder / "dataset", versions.describe("v1", ["red", "green", "blue", "grey"], labels), labels)
     run(folder, sys.executable, "-c", BUILD)
     assert np.load(folder / "features" / FEATURES).shape == (72, 6)
     (folder / "params.yaml").write_text(PARAMS.format(workers=1))

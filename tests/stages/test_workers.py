@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from project import environment
 
-from sengu.errors import SenguError
-from sengu.workers import Place, place, supervise
+from sengu.base.errors import SenguError
+from sengu.training.workers import Place, place, supervise
 
 CLUSTER = {"worker": ["a:1", "b:1"]}
 # a worker that leaves its number and its TF_CONFIG, and then does as it is told for its rank
@@ -99,7 +99,7 @@ def test_workers_know_each_other_and_end_well(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(("end", "status"), [("sys.exit(3)", "3"), ("os.kill(os.getpid(), 9)", "-9")], ids=["an error", "a kill"])
 def test_a_worker_that_fails_ends_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, status: str) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sengu.workers.GRACE", 0.5)
+    monkeypatch.setattr("sengu.training.workers.GRACE", 0.5)
     with pytest.raises(SenguError, match=f"worker 1 of 2 ended with exit status {status}"):
         supervise([sys.executable, "-c", WORKER, SLEEP, f"time.sleep(1); {end}"], 2)
     assert not any(alive(pid) for pid in started(tmp_path))

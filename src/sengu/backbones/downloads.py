@@ -15,7 +15,7 @@ import kagglehub.exceptions
 import requests
 from tqdm import tqdm
 
-from sengu.errors import SenguError
+from sengu.base.errors import SenguError
 
 TIMEOUT = 60  # seconds without a byte
 HANDLE = re.compile(r"[^/]+/[^/]+/[^/]+/[^/]+/[1-9][0-9]*")

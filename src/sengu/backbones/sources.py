@@ -4,9 +4,10 @@ import re
 import shutil
 from pathlib import Path
 
-from sengu import backbones
-from sengu.backbones import downloads, efficientnet
-from sengu.errors import SenguError
+from sengu.networks import backbone
+from sengu.backbones import downloads
+from sengu.backbones import efficientnet
+from sengu.base.errors import SenguError
 
 EMBEDDED = "embedded"
 EMBEDDED_SIZE = 64  # what its weights were trained with
@@ -45,8 +46,8 @@ def write(source: str, embedded: Path, folder: Path, size: int) -> int:
             f"params.yaml: backbone.source: {source!r} is neither {EMBEDDED!r}, nor keras:imagenet/b0 to b7, "
             "nor kaggle:<handle>, nor a URL, nor a folder or tar archive here"
         )
-    (folder / backbones.FINGERPRINT).unlink(missing_ok=True)
-    return backbones.features(folder, source, size)
+    (folder / backbone.FINGERPRINT).unlink(missing_ok=True)
+    return backbone.features(folder, source, size)
 
 
 def is_remote(source: str) -> bool:

@@ -3,10 +3,12 @@
 import logging
 from pathlib import Path
 
-from sengu import backbones, locks, params
-from sengu.atomic import replaced_folder
+from sengu.networks import backbone as backbones
+from sengu.repository import dvc_lock
+from sengu.base import params
+from sengu.base.atomic import replaced_folder
 from sengu.backbones import sources
-from sengu.errors import run_program
+from sengu.base.errors import run_program
 
 STAGE = "backbone"
 
@@ -19,7 +21,7 @@ def backbone(source: str, embedded: Path, output: Path, size: int) -> int:
     What came over the network and is pinned is not fetched again: a change of size or code must not need a Hub that may be gone.
     """
     if sources.is_remote(source) and is_pinned(source, output):
-        logger.info("%s is pinned by %s and is kept: remove it to have it fetched again", output, locks.LOCK)
+        logger.info("%s is pinned by %s and is kept: remove it to have it fetched again", output, dvc_lock.LOCK)
         return backbones.features(output, source, size)
     with replaced_folder(output) as partial:
         return sources.write(source, embedded, partial, size)
@@ -27,9 +29,9 @@ def backbone(source: str, embedded: Path, output: Path, size: int) -> int:
 
 def is_pinned(source: str, output: Path) -> bool:
     """Does `output` hold, byte by byte, what dvc.lock says was made of this source?"""
-    settings = locks.stages().get(STAGE, {}).get("params", {}).get(params.PARAMS.name, {}).get(STAGE)
-    pinned = locks.pinned_output(STAGE, output)
-    return settings == {"source": source} and pinned is not None and locks.dvc_hash(output) == pinned["md5"]
+    settings = dvc_lock.stages().get(STAGE, {}).get("params", {}).get(params.PARAMS.name, {}).get(STAGE)
+    pinned = dvc_lock.pinned_output(STAGE, output)
+    return settings == {"source": source} and pinned is not None and dvc_lock.dvc_hash(output) == pinned["md5"]
 
 
 def main(arguments: list[str]) -> None:

@@ -3,9 +3,11 @@
 import logging
 from pathlib import Path
 
-from sengu import datasets, params, tables
-from sengu.atomic import replaced_folder
-from sengu.errors import run_program
+from sengu.base.tables import versions
+from sengu.base import params
+from sengu.base import tables
+from sengu.base.atomic import replaced_folder
+from sengu.base.errors import run_program
 
 logger = logging.getLogger("dataset")
 
@@ -14,9 +16,9 @@ def main(arguments: list[str]) -> None:
     source, folder = map(Path, arguments)
     classes = params.section("label", params.LabelParams).classes
     labels = tables.read(source, tables.Label)
-    version = datasets.describe(folder.name, classes, labels)
+    version = versions.describe(folder.name, classes, labels)
     with replaced_folder(folder) as partial:
-        datasets.write(partial, version, labels)
+        versions.write(partial, version, labels)
     logger.info("%s: %d rows", folder.name, len(labels))
 
 

@@ -9,11 +9,16 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from sengu import decoding, engine, images, neardup, params, tables
-from sengu.errors import run_program
-from sengu.fingerprints import RECORD, Journal, fingerprint, record
-from sengu.ids import ObjectId
-from sengu.store import ObjectStore
+from sengu.objects import decoding
+from sengu.parallel import engine
+from sengu.pictures import images
+from sengu.duplicates import groups
+from sengu.base import params
+from sengu.base import tables
+from sengu.base.errors import run_program
+from sengu.duplicates.fingerprints import RECORD, Journal, fingerprint, record
+from sengu.base.ids import ObjectId
+from sengu.objects.store import ObjectStore
 
 JOURNAL = Path(".sengu/duplicates")
 
@@ -24,7 +29,7 @@ def duplicates(objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[
     """The pictures that have duplicates, each with the smallest object id of its group.
 
     `videos` gives the video of each frame, by object id: frames of one video are duplicates. So are pictures that are equal in
-    every decoded pixel, whatever their bytes, and those that are nearly equal (sengu.neardup). Objects without a duplicate are
+    every decoded pixel, whatever their bytes, and those that are nearly equal (sengu.duplicates.groups). Objects without a duplicate are
     not listed. The fingerprints of the pictures are kept in the folder `journal`; only new objects are read.
     Raises SenguError for one that is missing, damaged or cannot be decoded.
     """
@@ -33,7 +38,7 @@ def duplicates(objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[
     prints = fingerprints(ids, store, Journal(journal))
     table["pixels"] = [pixels.tobytes() for pixels in prints["pixels"]]
     table["video"] = [videos.get(object_id, object_id) for object_id in ids]
-    parts = neardup.groups(prints["hashes"], prints["thumbnail"], _links(table["pixels"], table["video"]))
+    parts = groups.groups(prints["hashes"], prints["thumbnail"], _links(table["pixels"], table["video"]))
     table["group"] = table.groupby(parts)["objectId"].transform("min")
     return table[table.duplicated("group", keep=False)]
 

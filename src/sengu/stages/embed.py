@@ -7,17 +7,23 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sengu import decoding, embeddings, images, params, prepared, release, tables
-from sengu.atomic import replaced_folder
-from sengu.errors import run_program
-from sengu.ids import ObjectId
-from sengu.prepared import Prepared
-from sengu.release import Release
-from sengu.store import ObjectStore
+from sengu.objects import decoding
+from sengu import embeddings
+from sengu.pictures import images
+from sengu.base import params
+from sengu.caches import array_cache
+from sengu.release import bundle
+from sengu.base import tables
+from sengu.base.atomic import replaced_folder
+from sengu.base.errors import run_program
+from sengu.base.ids import ObjectId
+from sengu.caches.array_cache import Prepared
+from sengu.release.bundle import Release
+from sengu.objects.store import ObjectStore
 
 FOLDER = Path(".sengu/embeddings")
 LIBRARIES = ("pillow", "numpy", "onnxruntime")  # what an embedding is computed with
-SOURCES = tuple(Path(str(module.__file__)) for module in (images, release))
+SOURCES = tuple(Path(str(module.__file__)) for module in (images, bundle))
 
 logger = logging.getLogger("embed")
 
@@ -37,7 +43,7 @@ def embed(
     new = [object_id for object_id in objects if str(object_id) not in known]
     classes = len(model.manifest.classes)
     with images.limited(None):
-        found = iter(tqdm(release.each(work, new), total=len(new), desc="embed", unit="picture", disable=None))
+        found = iter(tqdm(bundle.each(work, new), total=len(new), desc="embed", unit="picture", disable=None))
         for name in map(str, objects):
             if name not in known:
                 known.add([name], next(found)[np.newaxis])
@@ -51,12 +57,12 @@ def main(arguments: list[str]) -> None:
     index = tables.read_sites(index_folder, params.site_names(), tables.IndexRow)
     objects = [one for one in map(ObjectId.parse, sorted(index["objectId"].unique())) if not one.is_video]
     names = [str(one) for one in objects]
-    loaded = release.load(release_folder)
-    model = embeddings.Model(loaded.manifest.name, loaded.manifest.version, loaded.manifest.files[release.MODEL])
+    loaded = bundle.load(release_folder)
+    model = embeddings.Model(loaded.manifest.name, loaded.manifest.version, loaded.manifest.files[bundle.MODEL])
     sizes = {each.name: each.shape[0] for each in loaded.session.get_outputs()}
     shape = sizes["probabilities"], sizes["embedding"]
-    key = prepared.key(model.sha256, (*SOURCES, Path(__file__)), LIBRARIES)
-    with prepared.opened(FOLDER, key, names, (sum(shape),), "<f4") as known, replaced_folder(output) as partial:
+    key = array_cache.key(model.sha256, (*SOURCES, Path(__file__)), LIBRARIES)
+    with array_cache.opened(FOLDER, key, names, (sum(shape),), "<f4") as known, replaced_folder(output) as partial:
         embeddings.write(partial, model, names, embed(objects, ObjectStore.below(trees), loaded, known), shape)
 
 

@@ -12,15 +12,25 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from sengu import calibration, classifier, datasets, decisions, doubts, figures, fonts, params, report, scores, tables
-from sengu.atomic import replaced_file, replaced_folder
-from sengu.decisions import Decision
-from sengu.errors import SenguError, run_program
-from sengu.ids import VIDEOS
-from sengu.params import Evaluate
-from sengu.pixels import Examples, read_features, read_pixels
-from sengu.report import Gallery
-from sengu.scores import COMPARED, METRICS, OF_CLASS, Judged
+from sengu.evaluation import calibration
+from sengu.networks import classifier
+from sengu.base.tables import versions
+from sengu.evaluation import threshold
+from sengu.labels import label_errors as doubts
+from sengu.evaluation import plots as figures
+from sengu.drawing import fonts
+from sengu.base import params
+from sengu.evaluation import report
+from sengu.evaluation import metrics as scores
+from sengu.base import tables
+from sengu.base.atomic import replaced_file, replaced_folder
+from sengu.evaluation.threshold import Decision
+from sengu.base.errors import SenguError, run_program
+from sengu.base.ids import VIDEOS
+from sengu.base.params import Evaluate
+from sengu.examples import Examples, read_features, read_pixels
+from sengu.evaluation.report import Gallery
+from sengu.evaluation.metrics import COMPARED, METRICS, OF_CLASS, Judged
 
 logger = logging.getLogger("evaluate")
 
@@ -29,10 +39,10 @@ def judge(rows: pd.DataFrame, probabilities: np.ndarray, wanted: params.Threshol
     """The test examples of `rows` (value, type, group) by probabilities (n, classes), the threshold by the validation ones."""
     values = rows["value"].to_numpy()
     test, validation = (rows["type"].to_numpy() == name for name in ("test", "validation"))
-    decision = decisions.MOST_PROBABLE
+    decision = threshold.MOST_PROBABLE
     if wanted is not None:
         groups = rows["group"].to_numpy()[validation]
-        decision = decisions.decide(values[validation], probabilities[validation, 1], groups, wanted)
+        decision = threshold.decide(values[validation], probabilities[validation, 1], groups, wanted)
         if decision.missed is not None:
             logger.warning("no threshold for %s: %s; the most probable class is the prediction", decision.wanted, decision.missed)
     return Judged(values[test], probabilities[test], decision)
@@ -113,7 +123,7 @@ def galleries(
 def write(
     result: Mapping[str, Any],
     judged: Mapping[str, Judged],
-    version: datasets.Version,
+    version: versions.Version,
     ids: Sequence[str],
     shown: tuple[list[Gallery], dict[str, Gallery]],
     outputs: Sequence[Path],
@@ -186,7 +196,7 @@ def _test_ids(rows: pd.DataFrame, split: Path) -> list[str]:
 
 def main(arguments: list[str]) -> None:
     dataset, split, duplicates, index, pixels, features, model, label_errors, *outputs = map(Path, arguments)
-    settings, version = params.section("evaluate", Evaluate), datasets.read(dataset)
+    settings, version = params.section("evaluate", Evaluate), versions.read(dataset)
     excluded, every, doubtful = _excluded(split), read_pixels(pixels), doubts.read(label_errors)
     chosen = np.flatnonzero(every.rows["type"].isin(("validation", "test")))
     rows = every.rows.iloc[chosen].reset_index(drop=True)

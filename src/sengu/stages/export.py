@@ -12,32 +12,30 @@ import onnx
 import tensorflow as tf
 from tqdm import tqdm
 
-from sengu import (
-    card,
-    classifier,
-    conversion,
-    datasets,
-    decoding,
-    images,
-    locks,
-    params,
-    pixels,
-    preprocess,
-    release,
-    standalone,
-    tables,
-)
-from sengu.atomic import replaced_folder
-from sengu.datasets import Version
-from sengu.errors import SenguError, run_program
-from sengu.ids import ObjectId
-from sengu.pixels import Examples
-from sengu.release import Manifest, Release
-from sengu.store import ObjectStore
+from sengu.release import card
+from sengu.networks import classifier
+from sengu.release import conversion
+from sengu.base.tables import versions
+from sengu.objects import decoding
+from sengu.pictures import images
+from sengu.repository import dvc_lock
+from sengu.base import params
+from sengu import examples as pixels
+from sengu.pictures import resizing
+from sengu.release import bundle
+from sengu.release import standalone
+from sengu.base import tables
+from sengu.base.atomic import replaced_folder
+from sengu.base.tables.versions import Version
+from sengu.base.errors import SenguError, run_program
+from sengu.base.ids import ObjectId
+from sengu.examples import Examples
+from sengu.release.bundle import Manifest, Release
+from sengu.objects.store import ObjectStore
 
 TOLERANCE = 1e-4  # between ONNX Runtime and TensorFlow, for every probability and every number of an embedding
 MEANINGS = {
-    release.INPUT: "one picture, RGB, levels 0 to 255, upright, of any height and width",
+    bundle.INPUT: "one picture, RGB, levels 0 to 255, upright, of any height and width",
     "probabilities": "of each class, in the order of `classes`; their sum is 1",
     "embedding": "feature vector of the fine-tuned backbone, of length 1",
 }
@@ -48,12 +46,12 @@ logger = logging.getLogger("export")
 def export(model: onnx.ModelProto, manifest: Manifest, licence: bytes, folder: Path) -> Release:
     """Writes the release into `folder`."""
     files = {
-        release.MODEL: model.SerializeToString(),
+        bundle.MODEL: model.SerializeToString(),
         "predict.py": Path(standalone.__file__).read_bytes(),
         "MODEL_CARD.md": card.write(manifest).encode(),
         "LICENSE": licence,
     }
-    return release.load(release.write(folder, manifest, files))
+    return bundle.load(bundle.write(folder, manifest, files))
 
 
 def parity(examples: Examples, store: ObjectStore, made: Release, model: Path, prepare: params.Prepare) -> float:
@@ -63,7 +61,7 @@ def parity(examples: Examples, store: ObjectStore, made: Release, model: Path, p
     was trained and measured. Raises SenguError if that is more than the tolerance, if an object cannot be decoded, or if the
     settings give other pixels.
     """
-    resize = preprocess.resizer(prepare.size, prepare.fit)
+    resize = resizing.resizer(prepare.size, prepare.fit)
     rows = np.flatnonzero(examples.rows["type"] == "test")
     objects = [ObjectId.parse(name) for name in examples.rows["objectId"].iloc[rows]]
 
@@ -77,10 +75,10 @@ def parity(examples: Examples, store: ObjectStore, made: Release, model: Path, p
         return made.run(picture)
 
     with images.limited(None):
-        runs = release.each(lambda one: work(*one), zip(rows.tolist(), objects, strict=True))
+        runs = bundle.each(lambda one: work(*one), zip(rows.tolist(), objects, strict=True))
         found = list(tqdm(runs, "export", len(objects), unit="example", disable=None))
     expected = classifier.run_network(model, examples.arrays, rows)
-    both = zip(release.OUTPUTS, map(np.stack, zip(*found, strict=True)), expected, strict=True)
+    both = zip(bundle.OUTPUTS, map(np.stack, zip(*found, strict=True)), expected, strict=True)
     return max(furthest(objects, name, ours, theirs) for name, ours, theirs in both)
 
 
@@ -145,7 +143,7 @@ def main(arguments: list[str]) -> None:
     tf.config.set_visible_devices([], "GPU")  # whose convolutions may be less exact than the tolerance
     source = params.section("backbone", params.Backbone).source
     converted = conversion.convert(model / classifier.NETWORK, prepare.size, prepare.fit)
-    version = datasets.read(dataset)
+    version = versions.read(dataset)
     manifest = describe(
         params.section("export", params.Export),
         converted,
@@ -154,13 +152,13 @@ def main(arguments: list[str]) -> None:
         preprocessing={"size": prepare.size, "fit": prepare.fit, "resize": "bilinear with antialias, inside model.onnx"},
         dataset={
             "version": version.version,
-            "md5": locks.dvc_hash(dataset),
+            "md5": dvc_lock.dvc_hash(dataset),
             "rows": version.rows,
             "rows_by_value": version.rows_by_value,
             "split": {kind: int(number) for kind, number in counts.items()},
         },
         backbone={"source": Path(source).name if Path(source).is_absolute() else source},  # not whose folder it lies in
-        classifier={"md5": locks.dvc_hash(model)},
+        classifier={"md5": dvc_lock.dvc_hash(model)},
     )
     with replaced_folder(output) as partial:
         made = export(converted, manifest, _content(licence), partial)

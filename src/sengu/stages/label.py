@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from sengu import csvfile, params, tables, tombstones
-from sengu.errors import SenguError, run_program
+from sengu.base.tables import csvfile
+from sengu.base import params
+from sengu.base import tables
+from sengu.base.tables import tombstones
+from sengu.base.errors import SenguError, run_program
 
 SHEET, RULES = ".csv", ".md"
 

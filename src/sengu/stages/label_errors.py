@@ -3,10 +3,10 @@
 import logging
 from pathlib import Path
 
-from sengu import doubts
-from sengu.errors import run_program
-from sengu.params import LabelErrors, section
-from sengu.pixels import read_features
+from sengu.labels import label_errors
+from sengu.base.errors import run_program
+from sengu.base.params import LabelErrors, section
+from sengu.examples import read_features
 
 logger = logging.getLogger("label_errors")
 
@@ -15,8 +15,8 @@ def main(arguments: list[str]) -> None:
     pixels, features, path = map(Path, arguments)
     params = section("label_errors", LabelErrors)
     examples = read_features(pixels, features)
-    ranked = doubts.rank(examples.rows, examples.arrays, params.folds, params.seed)
-    doubts.write(path, ranked)
+    ranked = label_errors.rank(examples.rows, examples.arrays, params.folds, params.seed)
+    label_errors.write(path, ranked)
     logger.info("%d of %d labels are suspect", (ranked["suspect"] == "yes").sum(), len(ranked))
 
 

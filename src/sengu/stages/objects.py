@@ -11,11 +11,19 @@ from typing import Any
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from sengu import engine, ids, images, outcomes, params, tables, tombstones, videos, warc
-from sengu.errors import run_program
-from sengu.ids import ObjectId
-from sengu.outcomes import Outcomes
-from sengu.store import ObjectTree
+from sengu.parallel import engine
+from sengu.base import ids
+from sengu.pictures import images
+from sengu.caches import outcomes
+from sengu.base import params
+from sengu.base import tables
+from sengu.base.tables import tombstones
+from sengu.pictures import videos
+from sengu import warc
+from sengu.base.errors import run_program
+from sengu.base.ids import ObjectId
+from sengu.caches.outcomes import Outcomes
+from sengu.objects.store import ObjectTree
 
 ERASED = "erased for good (tombstones.csv)"
 BATCH = 32  # payloads of one task: joblib takes as long to hand out a task as a worker to store a small picture

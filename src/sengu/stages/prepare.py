@@ -8,17 +8,24 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from sengu import decoding, engine, images, params, pixels, prepared, preprocess, tables
-from sengu.atomic import replaced_folder
-from sengu.errors import SenguError, run_program
-from sengu.ids import ObjectId
-from sengu.prepared import Prepared
-from sengu.store import ObjectStore
+from sengu.objects import decoding
+from sengu.parallel import engine
+from sengu.pictures import images
+from sengu.base import params
+from sengu import examples
+from sengu.caches import array_cache
+from sengu.pictures import resizing
+from sengu.base import tables
+from sengu.base.atomic import replaced_folder
+from sengu.base.errors import SenguError, run_program
+from sengu.base.ids import ObjectId
+from sengu.caches.array_cache import Prepared
+from sengu.objects.store import ObjectStore
 
 FOLDER = Path(".sengu/prepared")
 BATCH = 32  # objects of one task: joblib takes as long to hand out a task as a worker to prepare a small picture
 LIBRARIES = ("pillow", "numpy", "onnx", "onnxruntime")
-SOURCES = tuple(Path(str(module.__file__)) for module in (images, preprocess))
+SOURCES = tuple(Path(str(module.__file__)) for module in (images, resizing))
 
 logger = logging.getLogger("prepare")
 
@@ -47,7 +54,7 @@ def prepare(objects: Sequence[ObjectId], store: ObjectStore, settings: params.Pr
 
 def read(objects: Sequence[ObjectId], store: ObjectStore, size: int, fit: str) -> np.ndarray:
     """Pixels of some objects, uint8 (n, size, size, 3). Runs in a worker."""
-    resize = preprocess.resizer(size, fit)
+    resize = resizing.resizer(size, fit)
     with images.limited(None):
         return np.stack([resize(decoding.pixels(object_id, store)) for object_id in objects])
 
@@ -60,16 +67,16 @@ def main(arguments: list[str]) -> None:
     if rows.empty:
         raise SenguError(f"{split} has no row to prepare: label objects, and run `dvc repro`")
     objects = [ObjectId.parse(text) for text in rows["objectId"]]
-    key, shape = prepared.key(settings, (*SOURCES, Path(__file__)), LIBRARIES), (settings.size, settings.size, 3)
+    key, shape = array_cache.key(settings, (*SOURCES, Path(__file__)), LIBRARIES), (settings.size, settings.size, 3)
     with (
         engine.running(params.engine()),
-        prepared.opened(FOLDER, key, rows["objectId"], shape, "u1") as known,
+        array_cache.opened(FOLDER, key, rows["objectId"], shape, "u1") as known,
         replaced_folder(output) as partial,
     ):
         before = sum(name in known for name in rows["objectId"])
         # absolute: a worker of a cluster stands in a directory of its own
-        pixels.write(partial / pixels.PIXELS, len(rows), prepare(objects, ObjectStore.below(trees.absolute()), settings, known))
-        tables.write(partial / pixels.EXAMPLES, rows, tables.SplitLabel)
+        examples.write(partial / examples.PIXELS, len(rows), prepare(objects, ObjectStore.below(trees.absolute()), settings, known))
+        tables.write(partial / examples.EXAMPLES, rows, tables.SplitLabel)
     logger.info("%d examples of %d x %d pixels, %d known before", len(rows), settings.size, settings.size, before)
 
 

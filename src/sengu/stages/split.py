@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sengu import params, tables
-from sengu.errors import SenguError, run_program
-from sengu.ids import VIDEOS
+from sengu.base import params
+from sengu.base import tables
+from sengu.base.errors import SenguError, run_program
+from sengu.base.ids import VIDEOS
 
 logger = logging.getLogger("split")
 

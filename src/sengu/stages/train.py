@@ -15,12 +15,21 @@ import tensorflow as tf
 import tf_keras as keras
 from dvclive import Live
 
-from sengu import atomic, backbones, checkpoints, classifier, datasets, fine_tuning, params, prepared, training, workers
-from sengu.atomic import replaced_folder
-from sengu.errors import SenguError, run_program
-from sengu.fine_tuning import FineTuning, Head, Network
-from sengu.pixels import Examples, read_features, read_pixels
-from sengu.training import Epoch, Learner, Means, Progress
+from sengu.base import atomic
+from sengu.networks import backbone as backbones
+from sengu.training import checkpoints
+from sengu.networks import classifier
+from sengu.base.tables import versions
+from sengu.training import fine_tuning
+from sengu.base import params
+from sengu.caches import array_cache
+from sengu.training import learner as training
+from sengu.training import workers
+from sengu.base.atomic import replaced_folder
+from sengu.base.errors import SenguError, run_program
+from sengu.training.fine_tuning import FineTuning, Head, Network
+from sengu.examples import Examples, read_features, read_pixels
+from sengu.training.learner import Epoch, Learner, Means, Progress
 
 logger = logging.getLogger("train")
 
@@ -141,7 +150,7 @@ def kept_in(inputs: list[Path], settings: params.Train, classes: int, place: wor
     # of the chief, as its weights are kept; 40 bits are exact in the sum
     processors = int.from_bytes(hashlib.sha256(repr(backbones.processors()).encode()).digest()[:5]) * place.chief
     decides = settings, classes, fine_tuning.half(settings), float(training.total(np.array(processors, np.float64)))
-    return checkpoints.FOLDER / prepared.key(decides, [*sources, *inputs], backbones.LIBRARIES)
+    return checkpoints.FOLDER / array_cache.key(decides, [*sources, *inputs], backbones.LIBRARIES)
 
 
 def of_chief(head: Head, place: workers.Place) -> Head:
@@ -155,7 +164,7 @@ def train(folders: list[Path], settings: params.Train, place: workers.Place) -> 
     dataset, pixels_folder, features_folder, backbone, output, curves_folder = folders
     pixels, features = read_pixels(pixels_folder), read_features(pixels_folder, features_folder)
     check(pixels, settings, pixels_folder)
-    size, classes = pixels.arrays.shape[1], len(datasets.read(dataset).classes)
+    size, classes = pixels.arrays.shape[1], len(versions.read(dataset).classes)
     with checkpoints.alone() if place.chief else nullcontext():
         keras.utils.set_random_seed(settings.seed)
         tf.config.experimental.enable_op_determinism()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastwarc.warc import ArchiveIterator
 
-from sengu.atomic import replaced_file
+from sengu.base.atomic import replaced_file
 from sengu.warc.reading import Entry, body, entries, payload_sha1
 
 

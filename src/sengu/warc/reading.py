@@ -16,9 +16,9 @@ import brotli
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from w3lib.url import safe_url_string
 
-from sengu import members
-from sengu.errors import SenguError
-from sengu.urls import archived_url, canonical_url
+from sengu.warc import packing
+from sengu.base.errors import SenguError
+from sengu.base.urls import archived_url, canonical_url
 
 # what is held in memory of each of half a million answers; the rest is read again when it is needed
 KNOWN_HEADERS = (
@@ -69,7 +69,7 @@ def entries(path: Path) -> Iterator[Entry]:
                 last = record.stream_pos
                 if record.record_type & (CAPTURES | WarcRecordType.revisit) and (entry := _entry(record, path)) is not None:
                     yield entry
-            members.check_end(stream, last)
+            packing.check_end(stream, last)
         except (OSError, KeyError, UnicodeDecodeError) as error:
             raise SenguError(f"{path}: damaged archive file ({error}): restore it with `dvc checkout` or `dvc pull`") from error
 

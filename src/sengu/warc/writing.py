@@ -14,8 +14,8 @@ from pathlib import Path
 
 from fastwarc.warc import WarcRecord, WarcRecordType
 
-from sengu import members
-from sengu.errors import SenguError
+from sengu.warc import packing
+from sengu.base.errors import SenguError
 from sengu.warc.reading import KNOWN_HEADERS, OPEN, Entry, files, info
 
 CONTINUES = "continues"  # field of a warcinfo record: the file before this one of the same crawl
@@ -38,7 +38,7 @@ class Writer:
         self.path: Path | None = left_open[0] if left_open else None
         self._stream: FileIO | None = None
         if self.path is not None:
-            lost = members.mend(self.path)
+            lost = packing.mend(self.path)
             if lost:
                 logger.warning("%s: cut off %d bytes of a record that a killed crawl did not finish", self.path, lost)
             if not self.path.stat().st_size:  # killed in its first record
@@ -139,7 +139,7 @@ class Writer:
 
     def _write(self, stream: FileIO, record: bytes, deflate: bool) -> None:
         offset = stream.tell()
-        data = memoryview(members.pack(record, deflate and self.compress))
+        data = memoryview(packing.pack(record, deflate and self.compress))
         try:
             while data:  # unbuffered: what is written here survives a kill
                 data = data[stream.write(data) :]

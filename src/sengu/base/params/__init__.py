@@ -1,0 +1,154 @@
+"""params.yaml -> frozen dataclasses, one per section; an unknown key or a wrong type is an error that names it."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from sengu.base.errors import SenguError
+from sengu.base.params.values import Engine
+from sengu.base.params.sections import Augmentation, Backbone, Evaluate, Export, FineTune, LabelErrors, LabelParams, Objects, Phase, Prepare, Split, Threshold, Train, Video
+from sengu.base.params.sites import SOURCES, Archived, Fetch, FolderFetch, GenericFetch, Read, S3Fetch, Site, WarcFetch
+
+PARAMS = Path("params.yaml")
+
+Section = TypeVar("Section")
+
+SECTIONS: Mapping[str, Any] = {
+    "sites": dict[str, Site],
+    "objects": Objects,
+    "label": LabelParams,
+    "split": Split,
+    "prepare": Prepare,
+    "backbone": Backbone,
+    "train": Train,
+    "label_errors": LabelErrors,
+    "evaluate": Evaluate,
+    "export": Export,
+    "engine": Engine,
+}
+__all__ = [
+    "PARAMS",
+    "SECTIONS",
+    "Archived",
+    "Augmentation",
+    "Backbone",
+    "Evaluate",
+    "Export",
+    "Fetch",
+    "FineTune",
+    "FolderFetch",
+    "GenericFetch",
+    "LabelErrors",
+    "LabelParams",
+    "Objects",
+    "Phase",
+    "Prepare",
+    "Read",
+    "S3Fetch",
+    "Site",
+    "Split",
+    "Threshold",
+    "Train",
+    "Video",
+    "WarcFetch",
+    "check_site_name",
+    "document",
+    "engine",
+    "section",
+    "site_names",
+]
+
+
+def section(name: str, kind: type[Section], path: Path = PARAMS) -> Section:
+    """The section `name` of the params file (dots go deeper) as `kind`. Raises SenguError naming file, key and value."""
+    value = document(path)
+    for position, key in enumerate(keys := name.split(".")):
+        if not isinstance(value, dict) or key not in value:
+            raise SenguError(f"{path}: {'.'.join(keys[: position + 1])} is missing: add it, see params.yaml in the repository")
+        value = value[key]
+    return _validated(value, kind, name, path)
+
+
+def engine(path: Path = PARAMS) -> str:
+    """Where the file-parallel stages run. It is no dependency of any stage: the results are the same everywhere."""
+    return section("engine", Engine, path) if "engine" in document(path) else "processes"
+
+
+def document(path: Path = PARAMS) -> dict[str, Any]:
+    """The whole params file as plain values, its section names checked."""
+    if not path.is_file():
+        raise SenguError(f"{path} is missing: run the stage in the folder that holds it")
+    try:
+        value = YAML(typ="safe").load(path.read_text(encoding="utf-8"))  # YAML 1.2, as DVC reads it: `yes` is a text
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise SenguError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(value, dict):
+        raise SenguError(f"{path}: expected sections such as `split:`, found {type(value).__name__}")
+    for key in value:
+        if key not in SECTIONS:
+            raise SenguError(f"{path}: unknown section {key!r}: expected one of {', '.join(SECTIONS)}")
+    return value
+
+
+def site_names(path: Path = PARAMS) -> list[str]:
+    """The sites, by name; params.yaml is the only list of them."""
+    names = sorted(section("sites", dict[str, Any], path))
+    if not names:
+        raise SenguError(f"{path}: sites is empty: list at least one, see README.md")
+    for name in names:
+        check_site_name(name, path)
+    return names
+
+
+def check_site_name(name: str, path: Path = PARAMS) -> None:
+    """Raises SenguError for a name that cannot be one of a stage and of files."""
+    if not re.fullmatch(r"\w[\w-]*", name, re.ASCII):
+        raise SenguError(f"{path}: site name {name!r}: use letters, digits, _ and - (DVC cannot take dots or spaces)")
+
+
+def _validated(value: Any, kind: type[Section], name: str, path: Path) -> Section:
+    try:
+        text = json.dumps(value)
+    except TypeError as error:
+        raise SenguError(f"{path}: {name}: {error}: write dates and other special values in quotes") from error
+    try:
+        # params.yaml has lists only; strict mode would refuse them for tuples, but the JSON rules take them
+        return TypeAdapter(kind).validate_json(text)
+    except ValidationError as error:
+        # a misspelt key is reported as missing too; the misspelling is what the user needs to see
+        first = min(error.errors(include_url=False), key=lambda e: e["type"] != "unexpected_keyword_argument")
+        parts = [str(part) for part in first["loc"]]
+        # after `fetch` pydantic names the source, which is no key
+        place = ".".join([name, *(p for i, p in enumerate(parts) if i == 0 or parts[i - 1] != "fetch" or p not in SOURCES)])
+        message = {"unexpected_keyword_argument": "unknown key", "missing": "missing", "missing_argument": "missing"}.get(
+            first["type"], first["msg"]
+        )
+        found = "" if first["type"] in ("missing", "missing_argument") else f" (found {first['input']!r})"
+        raise SenguError(f"{path}: {place}: {message}{found}{_choices(kind, first)}") from error
+
+
+def _choices(kind: Any, error: Any) -> str:
+    if error["type"] != "unexpected_keyword_argument":
+        return ""
+    return f"; the keys are {', '.join(field.name for field in fields(_inside(kind, error['loc'][:-1])))}"
+
+
+def _inside(kind: Any, places: Iterable[str | int]) -> Any:
+    """The dataclass that stands at a place of pydantic's, which names the source of a Fetch as if it were a key."""
+    for place in places:
+        if is_dataclass(kind):
+            kind = get_type_hints(kind)[str(place)]
+        elif get_origin(kind) in (dict, list):
+            kind = get_args(kind)[-1]
+        else:
+            kind = next(one for one in get_args(kind) if place in get_args(get_type_hints(one)["source"]))
+        if type(None) in get_args(kind):
+            kind = next(one for one in get_args(kind) if is_dataclass(one))
+    return kind

@@ -1,0 +1,120 @@
+"""The sections of params.yaml that belong to one stage each."""
+
+from dataclasses import field
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from sengu.base.params.values import STRICT, Byte, Count, Rate, Ratio, Seed, Share, Times, Value
+
+
+@dataclass(config=STRICT, frozen=True)
+class Video:
+    frames: Annotated[int, Field(ge=0)] = 0  # evenly spaced frames of each video that become objects of their own
+
+
+@dataclass(config=STRICT, frozen=True)
+class Objects:
+    max_pixels: Count  # width times height above which a picture is rejected before decoding
+    checks: bool = True  # is every picture decoded, to see that it is whole? Without, only its header is read
+    video: Video = field(default_factory=Video)
+
+
+@dataclass(config=STRICT, frozen=True)
+class LabelParams:
+    classes: Annotated[list[str], Field(min_length=2)]  # the class named at position i has value i
+    tags: dict[str, Value] = field(default_factory=dict)  # page tag -> value, for objects without an annotation
+    devices: dict[str, Value] = field(default_factory=dict)  # device -> value of its objects that have neither annotation nor tag
+
+
+@dataclass(config=STRICT, frozen=True)
+class Split:
+    dataset: str  # the dataset version to split
+    test: tuple[Byte, Byte]  # first and last low byte of the SHA-1, inclusive
+    validation: tuple[Byte, Byte]
+    leaks: Literal["exclude", "keep"]
+
+
+@dataclass(config=STRICT, frozen=True)
+class Prepare:
+    size: Annotated[int, Field(ge=32)]  # pixels, height and width
+    fit: Literal["squash", "letterbox"]
+
+
+@dataclass(config=STRICT, frozen=True)
+class Backbone:
+    # embedded, keras:imagenet[/b0 to b7], kaggle:<handle>, a TensorFlow Hub URL, or the path of a SavedModel folder or archive
+    source: Annotated[str, Field(min_length=1)]
+
+
+@dataclass(config=STRICT, frozen=True, kw_only=True)
+class Phase:
+    """One part of a training; with a `patience` it ends early, and the weights of the best epoch, or of the start, are kept."""
+
+    epochs: Times
+    rate: Rate  # peak learning rate
+    batch: Count  # examples per step, of all workers together
+    warm_up: Share = 0.0  # share of the steps in which the rate grows to its peak, along a line
+    decay: Literal["none", "cosine"] = "none"  # how the rate goes on from its peak; cosine falls towards 0
+    patience: Times = 0  # epochs without a lower validation loss before the phase ends; 0: never
+
+
+@dataclass(config=STRICT, frozen=True, kw_only=True)
+class Augmentation:
+    """How far the pictures of an epoch may be changed at random; by default not at all."""
+
+    flip: bool = False  # left to right
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0  # degrees, both ways
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of the side, in and out
+    brightness: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of the full level, both ways
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0  # factors from 1 - contrast to 1 + contrast
+    saturation: Annotated[float, Field(ge=0, lt=1)] = 0.0  # as contrast
+
+
+@dataclass(config=STRICT, frozen=True, kw_only=True)
+class FineTune(Phase):
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(config=STRICT, frozen=True, kw_only=True)
+class Train:
+    seed: Seed
+    head: Phase
+    fine_tune: FineTune
+    class_weights: Literal["none", "balanced"] = "none"
+    mixed_precision: Literal["auto", "never"] = "auto"  # auto: float16 where a GPU is used
+    workers: Count = 1  # processes that train together; see docs/training.md
+
+
+@dataclass(config=STRICT, frozen=True, kw_only=True)
+class Threshold:
+    """What the decision threshold of two classes must reach on the validation split; exactly one of the two."""
+
+    precision: Ratio | None = None
+    recall: Ratio | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Threshold":
+        if (self.precision is None) == (self.recall is None):
+            raise ValueError("give either precision or recall")
+        return self
+
+
+@dataclass(config=STRICT, frozen=True, kw_only=True)
+class Evaluate:
+    threshold: Threshold | None = None  # by default the more probable class is the prediction
+    bootstrap: Annotated[int, Field(ge=10, le=100_000)] = 1000  # resamples of the test split for the 95% intervals
+    seed: Seed = 20
+
+
+@dataclass(config=STRICT, frozen=True, kw_only=True)
+class LabelErrors:
+    folds: Annotated[int, Field(ge=2)] = 5  # of the cross-validation
+    seed: Seed = 20
+
+
+@dataclass(config=STRICT, frozen=True, kw_only=True)
+class Export:
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")]

@@ -1,0 +1,106 @@
+"""The row types of every table: frozen dataclasses whose fields are the columns, in order."""
+
+from dataclasses import dataclass
+
+TYPES = ("train", "validation", "test", "excluded")
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One picture or video found on one page (data/captures/<site>.csv); `tags` are joined by "|".
+
+    `url` is the address as archived; `urlId` names its canonical form. `fetched` and `modified` are ISO 8601 in UTC.
+    `status` is the HTTP status after redirects, 0 if the archive holds no answer.
+    """
+
+    urlId: str
+    url: str
+    page: str
+    tags: str
+    device: str
+    filename: str
+    fetched: str
+    modified: str
+    status: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """One URL that a crawl could not fetch or was not to take (data/failed/<site>.csv); the next crawl asks again.
+
+    `page` is where it was found; `steps` counts the links from the start, and is -1 for a picture or video.
+    """
+
+    url: str
+    page: str
+    steps: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One captured URL that became an object (data/index/<site>.csv), or a frame of a video that did.
+
+    Width and height in pixels as stored in the file. `milliseconds` is the duration of a video, or the time of a frame in
+    it, and 0 for a picture; `video` is the object id of a frame's video, and empty otherwise.
+    """
+
+    objectId: str
+    urlId: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+    milliseconds: int = 0
+    video: str = ""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One captured URL that did not become an object (data/rejected/<site>.csv)."""
+
+    urlId: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """One object that was erased for good (tombstones.csv, which Git tracks); `date` is ISO 8601."""
+
+    objectId: str
+    reason: str
+    date: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """One labelled object (data/label.csv and every dataset version)."""
+
+    objectId: str
+    value: int
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """One object left out because its sources disagree (data/label_conflicts.csv); lists are joined by "|"."""
+
+    objectId: str
+    values: str
+    sources: str
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """One object that has duplicates (data/duplicates.csv); `group` is the smallest object id among them."""
+
+    objectId: str
+    group: str
+
+
+@dataclass(frozen=True)
+class SplitLabel:
+    """One example of the split (data/split_label.csv)."""
+
+    objectId: str
+    value: int
+    type: str

@@ -1,0 +1,58 @@
+"""data/dataset/<version>: a flat, complete table of labels, and what is known of it."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from sengu.base import tables
+from sengu.base.errors import SenguError
+
+LABELS = "label.csv"
+METADATA = "dataset.json"
+
+
+@dataclass(frozen=True)
+class Version:
+    """The metadata of a dataset version; the class named at position i has value i."""
+
+    version: str
+    parents: list[str]
+    classes: list[str]
+    rows: int
+    rows_by_value: dict[str, int]
+
+
+def describe(version: str, classes: list[str], labels: pd.DataFrame) -> Version:
+    """What is known of a version. Raises SenguError for a value that has no class."""
+    check(labels, classes, "label.classes in params.yaml")
+    counts = {str(value): int((labels["value"] == value).sum()) for value in range(len(classes))}
+    return Version(version, [], classes, len(labels), counts)
+
+
+def check(labels: pd.DataFrame, classes: list[str], source: str) -> None:
+    """Raises SenguError for a value that has no class among those of the `source`."""
+    beyond = labels[labels["value"] >= len(classes)]
+    if len(beyond):
+        row = beyond.iloc[0]
+        raise SenguError(
+            f"{row['objectId']} has value {row['value']}, but {source} names {len(classes)} classes: "
+            "add the class, or correct the label, and run `dvc repro`"
+        )
+
+
+def write(folder: Path, version: Version, labels: pd.DataFrame) -> None:
+    tables.write(folder / LABELS, labels, tables.Label)
+    (folder / METADATA).write_text(json.dumps(asdict(version), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> Version:
+    """The metadata of a version. Raises SenguError if it is missing or damaged."""
+    path = folder / METADATA
+    if not path.is_file():
+        raise SenguError(f"{path} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")
+    try:
+        return Version(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise SenguError(f"{path} is damaged ({error}): restore it with `dvc checkout --force {folder}`") from error

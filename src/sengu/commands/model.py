@@ -1,0 +1,148 @@
+"""`sengu model`: the release that dvc.lock pins -> a version that others fetch by its name, or a file to hand to them."""
+
+import hashlib
+import shlex
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sengu.repository import dvc_lock
+from sengu.base import params
+from sengu.base.errors import SenguError
+
+RELEASE = Path("models/release")
+ARTIFACT = "classifier"  # its name under `artifacts` in dvc.yaml
+STAGE = "export"
+
+
+def register(version: str) -> str:
+    """Tags HEAD as a version of the model; returns the name of the tag.
+
+    Raises SenguError if a clone of HEAD would not get the release that is meant, or if the version is there already.
+    """
+    expected = params.section(STAGE, params.Export).version
+    if version != expected:
+        raise SenguError(
+            f"params.yaml: export.version is {expected}, not {version}: set it, run `dvc repro`, commit, and register that"
+        )
+    _check_clean()
+    _check_pinned(version)
+    tag = f"{ARTIFACT}@v{version}"
+    if _git("tag", "--list", tag):
+        raise SenguError(f"version {version} is registered already (tag {tag}): versions do not change; raise export.version")
+    import gto.api  # a second that the other commands need not wait
+    from gto.exceptions import GTOException
+
+    try:
+        gto.api.register(".", ARTIFACT, "HEAD", f"v{version}", message=f"{ARTIFACT} {version}")
+    except GTOException as error:  # such as another version of the same commit
+        raise SenguError(f"{tag}: {' '.join(str(error).split())}") from error
+    return tag
+
+
+def bundle(folder: Path) -> Path:
+    """Writes the release into `folder`, completed by what no output can hold; returns its path. Raises SenguError."""
+    from sengu.release import bundle as release
+
+    _check_clean()
+    _check_pinned(params.section(STAGE, params.Export).version)
+    lock = hashlib.sha256(dvc_lock.LOCK.read_bytes()).hexdigest()
+    return release.completed(release.find(RELEASE), folder, _git("rev-parse", "HEAD"), lock)
+
+
+def _check_clean() -> None:
+    """What is not committed has no part in what others get; an annotation sheet may be among it."""
+    changed = _git("status", "--porcelain").splitlines()
+    if changed:
+        raise SenguError(
+            f"{len(changed)} files are not committed ({changed[0].strip()}…): commit, or take them away, and try again"
+        )
+
+
+def _check_pinned(version: str) -> None:
+    """Raises SenguError if dvc.lock pins no release, one of another version, another than is here, or one that is out of date."""
+    pinned = dvc_lock.pinned_output(STAGE, RELEASE)
+    if pinned is None:
+        raise SenguError(f"{dvc_lock.LOCK} pins no {RELEASE}: run `dvc repro` and commit")
+    recorded: dict[str, Any] = dvc_lock.stages()[STAGE]["params"][str(params.PARAMS)][STAGE]
+    if recorded["version"] != version:
+        raise SenguError(
+            f"{dvc_lock.LOCK} pins the release of version {recorded['version']}, not {version}: run `dvc repro` and commit"
+        )
+    if RELEASE.is_dir() and (found := dvc_lock.dvc_hash(RELEASE)) != pinned["md5"]:
+        raise SenguError(
+            f"{RELEASE} is not what {dvc_lock.LOCK} pins (MD5 {found}, not {pinned['md5']}): "
+            "run `dvc checkout --force models/release`, or `dvc repro` and commit"
+        )
+    if stale := _stale():
+        raise SenguError(
+            f"{dvc_lock.LOCK} is not of this commit: {', '.join(stale)} would run again, see `dvc status --with-deps {STAGE}`: "
+            "run `dvc repro` and commit"
+        )
+
+
+def _stale() -> list[str]:
+    """The stages up to the release that ran with other params, code or inputs than those here; outputs need not be here."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo, repo.lock:
+            stages = repo.stage.collect(STAGE, with_deps=True)
+            outs = {Path(out.fs_path): str(out.hash_info.value) for stage in stages for out in stage.outs}
+            missing = [(stage.addressing, dep) for stage in stages for dep in stage.deps if not dep.exists]
+            other = {name for name, dep in missing if _is_other(Path(dep.fs_path), dep.hash_info.value, outs)}
+            return sorted(other | {stage.addressing for stage in stages if stage.changed(allow_missing=True, upstream=stages)})
+    except DvcException as error:
+        raise SenguError(f"`dvc status --with-deps {STAGE}` fails: {error}") from error
+
+
+def _is_other(missing: Path, recorded: str, outs: Mapping[Path, str]) -> bool:
+    """Is a dependency that is not here another than `recorded`, or one that `dvc pull` does not bring?
+
+    It brings outputs, what is in one, and folders of some; of these DVC itself looks at the first only.
+    """
+    inside = {path.relative_to(missing).as_posix(): digest for path, digest in outs.items() if path.is_relative_to(missing)}
+    if any(name == "." or digest.endswith(".dir") for name, digest in inside.items()):  # what is in those, no lock says
+        return False
+    return dvc_lock.hash_of(inside) != recorded if inside else not any(missing.is_relative_to(path) for path in outs)
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SenguError(f"`git {shlex.join(arguments)}` failed: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+@click.group("model")
+def group() -> None:
+    """The released model: versions and bundles of it."""
+
+
+@group.command("register")
+@click.argument("version")
+def register_command(version: str) -> None:
+    """Tag the release that dvc.lock pins as VERSION, under which others fetch it.
+
+    VERSION is that of export.version in params.yaml. Prints the commands that publish and fetch it.
+    """
+    tag = register(version)
+    url = _git("remote", "get-url", "origin") if "origin" in _git("remote").splitlines() else "URL"
+    click.echo(f"{tag} tagged; to publish it, and to fetch it anywhere:", err=True)
+    from sengu.repository import remote as remotes  # DVC
+
+    if remote := remotes.local(Path()):
+        where = f"the remote {remote[0]!r} is the folder {remote[1]}"
+        click.echo(f"(anywhere on this machine: {where}; README.md, hand-over, says how to move it)", err=True)
+    click.echo(f"dvc push\ngit push origin {tag}\ndvc artifacts get {shlex.quote(url)} {ARTIFACT} --rev v{version}")
+
+
+@group.command("bundle")
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+def bundle_command(folder: Path) -> None:
+    """Write the release to DIR, with the Git commit and the hash of dvc.lock in its manifest."""
+    click.echo(bundle(folder))

@@ -1,0 +1,182 @@
+"""Objects -> erased for good: from the trees, from the archives, and listed so that nothing brings them back."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dvc.repo import Repo
+from tqdm import tqdm
+
+from sengu.base.tables import csvfile
+from sengu import embeddings
+from sengu.repository import dvc_lock
+from sengu.base import params
+from sengu.base import tables
+from sengu.base.tables import tombstones
+from sengu import warc
+from sengu.base.atomic import replaced_file
+from sengu.base.errors import SenguError
+from sengu.base.ids import ObjectId
+from sengu.objects.store import ObjectStore
+
+DATA = Path("data")
+LABELS = Path("labels")
+EMBEDDINGS = DATA / "embeddings"
+SPLIT = DATA / "split_label.csv"
+# stages whose outputs show or describe pictures, with the table that says which
+DERIVED = {
+    "prepare": (DATA / "pixels", SPLIT),
+    "features": (DATA / "features", SPLIT),
+    "embed": (EMBEDDINGS, EMBEDDINGS / embeddings.OBJECTS),
+}
+
+# what is left to do, beside what stages keep: a file that DVC, Git and every command leave alone
+COMMANDS = Path(".sengu/erase-commands.sh")
+FIRST = ("dvc repro", "git add --update", "git commit --message 'Erased objects'", "dvc push")
+LAST = (f"rm --force {COMMANDS}",)
+
+# what stages keep of pictures from run to run
+WORKING = [Path(".sengu") / name for name in ("prepared", "features", "embeddings", "duplicates", "training")]
+
+
+def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> list[str]:
+    """Erases objects, and the frames of videos among them, from trees and archives; returns what was done.
+
+    What is then left to do is in COMMANDS before anything is touched: of old archive files nothing else knows the MD5s. The
+    table comes next: whatever happens, the objects do not come back. Raises SenguError if dvc.lock cannot be brought up to
+    date; the same call again then does what is missing.
+    """
+    doomed = sorted({*objects, *_frames(objects)})
+    sha1s = {object_id.sha1 for object_id in doomed}
+    holders = {site: _holders(site, sha1s) for site in params.site_names()}
+    interrupted = COMMANDS.is_file()
+    _keep(_removals([*_derived(doomed), *(dvc_lock.md5(path) for paths in holders.values() for path in paths)]))
+    tombstones.add(doomed, reason, datetime.now(UTC).strftime("%Y-%m-%d"))
+    done = [f"{tombstones.TOMBSTONES}: {len(doomed)} objects listed"]
+    for site, found in holders.items():
+        if found or (interrupted and not _is_pinned(site)):
+            _without(site, found)
+            done += [f"{path}: {entry.url}" for path, unwanted in found.items() for entry in unwanted]
+    for object_id in doomed:
+        for path in store.paths(object_id):
+            path.unlink()
+            done.append(f"{path}: deleted")
+    for folder in filter(Path.is_dir, WORKING):  # no stage need run to clean it: DVC may have kept a run without the object
+        shutil.rmtree(folder)
+        done.append(f"{folder}: deleted, the next run fills it again")
+    return done
+
+
+def _holders(site: str, sha1s: Collection[str]) -> dict[Path, list[warc.Entry]]:
+    """The archive files of a site that hold such payloads, with their records."""
+    paths = tqdm(warc.files(DATA / "raw" / site, site), desc=f"look through {site}", unit="file", disable=None)
+    return {path: unwanted for path in paths if (unwanted := warc.holding(path, sha1s))}
+
+
+def _is_pinned(site: str) -> bool:
+    """Is the archive of a site what dvc.lock says? Not if an earlier erasure was stopped between the two."""
+    folder = DATA / "raw" / site
+    pinned = dvc_lock.pinned_output(f"crawl@{site}", folder)
+    return pinned is not None and pinned["md5"] == dvc_lock.dvc_hash(folder)
+
+
+def _without(site: str, holders: Mapping[Path, Sequence[warc.Entry]]) -> None:
+    """Takes records out of archive files, and brings dvc.lock up to date."""
+    fetch = params.section(f"sites.{site}", params.Site).fetch
+    if isinstance(fetch, params.GenericFetch) and fetch.reproducible:
+        # the archive must be what any clone makes anew: the crawl makes it without what is in tombstones.csv
+        dvc_lock.forget([f"crawl@{site}"])
+        _dvc("repro", "--single-item", f"crawl@{site}")
+        return
+    for path, unwanted in holders.items():
+        warc.erase(path, unwanted)
+    _dvc("commit", "--force", f"crawl@{site}")
+
+
+def _dvc(*arguments: str) -> None:
+    # the stages that it runs say `python`, which is to be this one even if its environment is not activated
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    command = [sys.executable, "-m", "dvc", *arguments]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
+    if answer.returncode:
+        raise SenguError(
+            f"`dvc {' '.join(arguments)}` failed: {answer.stderr.strip()}: mend that, and run `sengu objects erase` again; "
+            f"the commands that are to follow are kept in {COMMANDS}"
+        )
+
+
+def sheet_lines(objects: Sequence[ObjectId]) -> list[str]:
+    """The lines of annotation sheets that name a file of these objects; `label` would stop at them."""
+    names = {str(object_id) for object_id in objects}
+    files = set()
+    for site in params.site_names():
+        index = tables.read(DATA / "index" / f"{site}.csv", tables.IndexRow)
+        captures = tables.read(DATA / "captures" / f"{site}.csv", tables.Capture)
+        urls = index.loc[index["objectId"].isin(names), "urlId"]
+        files |= set(captures.loc[captures["urlId"].isin(urls), "filename"]) - {""}
+    found = []
+    for path in sorted(LABELS.glob("[!.]*.csv")):
+        sheet, lines = csvfile.numbered(path)
+        if "filename" in sheet and "objectId" not in sheet:
+            found += [f"{path}:{line}" for line, name in zip(lines, sheet["filename"], strict=True) if name in files]
+    return found
+
+
+def _frames(objects: Sequence[ObjectId]) -> Iterator[ObjectId]:
+    names = {str(object_id) for object_id in objects if object_id.is_video}
+    for site in params.site_names() if names else []:
+        index = tables.read(DATA / "index" / f"{site}.csv", tables.IndexRow)
+        yield from (ObjectId.parse(name) for name in index.loc[index["video"].isin(names), "objectId"].unique())
+
+
+def _derived(objects: Sequence[ObjectId]) -> Iterator[str]:
+    """The MD5s of the files that were made of these objects and others: their pixels, features and embeddings."""
+    names = [str(object_id) for object_id in objects]
+    with Repo() as repo:
+        for stage, (folder, table) in DERIVED.items():
+            if not table.is_file() or not csvfile.read(table)["objectId"].isin(names).any():
+                continue
+            pinned = dvc_lock.pinned_output(stage, folder)
+            listing = Path(repo.cache.local.oid_to_path(pinned["md5"])) if pinned else None
+            if listing is not None and listing.is_file():
+                # which model made embeddings is the same without the objects
+                yield from (file["md5"] for file in json.loads(listing.read_text()) if file["relpath"] != embeddings.META)
+
+
+def commands() -> list[str]:
+    """What is left to do after this erasure, and after earlier ones whose commands were not all run, as a shell takes it."""
+    return COMMANDS.read_text(encoding="utf-8").splitlines() if COMMANDS.is_file() else []
+
+
+def _keep(removals: Sequence[str]) -> None:
+    """Adds what removes old copies to COMMANDS."""
+    between = [line for line in [*commands(), *removals] if line not in (*FIRST, *LAST)]
+    with replaced_file(COMMANDS) as partial:
+        partial.write_text("\n".join([*FIRST, *dict.fromkeys(between), *LAST, ""]), encoding="utf-8")
+
+
+def _removals(md5s: Sequence[str]) -> list[str]:
+    """What removes files from DVC's cache and from its default remote, as a shell takes it."""
+    lines = []
+    with Repo() as repo:
+        remote = repo.cloud.get_remote() if repo.config["core"].get("remote") else None
+        for md5 in md5s:
+            lines.append(f"rm --force {shlex.quote(str(repo.cache.local.oid_to_path(md5)))}")
+            if remote is None:
+                continue
+            place = remote.odb.oid_to_path(md5)
+            if remote.fs.protocol == "local":
+                lines.append(f"rm --force {shlex.quote(place)}")
+            elif remote.fs.protocol == "s3":
+                endpoint = remote.config.get("endpointurl")
+                option = f" --endpoint-url {shlex.quote(endpoint)}" if endpoint else ""
+                lines.append(f"aws{option} s3 rm {shlex.quote('s3://' + place)}")
+            else:
+                lines.append(f"# delete {remote.fs.unstrip_protocol(place)} with the tool of that storage")
+    return lines

@@ -1,0 +1,91 @@
+"""Object trees -> one folder for people and other programs: an OverlayFS mount, or a tree of links. Read-only."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sengu.base.errors import SenguError
+
+EMPTY = Path(".sengu/empty")  # OverlayFS wants at least two layers
+
+
+def mount(roots: Sequence[Path], folder: Path) -> str:
+    """Mounts the trees as one at `folder`, read-only; returns the program that did it.
+
+    The kernel's OverlayFS for root, fuse-overlayfs for others. Raises SenguError if neither may.
+    """
+    _check(roots, folder)
+    EMPTY.mkdir(parents=True, exist_ok=True)
+    layers = [str(path.resolve()) for path in (*roots, EMPTY)]
+    # a colon separates layers, a comma options
+    lower = ":".join(layer.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,") for layer in layers)
+    folder.mkdir(parents=True, exist_ok=True)
+    commands = [["fuse-overlayfs", "-o", f"lowerdir={lower}", str(folder)]]
+    if os.geteuid() == 0:
+        commands.insert(0, ["mount", "-t", "overlay", "overlay", "-o", f"ro,lowerdir={lower}", str(folder)])
+    reasons = []
+    for command in commands:
+        if shutil.which(command[0]) is None:
+            reasons.append(f"{command[0]} is not installed")
+            continue
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return command[0]
+        reasons.append(f"{command[0]}: {' '.join(done.stderr.split())}")
+    folder.rmdir()
+    raise SenguError(f"{folder} cannot be mounted ({'; '.join(reasons)}): use `sengu objects link {folder}`")
+
+
+def umount(folder: Path) -> None:
+    """Takes the mount away, and its empty folder. Raises SenguError if there is none."""
+    if not folder.is_mount():
+        raise SenguError(f"{folder} is not a mount: nothing to take away")
+    reasons = []
+    for command in (["umount", str(folder)], ["fusermount3", "-u", str(folder)], ["fusermount", "-u", str(folder)]):
+        if shutil.which(command[0]) is None:
+            continue
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            folder.rmdir()
+            return
+        reasons.append(" ".join(done.stderr.split()))
+    raise SenguError(f"{folder} cannot be unmounted: {'; '.join(reasons)}")
+
+
+def link(roots: Sequence[Path], folder: Path) -> int:
+    """Links every object below `folder` at ab/cd/<object id>; returns how many.
+
+    Hard links, or symbolic ones where the trees are on another file system. Raises SenguError for a folder that is not empty.
+    """
+    _check(roots, folder)
+    count = 0
+    for root in roots:
+        for path in _leaves(root):
+            target = folder / path.relative_to(root)
+            if target.exists():  # another site has it too
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            place(path, target)
+            count += 1
+    return count
+
+
+def place(path: Path, target: Path) -> None:
+    """A hard link, or a symbolic one across file systems."""
+    try:
+        os.link(path, target)
+    except OSError:
+        target.symlink_to(path.resolve())
+
+
+def _leaves(root: Path) -> Iterable[Path]:
+    return (path for path in root.glob("*/*/*") if path.is_file())
+
+
+def _check(roots: Sequence[Path], folder: Path) -> None:
+    if not roots:
+        raise SenguError("there is no object tree yet: run `dvc repro objects`")
+    if folder.is_mount() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise SenguError(f"{folder} is there already, and not empty: choose another folder, or take it away first")

@@ -1,0 +1,179 @@
+"""`sengu predict`: pictures, folders or stdin -> class and probabilities of each, by the released model; no TensorFlow."""
+
+import csv
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from io import StringIO, TextIOWrapper
+from pathlib import Path
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+from sengu.pictures import images
+from sengu.release import bundle
+from sengu.release.bundle import Release
+
+STDIN = "-"
+MAX_PIXELS = 100_000_000
+UNREADABLE = 2  # exit code
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one picture; `value` is the position of the class that it decides for."""
+
+    path: str
+    value: int
+    probabilities: np.ndarray  # float32 (classes,)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that is no whole picture, or a folder that gives no file, and why."""
+
+    path: str
+    reason: str
+
+
+Form = tuple[str, Callable[[Prediction], str]]  # the first line, and what writes a prediction as one line
+
+
+def predict(found: Sequence[str | Unreadable], model: Release, max_pixels: int = MAX_PIXELS) -> Iterator[Prediction | Unreadable]:
+    """One result for each path, in order; the picture of "-" is read from stdin. What is unreadable already passes through."""
+
+    def work(path: str | Unreadable) -> Prediction | Unreadable:
+        if isinstance(path, Unreadable):
+            return path
+        try:
+            probabilities, _ = model.run(images.pixels(_bytes(path)))
+        except images.NotAPicture as error:
+            return Unreadable(path, str(error))
+        except OSError as error:
+            return Unreadable(path, error.strerror or str(error))
+        return Prediction(path, model.manifest.decide(probabilities), probabilities)
+
+    with images.limited(max_pixels):
+        yield from map(work, found) if len(found) == 1 else bundle.each(work, found)
+
+
+def _bytes(path: str) -> bytes:
+    if path == STDIN:
+        if sys.stdin is None:
+            raise OSError("stdin is closed")
+        return sys.stdin.buffer.read()
+    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 a pipe may never end, nor a device
+        raise OSError("not a regular file")
+    return Path(path).read_bytes()
+
+
+def files(path: str) -> Iterator[str | Unreadable]:
+    """Every file below a folder, sorted, but for hidden ones, and what cannot be looked into; any other path as it is.
+
+    Links to folders are followed, and each folder is looked into once.
+    """
+    if not os.path.isdir(path):  # noqa: PTH112 Path would change how the user spelled it
+        yield path
+        return
+    refused: list[OSError] = []
+    seen: set[tuple[int, int]] = set()
+
+    def is_new(folder: str) -> bool:
+        try:
+            status = os.stat(folder)  # noqa: PTH116
+        except OSError as error:
+            refused.append(error)
+            return False
+        known = len(seen)
+        seen.add((status.st_dev, status.st_ino))
+        return len(seen) > known
+
+    is_new(path)
+    empty = True
+    for folder, folders, names in os.walk(path, onerror=refused.append, followlinks=True):
+        join = partial(os.path.join, folder)
+        folders[:] = [name for name in sorted(folders) if not name.startswith(".") and is_new(join(name))]
+        found = [join(name) for name in sorted(names) if not name.startswith(".")]
+        empty = empty and not found
+        yield from found
+    yield from (Unreadable(os.fsdecode(error.filename), error.strerror or str(error)) for error in refused)
+    if empty and not refused:
+        yield Unreadable(path, "no file in it")
+
+
+def as_table(classes: Sequence[str]) -> Form:
+    widths = [max(6, len(name)) for name in classes]
+    first = max(len(name) for name in ("class", *classes))
+
+    def line(class_name: str, cells: Iterable[str], path: str) -> str:
+        columns = [class_name.ljust(first), *(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), path]
+        return "  ".join(columns) + "\n"
+
+    return line("class", classes, "picture"), lambda found: line(
+        classes[found.value], (f"{probability:.4f}" for probability in found.probabilities), found.path
+    )
+
+
+def as_csv(classes: Sequence[str]) -> Form:
+    def line(cells: Iterable[object]) -> str:
+        text = StringIO()
+        csv.writer(text, lineterminator="\n").writerow(cells)
+        return text.getvalue()
+
+    header = line(["path", "class", *(f"probability_{name}" for name in classes)])
+    return header, lambda found: line([found.path, classes[found.value], *map(str, found.probabilities)])
+
+
+def as_json(classes: Sequence[str]) -> Form:
+    def line(found: Prediction) -> str:
+        # the shortest decimals that name the same float32
+        probabilities = {name: float(str(one)) for name, one in zip(classes, found.probabilities, strict=True)}
+        return json.dumps({"path": found.path, "class": classes[found.value], "probabilities": probabilities}) + "\n"
+
+    return "", line
+
+
+FORMS: dict[str | None, Callable[[Sequence[str]], Form]] = {None: as_table, "csv": as_csv, "json": as_json}
+
+
+@click.command("predict")
+@click.argument("paths", metavar="PATH|DIR|-…", nargs=-1, required=True)
+@click.option("--json", "form", flag_value="json", help="One JSON object a line.")
+@click.option("--csv", "form", flag_value="csv", help="CSV with a header.")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    default=Path("models/release"),
+    show_default=True,
+    help="A release, or the folder that holds one.",
+)
+@click.option("--max-pixels", default=MAX_PIXELS, show_default=True, help="Pictures of more pixels are not opened.")
+def command(paths: tuple[str, ...], form: str | None, model: Path, max_pixels: int) -> None:
+    """Say what pictures show: class and probabilities of each, one line a picture.
+
+    Folders are searched for files at any depth, hidden ones left out; - is one picture from stdin. Files that cannot be read
+    as a picture are named on stderr, and the exit code is then 2.
+    """
+    loaded = bundle.load(model)
+    header, line = FORMS[form](loaded.manifest.classes)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # paths as the file system has them
+    found = [file for path in paths for file in files(path)]
+    click.echo(header, nl=False)
+    unreadable = 0
+    alone = len(found) == 1
+    for result in tqdm(predict(found, loaded, max_pixels), "predict", len(found), unit="picture", disable=alone or None):
+        if isinstance(result, Unreadable):
+            unreadable += 1
+            tqdm.write(f"{click.format_filename(result.path)}: {result.reason}", file=sys.stderr)
+        else:
+            tqdm.write(line(result), end="")
+    if not alone:
+        click.echo(f"{len(found) - unreadable} read, {unreadable} unreadable", err=True)
+    if unreadable:
+        sys.exit(UNREADABLE)

@@ -1,0 +1,157 @@
+"""`sengu similar`: a picture, or an object -> the pictures most like it, as the released model sees them; no TensorFlow."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+import jinja2
+import numpy as np
+
+from sengu.base.tables import versions
+from sengu import embeddings
+from sengu.pictures import images
+from sengu.base import params
+from sengu.commands.objects import find
+from sengu.release import bundle
+from sengu.evaluation import report
+from sengu.base import tables
+from sengu.base.atomic import replaced_file
+from sengu.embeddings import Embeddings
+from sengu.base.errors import SenguError
+from sengu.commands.objects.group import TREES, named
+from sengu.base.ids import ObjectId
+from sengu.objects.store import ObjectStore
+
+DATA = Path("data")
+EMBEDDINGS = DATA / "embeddings"
+RELEASE = Path("models/release")
+BEGINNING = re.compile(r"[0-9a-fA-F]{1,40}(\.[a-z0-9]{0,4})?")
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Pictures like {{ name }}</title>
+<style>
+body { font: 15px sans-serif; margin: 2em; }
+ol { display: flex; flex-wrap: wrap; gap: 1em; list-style: none; padding: 0; }
+li { width: 200px; overflow-wrap: anywhere; }
+img { display: block; max-width: 100%; }
+small { color: #555; }
+</style>
+<h1>Pictures like {{ name }}</h1>
+<p><img src="{{ thumbnail }}" alt="the query"></p>
+<p>As {{ model }} sees them; 1 is the same direction, 0 none in common.</p>
+<ol>
+{% for hit, thumbnail in hits -%}
+<li><img src="{{ thumbnail }}" alt="{{ hit.objectId }}" loading="lazy">
+{{ "%.4f"|format(hit.similarity) }}{% if hit.label %} <b>{{ hit.label }}</b>{% endif %}<br>
+<small>{{ hit.objectId }}{% for word, address in (("file", hit.url), ("page", hit.page)) if address %}<br>
+{% if address.startswith(("http://", "https://")) %}<a href="{{ address }}">{{ word }}</a>{% else %}{{ address }}{% endif %}
+{%- endfor %}</small></li>
+{% endfor -%}
+</ol>
+</html>
+"""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A picture like the query; `label` is the name of its class, and empty where none is known, as are `url` and `page`."""
+
+    objectId: str
+    similarity: float  # cosine, up to 1
+    label: str
+    url: str
+    page: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """What was asked: its embedding (d,), and the bytes of a file, or the row of an object among the embeddings."""
+
+    vector: np.ndarray
+    data: bytes = b""
+    row: int = -1
+
+
+def understood(text: str, found: Embeddings, store: ObjectStore) -> Query:
+    """A file is run through the released model; an object id, or the beginning of one, is looked up. Else SenguError."""
+    path = Path(text)
+    if path.is_file():
+        model = bundle.load(RELEASE)
+        digest = model.manifest.files[bundle.MODEL]
+        if digest != found.model.sha256:
+            raise SenguError(
+                f"{EMBEDDINGS} is of {found.model}, but {model.path} holds another model (SHA-256 {digest[:12]}…): "
+                "run `dvc repro embed`, or `dvc checkout` to get the two that belong together"
+            )
+        data = path.read_bytes()
+        try:
+            with images.limited(params.section("objects", params.Objects).max_pixels):
+                return Query(model.run(images.pixels(data))[1], data)
+        except images.NotAPicture as error:
+            raise SenguError(f"{text} is no picture that can be read: {error}") from None
+    if not BEGINNING.fullmatch(text):
+        raise SenguError(f"{text!r} is neither a file nor the beginning of an object id")
+    row = found.row(str(named(text, store)))
+    return Query(found.vectors[row], row=row)
+
+
+def similar(query: Query, found: Embeddings, number: int) -> list[Hit]:
+    """The pictures most like the query, itself left out, the most similar first."""
+    similarities, rows = embeddings.nearest(query.vector, found.vectors, number + 1)
+    pairs = [(found.objects[row], similarity) for row, similarity in zip(rows, similarities, strict=True) if row != query.row]
+    pairs = pairs[:number]
+    seen = find.first_seen({name for name, _ in pairs}, DATA)
+    labels = _labels()
+    return [
+        Hit(
+            name, round(float(similarity), 6), labels.get(name, ""), *(seen.get(name, {}).get(key, "") for key in ("url", "page"))
+        )
+        for name, similarity in pairs
+    ]
+
+
+def page(text: str, query: Query, hits: list[Hit], found: Embeddings, store: ObjectStore) -> str:
+    """One HTML page that holds everything it shows."""
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(PAGE)
+    shown = [(hit, report.thumbnail(images.decode(store.read(ObjectId.parse(hit.objectId))))) for hit in hits]
+    asked = query.data or store.read(ObjectId.parse(found.objects[query.row]))
+    return template.render(name=text, thumbnail=report.thumbnail(images.decode(asked)), model=str(found.model), hits=shown)
+
+
+def _labels() -> dict[str, str]:
+    path = DATA / "label.csv"
+    if not path.is_file():
+        return {}
+    classes = params.section("label", params.LabelParams).classes
+    labels = tables.read(path, tables.Label)
+    versions.check(labels, classes, "label.classes in params.yaml")
+    return {name: classes[value] for name, value in zip(labels["objectId"], labels["value"], strict=True)}
+
+
+@click.command("similar")
+@click.argument("query", metavar="PICTURE|ID")
+@click.option("-n", "number", type=click.IntRange(min=1), default=20, show_default=True, help="How many to show.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write them to a page that holds all it shows.")
+def command(query: str, number: int, as_json: bool, html: Path | None) -> None:
+    """Find the pictures most like a PICTURE, or like the object ID (the beginning of its hash is enough).
+
+    Prints similarity, object id, label and URL of each.
+    """
+    found = embeddings.read(EMBEDDINGS)
+    store = ObjectStore.below(TREES)
+    asked = understood(query, found, store)
+    hits = similar(asked, found, number)
+    if html is not None:
+        with replaced_file(html) as partial:
+            partial.write_text(page(query, asked, hits, found, store), encoding="utf-8")
+    width = max((len(hit.label) for hit in hits), default=0)
+    for hit in hits:
+        if as_json:
+            click.echo(json.dumps(asdict(hit), ensure_ascii=False))
+        else:
+            click.echo("  ".join([f"{hit.similarity:.4f}", hit.objectId, hit.label.ljust(width), hit.url]).rstrip())

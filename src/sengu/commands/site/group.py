@@ -1,0 +1,125 @@
+"""`sengu site`: sites into params.yaml, out of it with their outputs, and a list of them."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+import yaml
+
+from sengu.warc import last_crawl
+from sengu.commands.site import editing
+from sengu.repository import dvc_lock
+from sengu.caches import outcomes
+from sengu.base import params
+from sengu import warc
+from sengu.base.errors import SenguError
+
+PIPELINE = Path("dvc.yaml")
+PER_SITE = ("crawl", "extract", "objects")  # the stages of dvc.yaml that run once for each site
+
+
+def remove(name: str, force: bool, path: Path = params.PARAMS) -> list[Path]:
+    """Takes a site out of params.yaml and dvc.lock, and deletes its outputs; returns those that there were.
+
+    Raises SenguError if that would lose an archive that dvc.lock does not pin, unless `force`.
+    """
+    if name not in params.site_names(path):
+        raise SenguError(f"{path}: there is no site {name}: the sites are {', '.join(params.site_names(path))}")
+    folder = Path("data/raw") / name
+    pinned = dvc_lock.pinned_output(f"crawl@{name}", folder)
+    if not force and folder.is_dir() and any(folder.iterdir()) and (pinned is None or pinned["md5"] != dvc_lock.dvc_hash(folder)):
+        raise SenguError(
+            f"{folder} is not what dvc.lock pins, so it would be lost: run `dvc repro crawl@{name}` and `dvc push` first, "
+            "or add --force to lose it"
+        )
+    editing.remove_site(path, name)
+    dvc_lock.forget([f"{stage}@{name}" for stage in PER_SITE])
+    gone = [output for output in outputs(name) if output.exists()]
+    for output in gone:
+        if output.is_dir():
+            shutil.rmtree(output)
+        else:
+            output.unlink()
+    warc.forget(name)
+    (outcomes.FOLDER / f"{name}.journal").unlink(missing_ok=True)
+    return gone
+
+
+def outputs(name: str) -> Iterator[Path]:
+    """Where the outputs of a site lie, by dvc.yaml."""
+    stages = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
+    for stage in PER_SITE:
+        for out in stages[stage]["do"]["outs"]:
+            yield Path(str(next(iter(out)) if isinstance(out, dict) else out).replace("${key}", name))
+
+
+def overview() -> pd.DataFrame:
+    """The sites with source, spider, number and size of archive files, and the end of the last crawl on this machine.
+
+    Where there was none here, the beginning of the newest archive file.
+    """
+    rows = []
+    for name in params.site_names():
+        fetch = params.section(f"sites.{name}", params.Site).fetch
+        files = warc.files(Path("data/raw") / name, name)
+        size = sum(path.stat().st_size for path in files)
+        last = last_crawl.last_crawl(name) or (warc.info(files[-1]).get("date", "") if files else "")
+        rows.append((name, fetch.source, getattr(fetch, "spider", "-"), len(files), f"{size / 1e6:.1f}", last or "never"))
+    return pd.DataFrame(rows, columns=["site", "source", "spider", "files", "MB", "last crawl"])
+
+
+@click.group("site")
+def group() -> None:
+    """The sites in params.yaml."""
+
+
+@group.command("add")
+@click.argument("name")
+@click.option("--start", multiple=True, help="URL at which a web site is entered; may be given several times.")
+@click.option("--domain", "domains", multiple=True, help="Domain within which links are followed; by default those of --start.")
+@click.option("--depth", type=int, help="How many links a page may be away from the start.")
+@click.option("--delay", type=float, help="Seconds between two requests to one host.")
+@click.option("--contact", help="E-mail address or URL under which a site's owner reaches you.")
+@click.option("--spider", help="Module of crawlers/spiders, for a site that needs one of its own.")
+@click.option("--folder", help="Instead of --start: a local or NFS folder of files.")
+@click.option("--s3", help="Instead of --start: s3://bucket/prefix.")
+@click.option("--endpoint", help="Address of an S3 that is not Amazon's.")
+@click.option("--warc", "files", multiple=True, help="Instead of --start: WARC files made by others, or a pattern of them.")
+@click.option("--device", help="What took the files of a folder or bucket.")
+@click.option("--tags", help="CSS selector of a page's tags.")
+@click.option("--path", help="Regular expression that finds tags and device in the path of a file.")
+def add_command(name: str, **given: Any) -> None:
+    """Write the site NAME into params.yaml; `dvc repro` then fetches it."""
+    sources = {"start": "generic", "folder": "folder", "s3": "s3", "files": "warc"}
+    chosen = [key for key in sources if given[key]]
+    if len(chosen) != 1:
+        raise click.UsageError("say where the site is, with one of --start, --folder, --s3 and --warc")
+    options = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items() if value not in (None, ())}
+    read: dict[str, Any] = {key: options.pop(key) for key in ("tags", "path") if key in options}
+    if "s3" in options:
+        options["url"] = options.pop("s3")
+    site = {"fetch": {"source": sources[chosen[0]], **options}} | ({"read": read} if read else {})
+    editing.add_site(params.PARAMS, name, site)
+    click.echo(f"params.yaml: site {name} added; `dvc repro` fetches it")
+
+
+@group.command("remove")
+@click.argument("name")
+@click.option("--force", is_flag=True, help="Lose an archive that dvc.lock does not pin.")
+def remove_command(name: str, force: bool) -> None:
+    """Take the site NAME out of params.yaml, and delete its outputs."""
+    for path in remove(name, force):
+        click.echo(f"deleted {path}")
+    click.echo(
+        f"site {name} is gone from params.yaml and dvc.lock; what was pinned stays in DVC's cache and remote: "
+        "`git checkout params.yaml dvc.lock && dvc checkout` brings it back until you commit"
+    )
+
+
+@group.command("list")
+def list_command() -> None:
+    """List the sites: source, spider, archive files and their size, last crawl."""
+    click.echo(overview().to_string(index=False))

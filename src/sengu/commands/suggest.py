@@ -1,0 +1,91 @@
+"""`sengu suggest`: embeddings, labels and near-duplicates -> a sheet of the pictures to label next."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+
+from sengu.base.tables import csvfile
+from sengu import embeddings
+from sengu.labels import suggestions
+from sengu.base import tables
+from sengu.base.tables import tombstones
+from sengu.base.atomic import replaced_file
+from sengu.embeddings import Embeddings
+from sengu.base.errors import SenguError
+from sengu.commands.objects.group import TREES
+from sengu.commands.similar import DATA, EMBEDDINGS
+from sengu.base.ids import ObjectId
+from sengu.objects.store import ObjectStore
+
+LABELS = Path("labels")
+SHEET = Path("suggestions.csv")
+COLUMNS = ("objectId", "value", "uncertainty", "distance", "file")  # `label` reads the first two
+
+
+def suggest(found: Embeddings, labelled: set[str], settled: set[str], groups: dict[str, str], number: int) -> list[list[str]]:
+    """The lines of the sheet, the most useful picture first, without the file.
+
+    Left out are the `labelled` and the otherwise `settled` objects, and those whose group of near-duplicates (`groups`: object
+    id -> name) has a labelled one. Raises SenguError if nothing is left.
+    """
+    known = {groups[name] for name in labelled if name in groups}
+    places = [groups.get(name, name) for name in found.objects]
+    done = labelled | settled
+    rows = np.array([row for row, name in enumerate(found.objects) if name not in done and places[row] not in known], np.int64)
+    if not len(rows):
+        raise SenguError(
+            f"none of the {len(found.objects)} pictures is left to label: each has a label, a near-duplicate that has one, "
+            f"or a line of a sheet in {LABELS}"
+        )
+    others = np.array([row for row, name in enumerate(found.objects) if name in labelled], np.int64)
+    uncertain = suggestions.uncertainty(found.probabilities[rows])
+    far = embeddings.distances(rows, others, found.vectors)
+    taken = suggestions.suggest(rows, found.vectors, uncertain, far, [places[row] for row in rows], number)
+    return [[found.objects[rows[one]], "", f"{uncertain[one]:.4f}", f"{far[one]:.4f}"] for one in taken]
+
+
+def _settled(found: Embeddings) -> set[str]:
+    """Objects that were erased, and those that stand in a sheet: with a label, or looked at and left without one."""
+    erased = tombstones.erased()
+    settled = {name for name in found.objects if name.partition(".")[0] in erased}
+    for path in sorted(LABELS.glob("[!.]*.csv")):
+        sheet = csvfile.read(path)
+        settled |= set(sheet["objectId"]) if "objectId" in sheet else set()
+    return settled
+
+
+def _write(path: Path, lines: Sequence[Sequence[str]]) -> None:
+    with replaced_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(lines)
+
+
+@click.command("suggest")
+@click.option("-n", "number", type=click.IntRange(min=1), default=200, show_default=True, help="How many to suggest.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=SHEET,
+    show_default=True,
+    help="The sheet to write; a file that is there already is left alone.",
+)
+def command(number: int, out: Path) -> None:
+    """Say what to label next: pictures that the model is uncertain about, unlike any labelled one, and unlike each other.
+
+    Writes a sheet: fill in the column `value`, with the name of a class or its number, and move it to labels/.
+    """
+    if out.exists():
+        raise SenguError(f"{out} is there already, and may be filled in: move it to {LABELS} or away, or name another with --out")
+    found = embeddings.read(EMBEDDINGS)
+    labelled = set(tables.read(DATA / "label.csv", tables.Label)["objectId"])
+    duplicates = tables.read(DATA / "duplicates.csv", tables.Duplicate)
+    groups = dict(zip(duplicates["objectId"], duplicates["group"], strict=True))
+    lines = suggest(found, labelled, _settled(found), groups, number)
+    store = ObjectStore.below(TREES)
+    _write(out, [[*line, str(store.path(ObjectId.parse(line[0])))] for line in lines])
+    few = f": that is all that there is, {number} were asked for" if len(lines) < number else ""
+    click.echo(f"{out}: {len(lines)} pictures{few}; fill in the values, and move it to {LABELS}/")

@@ -1,0 +1,124 @@
+"""Decoded pictures -> fingerprints, by which near-duplicates are found, and the journal that keeps them between runs."""
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import BinaryIO
+
+import imagehash
+import numpy as np
+from PIL import Image
+
+from sengu.base.atomic import replaced_file
+
+SIDE = 64  # of the thumbnail, in pixels
+WORKING_SIDE = 256  # every hash is made from this one reduction, which costs less than reducing the picture for each
+# the share cut off each side before hashing: a picture cropped by 3 to 10 % is within a few bits of one of these
+CROPS = (0.0, 0.045, 0.085)
+LIBRARIES = ("pillow", "imagehash", "numpy", "scipy")  # what a fingerprint is computed with
+RECORD = np.dtype(
+    [
+        ("objectId", "S45"),
+        ("pixels", "u1", 20),
+        ("hashes", "u1", (len(CROPS), 8)),
+        ("thumbnail", "u1", (SIDE, SIDE)),
+        ("check", "<u4"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What is kept of a picture to find its duplicates.
+
+    `pixels` is the SHA-1 of its shape and pixels, uint8 (20,). `hashes` are the 64-bit pHashes of the picture without the
+    CROPS, uint8 (3, 8). `thumbnail` is the picture in grey, squeezed to uint8 (64, 64).
+    """
+
+    pixels: np.ndarray
+    hashes: np.ndarray
+    thumbnail: np.ndarray
+
+
+def fingerprint(pixels: np.ndarray) -> Fingerprint:
+    """The fingerprint of one picture, uint8 RGB (height, width, 3)."""
+    digest = hashlib.sha1(str(pixels.shape).encode(), usedforsecurity=False)
+    digest.update(pixels.tobytes())
+    grey = Image.fromarray(pixels).convert("L").resize((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+    thumbnail = grey.resize((SIDE, SIDE), Image.Resampling.BOX)
+    return Fingerprint(
+        pixels=np.frombuffer(digest.digest(), np.uint8),
+        hashes=np.stack([_perceptual_hash(grey, crop) for crop in CROPS]),
+        thumbnail=np.asarray(thumbnail, dtype=np.uint8),
+    )
+
+
+def _perceptual_hash(grey: Image.Image, crop: float) -> np.ndarray:
+    edge = WORKING_SIDE * crop
+    box = (edge, edge, WORKING_SIDE - edge, WORKING_SIDE - edge)
+    bits = imagehash.phash(grey.resize((32, 32), Image.Resampling.LANCZOS, box=box)).hash
+    return np.packbits(bits.ravel())
+
+
+class Journal:
+    """The fingerprints made so far, in a file of its own for each version of the code that makes them.
+
+    A record holds its own checksum: what a killed run or a bad disk left behind is no record, and is made again.
+    """
+
+    def __init__(self, folder: Path):
+        self.path = folder / _code()
+
+    def read(self, wanted: Iterable[str]) -> np.ndarray:
+        """The intact records (RECORD) of the object ids `wanted`, one each; everything else leaves the file."""
+        size = self.path.stat().st_size if self.path.is_file() else 0
+        whole = size // RECORD.itemsize
+        records = np.memmap(self.path, RECORD, "r", shape=(whole,)) if whole else np.empty(0, RECORD)
+        names, ids = records["objectId"], {name.encode() for name in wanted}
+        rows = {names[row]: row for row in range(len(records)) if names[row] in ids and _is_intact(records[row])}
+        kept = np.array(records[sorted(rows.values())])
+        if kept.nbytes != size:  # among the rest may be an object that was taken down
+            with replaced_file(self.path) as partial:
+                partial.write_bytes(kept.tobytes())
+        return kept
+
+    @contextmanager
+    def appending(self) -> Iterator[BinaryIO]:
+        """A file to write records to, to be opened after `read`, which leaves only whole records."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        for other in self.path.parent.iterdir():
+            if other != self.path:  # of code that is no more
+                other.unlink()
+        with self.path.open("ab") as file:
+            yield file
+
+
+def record(object_id: str, made: Fingerprint) -> np.ndarray:
+    """A fingerprint as one record of the journal, RECORD (1,)."""
+    filled = np.zeros(1, RECORD)
+    filled["objectId"], filled["pixels"] = object_id.encode(), made.pixels
+    filled["hashes"], filled["thumbnail"] = made.hashes, made.thumbnail
+    filled["check"] = _checksum(filled[0])
+    return filled
+
+
+def _is_intact(row: np.void) -> bool:
+    return bool(row["check"] == _checksum(row))
+
+
+def _checksum(row: np.void) -> int:
+    return zlib.crc32(row.tobytes()[: -RECORD["check"].itemsize])
+
+
+def _code() -> str:
+    """A name for all that the fingerprint of an object depends on beside its bytes."""
+    here = Path(__file__)
+    digest = hashlib.sha1(usedforsecurity=False)
+    for source in (here, here.with_name("images.py")):
+        digest.update(source.read_bytes())
+    digest.update(" ".join(version(library) for library in LIBRARIES).encode())
+    return digest.hexdigest()

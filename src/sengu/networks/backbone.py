@@ -1,0 +1,93 @@
+"""models/backbone -> the pretrained network without its classifier, as a Keras layer or a fast function.
+
+It takes float32 NHWC in 0..1 (TensorFlow Hub's convention) and gives float32 (n, d). TensorFlow is imported here.
+"""
+
+import platform
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_hub as hub
+
+# no public module has it; tf2onnx, which the release needs, takes it from the same place
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from sengu.base.errors import SenguError
+
+# different in every run, and not needed for loading
+FINGERPRINT = "fingerprint.pb"
+LIBRARIES = ("numpy", "tensorflow", "tf-keras", "tensorflow-hub")  # which decide what a network gives
+# what loading says of a SavedModel that is none, or cut, or changed
+BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration, tf.errors.OpError)
+CPU = Path("/proc/cpuinfo")
+KINDS = re.compile(r"^(?:model name|flags|CPU part|Features)\s*:\s*(.*)$", re.MULTILINE)  # of x86, and of ARM
+
+
+def processors() -> list[object]:
+    """What computes here, as far as the last bits of a result depend on it."""
+    cpu = sorted(set(KINDS.findall(CPU.read_text()))) if CPU.exists() else []
+    gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
+    return [platform.machine(), *cpu, *gpus]
+
+
+def layer(folder: Path, trainable: bool) -> Any:
+    """The backbone as a Keras layer; call it with training=False to keep its BatchNorm statistics frozen."""
+    if not folder.is_dir():
+        raise SenguError(f"{folder} is missing: run `dvc repro backbone`, or `dvc pull` if someone else produced it")
+    try:
+        return hub.KerasLayer(str(folder), trainable=trainable)
+    except BROKEN as error:
+        raise SenguError(f"{folder} is damaged ({_reason(error)}): restore it with `dvc checkout --force {folder}`") from error
+
+
+def frozen(folder: Path, size: int) -> Callable[[np.ndarray], np.ndarray]:
+    """The backbone as a function from pixels, uint8 (n, size, size, 3), to features, float32 (n, d).
+
+    With its weights as constants TensorFlow folds the BatchNorms into the convolutions: 1.3 times the speed. Compiled by XLA it
+    would have a tenth of it on a CPU.
+    """
+    network = layer(folder, trainable=False)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, size, size, 3), tf.uint8)])  # type: ignore[untyped-decorator]
+    def run(pixels: tf.Tensor) -> tf.Tensor:
+        return network(tf.cast(pixels, tf.float32) / 255.0, training=False)
+
+    constant = convert_variables_to_constants_v2(run.get_concrete_function())
+    return lambda pixels: np.asarray(constant(tf.constant(pixels))[0])
+
+
+def features(folder: Path, source: str, size: int) -> int:
+    """The number of features that a SavedModel gives for pictures of `size` pixels.
+
+    Raises SenguError if it is not a trainable TF2 feature vector, or takes pictures of one other size only.
+    """
+    try:
+        network = hub.KerasLayer(str(folder), trainable=True)
+        signature = network.resolved_object.signatures["serving_default"].structured_input_signature[1]
+        picture = next(iter(signature.values())).shape
+        sides = tuple(picture[1:3]) if picture.rank == 4 else (None, None)
+        if all(side in (None, size) for side in sides):
+            shape = network(tf.zeros((1, size, size, 3)), training=False).shape
+    except BROKEN as error:
+        raise SenguError(
+            f"params.yaml: backbone.source: {source} is not a TF2 SavedModel of a feature vector: {_reason(error)}"
+        ) from error
+    if any(side not in (None, size) for side in sides):
+        raise SenguError(
+            f"params.yaml: prepare.size is {size}, but backbone.source: {source} takes pictures of "
+            f"{sides[0]} x {sides[1]} pixels only: set prepare.size to that, or take another backbone"
+        )
+    if len(shape) != 2 or not network.trainable_weights:
+        raise SenguError(
+            f"params.yaml: backbone.source: {source} gives {tuple(shape)} with {len(network.trainable_weights)} trainable "
+            "weights; expected a feature vector (1, d) that can be fine-tuned"
+        )
+    return int(shape[1])
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,62 @@
+"""models/classifier: the trained head by itself, as two arrays, and the fine-tuned network as a SavedModel.
+
+The SavedModel takes `picture`, uint8 (n, size, size, 3), and gives `probabilities`, float32 (n, classes), and `embedding`,
+float32 (n, d), the L2-normalised feature vector of the fine-tuned backbone.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from scipy.special import softmax
+
+from sengu.base import arrays
+from sengu.base.errors import SenguError
+from sengu.examples import batch
+
+HEAD = "head.npz"
+NETWORK = "network"
+OUTPUTS = ("probabilities", "embedding")
+RESTORE = "restore it with `dvc checkout --force {}`"
+
+
+def save_head(path: Path, kernel: np.ndarray, bias: np.ndarray) -> None:
+    """float32 kernel (d, classes) and bias (classes,)."""
+    arrays.write(path, {"kernel": kernel, "bias": bias})
+
+
+def head_probabilities(folder: Path, features: np.ndarray) -> np.ndarray:
+    """Probabilities (n, classes) of the head on the features (n, d) of the frozen backbone.
+
+    Raises SenguError if the head is missing, damaged or made for other features.
+    """
+    path = folder / HEAD
+    if not path.is_file():
+        raise SenguError(f"{path} is missing: run `dvc repro train`, or `dvc pull` if someone else trained it")
+    head = arrays.read(path, RESTORE.format(folder))
+    if head.keys() != {"kernel", "bias"} or head["kernel"].shape != (features.shape[1], *head["bias"].shape):
+        found = {name: array.shape for name, array in head.items()}
+        raise SenguError(f"{path} holds {found}, which is no head for {features.shape[1]} features: run `dvc repro train`")
+    return np.asarray(softmax(features @ head["kernel"] + head["bias"], axis=1))
+
+
+def run_network(folder: Path, pixels: np.ndarray, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """What the fine-tuned network says of pixels, uint8 (n, size, size, 3), or of some `rows` of them, in that order.
+
+    Of a memory-mapped array no more than a batch is in memory at a time. Returns probabilities, float32 (n, classes), and
+    embeddings, float32 (n, d): L2-normalised feature vectors. Raises SenguError if the network is missing or damaged.
+    """
+    import tensorflow as tf  # 20 seconds that the head does not need
+
+    path = folder / NETWORK
+    if not path.is_dir():
+        raise SenguError(f"{path} is missing: run `dvc repro train`, or `dvc pull` if someone else trained it")
+    try:
+        network = tf.saved_model.load(str(path))  # a name of its own: its functions die with it
+        serve = network.signatures["serving_default"]
+    except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise SenguError(f"{path} is damaged ({reason}): {RESTORE.format(folder)}") from error
+    size, chosen = batch(pixels), np.arange(len(pixels)) if rows is None else rows
+    found = [serve(picture=tf.constant(pixels[chosen[start : start + size]])) for start in range(0, len(chosen), size)]
+    probabilities, embeddings = (np.concatenate([part[name].numpy() for part in found]) for name in OUTPUTS)
+    return probabilities, embeddings

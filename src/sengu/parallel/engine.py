@@ -1,0 +1,66 @@
+"""An engine's name -> where joblib's tasks run: in processes of this machine, or on an existing Dask cluster.
+
+The workers of a cluster need the same code and the same files at the same absolute paths (a shared file system): tasks hold
+absolute paths, and workers write leaves of the object tree themselves. Their working directories do not matter.
+"""
+
+import hashlib
+import importlib.metadata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from sengu.base.errors import SenguError
+
+PROCESSES = "processes"
+PATIENCE = 10  # seconds for a scheduler to answer
+LIBRARIES = ("pillow", "numpy", "opencv-python-headless", "onnxruntime", "fastwarc", "brotli")  # which decide what comes out
+
+
+@contextmanager
+def running(engine: str) -> Iterator[None]:
+    """Within it `joblib.Parallel(n_jobs=-1)` runs on `engine` of params.yaml. Raises SenguError if that cannot be used."""
+    if engine == PROCESSES:
+        yield
+        return
+    from distributed import Client  # half a second, which a run on this machine need not wait
+
+    try:
+        client = Client(engine, timeout=PATIENCE, set_as_default=True)
+    except (OSError, ValueError) as error:
+        raise SenguError(
+            f"engine: no Dask scheduler answers at {engine}: start one with `dask scheduler`, "
+            f"or set `engine: {PROCESSES}` in params.yaml"
+        ) from error
+    with client:
+        _check(client, engine)
+        with joblib.parallel_config(backend="dask"):
+            yield
+
+
+def code() -> str:
+    """What decides a result, in one digest: the sources of this package and the versions of the libraries."""
+    digest = hashlib.sha256(repr([importlib.metadata.version(name) for name in LIBRARIES]).encode())
+    folder = Path(__file__).parent
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _check(client: Any, engine: str) -> None:
+    threads = client.nthreads()
+    if not threads:
+        raise SenguError(f"engine: the scheduler at {engine} has no worker: start some with `dask worker {engine} --nthreads 1`")
+    for worker, count in threads.items():
+        if count != 1:  # Pillow keeps its limit of pixels in a variable of the module, which threads would share
+            raise SenguError(f"engine: worker {worker} has {count} threads: start it with `dask worker {engine} --nthreads 1`")
+    for worker, found in client.run(code, on_error="return").items():
+        if found != code():
+            other = f" ({found})" if isinstance(found, Exception) else ""
+            raise SenguError(
+                f"engine: worker {worker} has other code or libraries than this machine{other}: "
+                "check out the same commit there, run `make install`, and start it again"
+            )

@@ -1,0 +1,185 @@
+"""models/release/<name>-<version>.zip <-> a network that ONNX Runtime runs, with all that is known of it; no TensorFlow."""
+
+import hashlib
+import json
+import zipfile
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import onnxruntime
+
+from sengu.base import zips
+from sengu.base.atomic import replaced_file
+from sengu.base.errors import SenguError
+
+FORMAT = 1  # of the manifest
+MODEL = "model.onnx"
+MANIFEST = "manifest.json"
+INPUT = "picture"
+OUTPUTS = ("probabilities", "embedding")
+AHEAD = 32  # items for each core, so that the others go on while one is large
+CURE = "run `dvc repro export`, or `dvc pull` if someone else produced it"
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a release says of itself; docs/release.md explains each key."""
+
+    format: int = FORMAT
+    name: str
+    version: str
+    created_by: str
+    classes: list[str]  # the class named at position i has probability i
+    threshold: float | None  # of two classes, the probability of the second from which on it is the decision
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
+    preprocessing: dict[str, Any]
+    dataset: dict[str, Any]
+    backbone: dict[str, Any]
+    classifier: dict[str, Any]
+    metrics: dict[str, Any]
+    git_commit: str | None = None  # these two are filled in by `completed`
+    dvc_lock_sha256: str | None = None
+    files: dict[str, str]  # name -> lower-case hex SHA-256, of every file but the manifest
+
+    @property
+    def stem(self) -> str:
+        return f"{self.name}-{self.version}"
+
+    def decide(self, probabilities: np.ndarray) -> int:
+        """The position of the class that probabilities (classes,) speak for."""
+        if self.threshold is not None and len(self.classes) == 2:
+            return int(float(probabilities[1]) >= self.threshold)  # NumPy would round the threshold to float32
+        return int(probabilities.argmax())
+
+
+@dataclass(frozen=True)
+class Release:
+    """An opened release; `model` is the content of model.onnx, which is what the manifest says."""
+
+    path: Path
+    manifest: Manifest
+    model: bytes
+
+    @cached_property
+    def session(self) -> onnxruntime.InferenceSession:
+        """One thread per call: whoever has many pictures calls from several threads (see `each`), which is faster."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        return onnxruntime.InferenceSession(self.model, options, providers=["CPUExecutionProvider"])
+
+    def run(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities, float32 (classes,), and embedding, float32 (d,), of a picture, uint8 (height, width, 3)."""
+        probabilities, embedding = self.session.run(list(OUTPUTS), {INPUT: picture})
+        return probabilities, embedding
+
+
+def each(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """`work` of every item, in order, in as many threads as there are cores; only some items are taken ahead.
+
+    Threads, since Pillow and ONNX Runtime work without Python's lock, and all can use one session. Whoever stops early waits
+    until none of them works: a process that ended meanwhile would be aborted by ONNX Runtime.
+    """
+    from joblib import cpu_count  # a start that one picture can do without
+
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(cores := cpu_count()) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > AHEAD * cores:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def load(path: Path) -> Release:
+    """The release in a zip file, or the only one in a folder. Raises SenguError if there is none, or it is damaged."""
+    path = find(path)
+    files = _files(path)
+    return Release(path, _manifest(path, files, [MODEL]), files[MODEL])
+
+
+def find(path: Path) -> Path:
+    """The zip file that `path` is, or the only one in the folder that it is."""
+    if not path.is_dir():
+        if not path.is_file():
+            raise SenguError(f"{path} is missing: {CURE}")
+        return path
+    found = sorted(path.glob("*.zip"))
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise SenguError(f"{path} should hold one release, but there is {names}: " + ("name the one you mean" if found else CURE))
+    return found[0]
+
+
+def write(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
+    """Writes <name>-<version>.zip into `folder`, the digests of the files into its manifest; the same bytes every time."""
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+    document = json.dumps(asdict(replace(manifest, files=digests)), indent=2, ensure_ascii=False) + "\n"
+    path = folder / f"{manifest.stem}.zip"
+    with replaced_file(path) as partial:
+        zips.write(partial, {**files, MANIFEST: document.encode()})
+    return path
+
+
+def completed(path: Path, folder: Path, git_commit: str, dvc_lock_sha256: str) -> Path:
+    """Copies a release into `folder` with the two facts that no output of a stage can hold: both change after it was made."""
+    files = _files(path)
+    manifest = _manifest(path, files, [name for name in files if name != MANIFEST])
+    rest = {name: data for name, data in files.items() if name != MANIFEST}
+    return write(folder, replace(manifest, git_commit=git_commit, dvc_lock_sha256=dvc_lock_sha256), rest)
+
+
+def _files(path: Path) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:  # the last of what is encrypted
+        raise SenguError(f"{path} is not a whole zip file ({error}): {CURE}") from error
+
+
+def _manifest(path: Path, files: Mapping[str, bytes], checked: Iterable[str]) -> Manifest:
+    """The manifest, once the digests of the `checked` files are found to be right."""
+    try:
+        document = json.loads(files[MANIFEST])
+        if document.get("format") != FORMAT:
+            raise SenguError(
+                f"{path}: {MANIFEST}: format is {document.get('format')!r}, expected {FORMAT}: use the Sengu that made it"
+            )
+        known = {field.name for field in fields(Manifest)}  # a later Sengu may say more
+        manifest = Manifest(**{name: value for name, value in document.items() if name in known})
+        _check(manifest)
+        expected = {name: manifest.files[name] for name in checked}
+    except KeyError as error:
+        raise SenguError(f"{path}: there is no {error.args[0]} in it: {CURE}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SenguError(f"{path}: {MANIFEST} is damaged ({error}): {CURE}") from error
+    for name, digest in expected.items():
+        found = hashlib.sha256(files[name]).hexdigest() if name in files else "missing"
+        if found != digest:
+            raise SenguError(f"{path}: {name}: SHA-256 is {found}, but {MANIFEST} says {digest}: {CURE}")
+    return manifest
+
+
+def _check(manifest: Manifest) -> None:
+    """Raises ValueError if what `predict` relies on is not what it should be."""
+    if not all(isinstance(name, str) for name in manifest.classes):
+        raise ValueError(f"classes are {manifest.classes!r}")
+    shapes = {output["name"]: output["shape"] for output in manifest.outputs}
+    if shapes["probabilities"] != [len(manifest.classes)]:
+        raise ValueError(f"{len(manifest.classes)} classes, but probabilities of shape {shapes['probabilities']}")
+    if manifest.threshold is not None and not isinstance(manifest.threshold, int | float):
+        raise ValueError(f"threshold is {manifest.threshold!r}")

@@ -1,0 +1,99 @@
+"""The fine-tuned network and the preprocessing graph -> one ONNX model of one picture; needs TensorFlow and tf2onnx."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import onnx
+import onnxruntime
+import tensorflow as tf
+from onnx import compose, helper
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+from tf2onnx import tfonnx
+
+from sengu.pictures import resizing
+from sengu.networks.classifier import OUTPUTS
+from sengu.base.errors import SenguError
+
+CURE = "run `dvc repro train`, or `dvc pull` if someone else trained it"
+
+
+def convert(network: Path, size: int, fit: str) -> onnx.ModelProto:
+    """A model from `picture`, uint8 (height, width, 3), to what the network says of it, without a batch axis.
+
+    `network` is a SavedModel whose serving signature takes `picture`, uint8 (n, size, size, 3). The model has its outputs
+    `probabilities`, float32 (classes,), and `embedding`, float32 (d,). The same network gives the same bytes. Raises SenguError
+    if the network is missing, or is one for pictures of another size.
+    """
+    merged = compose.merge_models(
+        resizing.graph(size, fit), _network(network, size), io_map=[("pixels", "pixels")], name="sengu", producer_name="sengu"
+    )
+    model = _simplified(merged)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _network(folder: Path, size: int) -> onnx.ModelProto:
+    """From `pixels`, uint8 (size, size, 3)."""
+    if not folder.is_dir():
+        raise SenguError(f"{folder} is missing: {CURE}")
+    for library in ("tensorflow", "tf2onnx"):  # they warn of their own deprecated functions
+        logging.getLogger(library).setLevel(logging.ERROR)
+    network = tf.saved_model.load(str(folder))  # a name of its own: its functions die with it
+    serve = network.signatures["serving_default"]
+    shape = serve.structured_input_signature[1]["picture"].shape
+    if not shape.is_compatible_with((1, size, size, 3)):
+        raise SenguError(
+            f"{folder} takes pixels {tuple(shape)}, but prepare.size in params.yaml is {size}: run `dvc repro train`"
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec((size, size, 3), tf.uint8)], autograph=False)  # type: ignore[untyped-decorator]
+    def run(pixels: tf.Tensor) -> list[tf.Tensor]:
+        found = serve(picture=tf.expand_dims(pixels, 0))
+        return [tf.squeeze(found[name], 0) for name in OUTPUTS]
+
+    # not tf2onnx.convert: it takes constants that a SavedModel's functions captured for inputs, and the result of its
+    # optimizers differs from run to run
+    frozen = convert_variables_to_constants_v2(run.get_concrete_function(), lower_control_flow=False, aggressive_inlining=True)
+    names = [tensor.name for tensor in (*frozen.inputs, *frozen.outputs)]
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(frozen.graph.as_graph_def(add_shapes=True), name="")
+        converted = tfonnx.process_tf_graph(
+            graph,
+            opset=resizing.OPSET,
+            input_names=names[:1],
+            output_names=names[1:],
+            tensors_to_rename=dict(zip(names, ("pixels", *OUTPUTS), strict=True)),
+        )
+        model: onnx.ModelProto = converted.make_model("network")
+    return model
+
+
+def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
+    """By ONNX Runtime's basic optimizations, which give standard operators for any processor: a third of the nodes is left."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, "model.onnx")
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(path)
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        simple = onnx.load(path)
+    del simple.opset_import[:]  # ONNX Runtime lists every set that it knows
+    simple.opset_import.append(helper.make_opsetid("", resizing.OPSET))
+    simple.graph.ClearField("doc_string")
+    _name_constants(simple.graph)
+    return simple
+
+
+def _name_constants(graph: onnx.GraphProto) -> None:
+    """By the order of their first use: before, numbers of TensorFlow's that differ from process to process."""
+    constants = {constant.name: constant for constant in graph.initializer}
+    names: dict[str, str] = {}
+    for node in graph.node:
+        for position, name in enumerate(node.input):
+            if name in constants:
+                node.input[position] = names.setdefault(name, f"constant_{len(names)}")
+    del graph.initializer[:]
+    for old, new in names.items():
+        constants[old].name = new
+        graph.initializer.append(constants[old])

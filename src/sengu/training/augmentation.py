@@ -1,0 +1,67 @@
+"""Pictures and random numbers -> the pictures changed at random, inside the graph: only what the network trains on.
+
+The numbers come from outside, so that an example is changed in the same way whenever seed and epoch are the same: in another
+batch, on another worker, after a resume, on a GPU.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from sengu.base.params import Augmentation
+
+CHANCES = 6  # random numbers that one example takes: flip, rotation, zoom, brightness, contrast, saturation
+GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue in a grey level (ITU-R BT.601)
+
+
+def chances(examples: int, seed: int, epoch: int) -> np.ndarray:
+    """The random numbers of an epoch, float32 (examples, CHANCES) in 0..1."""
+    return np.random.default_rng([seed, epoch, CHANCES]).random((examples, CHANCES), np.float32)
+
+
+def augment(pictures: tf.Tensor, chance: tf.Tensor, how: Augmentation) -> tf.Tensor:
+    """Float32 pictures (n, size, size, 3) in 0..255 for pictures of the same kind or uint8, by float32 chances (n, CHANCES)."""
+    pictures = tf.cast(pictures, tf.float32)
+    flip, *both_ways = tf.unstack(chance, axis=1)
+    rotation, zoom, brightness, contrast, saturation = (2 * number - 1 for number in both_ways)  # -1..1
+    if how.flip or how.rotation or how.zoom:
+        pictures = _moved(
+            pictures,
+            tf.where(flip < 0.5, -1.0, 1.0) if how.flip else tf.ones_like(flip),
+            rotation * (how.rotation * math.pi / 180),
+            1 + zoom * how.zoom,
+        )
+    if how.brightness:
+        pictures += _each(brightness * (how.brightness * 255))
+    if how.contrast:
+        mean = tf.reduce_mean(pictures, axis=(1, 2), keepdims=True)
+        pictures = mean + (pictures - mean) * _each(1 + contrast * how.contrast)
+    if how.saturation:
+        grey = tf.reduce_sum(pictures * GREY, axis=3, keepdims=True)
+        pictures = grey + (pictures - grey) * _each(1 + saturation * how.saturation)
+    return tf.clip_by_value(pictures, 0.0, 255.0)
+
+
+def _each(numbers: tf.Tensor) -> tf.Tensor:
+    """One number per picture, to be multiplied with all its pixels."""
+    return numbers[:, None, None, None]
+
+
+def _moved(pictures: tf.Tensor, sides: tf.Tensor, angles: tf.Tensor, scales: tf.Tensor) -> tf.Tensor:
+    """Pictures mirrored where a side is -1, turned by radians and scaled about their centre; reflected at their edges."""
+    size = tf.shape(pictures)[1]
+    centre = tf.cast(size - 1, tf.float32) / 2
+    # where in the picture each point of the new one comes from: (a0 x + a1 y + a2, b0 x + b1 y + b2)
+    a0, a1 = tf.cos(angles) * scales * sides, -tf.sin(angles) * scales
+    b0, b1 = tf.sin(angles) * scales * sides, tf.cos(angles) * scales
+    zeros = tf.zeros_like(angles)
+    transforms = tf.stack([a0, a1, centre * (1 - a0 - a1), b0, b1, centre * (1 - b0 - b1), zeros, zeros], axis=1)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=pictures,
+        transforms=transforms,
+        output_shape=tf.stack([size, size]),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+    )

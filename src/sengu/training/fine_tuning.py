@@ -1,0 +1,178 @@
+"""The backbone, a trained head and pictures -> the fine-tuned network: what one worker does with each batch."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from tensorflow.core.protobuf import saved_model_pb2
+from tqdm import tqdm
+
+from sengu.training import augmentation
+from sengu.networks import backbone as backbones
+from sengu.networks import classifier
+from sengu.training import learner
+from sengu.base.params import Train
+from sengu.examples import Examples
+from sengu.training.learner import Learner, Means
+from sengu.training.workers import Place
+
+AHEAD = 3  # batches that are read while the network learns from an earlier one
+
+Arrays = tuple[np.ndarray, ...]
+Head = tuple[np.ndarray, np.ndarray]  # kernel (d, classes) and bias (classes,)
+
+
+class Network:
+    """The backbone with the head on it, trainable as a whole but for the statistics of BatchNorm, which stay frozen."""
+
+    def __init__(self, backbone: Path, head: Head, size: int):
+        self.backbone = backbones.layer(backbone, trainable=True)
+        self.head = keras.layers.Dense(len(head[1]), name="head")
+        picture = keras.Input((size, size, 3), dtype=tf.uint8, name="picture")
+        vector = self.backbone(keras.layers.Rescaling(1 / 255)(picture), training=False)
+        probabilities, embedding = classifier.OUTPUTS
+        outputs = {
+            probabilities: keras.layers.Softmax(name=probabilities)(self.head(vector)),
+            embedding: keras.layers.UnitNormalization(name=embedding)(vector),
+        }
+        self.served = keras.Model(picture, outputs)
+        self.head.set_weights(head)
+
+    @property
+    def weights(self) -> list[tf.Variable]:
+        return [*self.backbone.trainable_weights, *self.head.trainable_weights]
+
+    def assign(self, other: "Network") -> None:
+        """Takes over what the other one has learnt."""
+        for weight, learnt in zip(self.weights, other.weights, strict=True):
+            weight.assign(learnt.numpy())
+
+    def logits(self, pictures: tf.Tensor) -> tf.Tensor:
+        """float32 (n, classes) of pictures (n, size, size, 3) in 0..255."""
+        return self.head(self.backbone(tf.cast(pictures, tf.float32) / 255.0, training=False))
+
+    def save(self, folder: Path) -> None:
+        """As the SavedModel that sengu.networks.classifier describes."""
+        # not export(), whose files differ from run to run
+        self.served.save(folder, include_optimizer=False)
+        _sort_functions(folder / "saved_model.pb")
+        (folder / backbones.FINGERPRINT).unlink(missing_ok=True)
+
+    def save_weights(self, folder: Path) -> None:
+        """Into a folder that was saved before they were learnt.
+
+        Because `save` numbers its functions by all that the process did before, and a resumed training did something else.
+        """
+        tf.train.Checkpoint(root=self.served).write(str(folder / "variables" / "variables"))
+
+
+def _sort_functions(path: Path) -> None:
+    """Brings the functions of a SavedModel into the order of their names: TensorFlow's own differs from process to process."""
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    for graph in saved.meta_graphs:
+        library = graph.graph_def.library
+        functions = sorted(library.function, key=lambda function: function.signature.name)
+        del library.function[:]
+        library.function.extend(functions)
+    path.write_bytes(saved.SerializeToString(deterministic=True))
+
+
+def half(settings: Train) -> bool:
+    """Is float16 to be used on this machine?"""
+    return settings.mixed_precision == "auto" and bool(tf.config.list_logical_devices("GPU"))
+
+
+def batches(positions: np.ndarray, size: int) -> list[np.ndarray]:
+    """Of `size` positions each; the last one may be smaller."""
+    return [positions[start : start + size] for start in range(0, len(positions), size)]
+
+
+def share(batch: np.ndarray, rank: int, workers: int) -> tuple[np.ndarray, np.ndarray]:
+    """One worker's part of a batch of positions, and float32 ones; never empty: a zero marks an example that does not count."""
+    own = np.array_split(batch, workers)[rank]
+    return (own, np.ones(len(own), np.float32)) if len(own) else (batch[:1], np.zeros(1, np.float32))
+
+
+def ahead(read: Callable[[np.ndarray], Arrays], batches: Iterable[np.ndarray]) -> Iterator[Arrays]:
+    """What `read` makes of each batch, read in a thread while the batches before it are in use."""
+    # not tf.data, which reads nothing ahead when operations must be deterministic
+    with ThreadPoolExecutor(1) as thread:
+        waiting: deque[Future[Arrays]] = deque()
+        for batch in batches:
+            waiting.append(thread.submit(read, batch))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+class FineTuning:
+    """To be made and used in the scope of the strategy that joins the workers. The pictures may be larger than memory."""
+
+    def __init__(self, network: Network, pixels: Examples, settings: Train, place: Place):
+        self.pixels, self.seed, self.phase, self.place = pixels, settings.seed, settings.fine_tune, place
+        self.values = pixels.values
+        types = pixels.rows["type"].to_numpy()
+        self.train, self.validation = (np.flatnonzero(types == name) for name in ("train", "validation"))
+        self.class_weights = learner.class_weights(settings.class_weights, self.values[self.train], network.head.units)
+        self.half = half(settings)
+        # the backbone computes in float32 by itself, so that a Keras policy would not reach it; this rewrites its graph
+        tf.config.optimizer.set_experimental_options({"auto_mixed_precision": self.half})
+        self.learner = Learner(
+            network.logits, network.weights, self.phase, len(self.train), lambda: network.backbone.losses, self.half
+        )
+        strategy = tf.distribute.get_strategy()
+        # the number of pictures is left open: the last batch of an epoch is smaller, and tracing takes long
+        batch = [
+            tf.TensorSpec((None, *pixels.arrays.shape[1:]), tf.uint8),
+            tf.TensorSpec((None,), tf.int64),
+            tf.TensorSpec((None,), tf.float32),
+        ]
+
+        def step(pictures: tf.Tensor, values: tf.Tensor, weights: tf.Tensor, size: tf.Tensor, chances: tf.Tensor) -> tf.Tensor:
+            changed = augmentation.augment(pictures, chances, self.phase.augmentation)
+            return strategy.run(self.learner.step, (changed, values, weights, size))
+
+        def measure(pictures: tf.Tensor, values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+            return strategy.run(self.learner.measure, (pictures, values, weights))
+
+        more = [tf.TensorSpec((), tf.float32), tf.TensorSpec((None, augmentation.CHANCES), tf.float32)]
+        self.step, self.measure = tf.function(step, [*batch, *more]), tf.function(measure, batch)
+
+    def batches(self, epoch: int) -> Iterator[Arrays]:
+        """What `step` takes, batch by batch; all depends on seed and epoch only."""
+        chances = augmentation.chances(len(self.train), self.seed, epoch)
+
+        def read(batch: np.ndarray) -> Arrays:
+            own, counts = share(batch, self.place.rank, self.place.workers)
+            values = self.values[self.train[own]]
+            weights = self.class_weights[values] * counts
+            return self.pixels.arrays[self.train[own]], values, weights, np.array(len(batch), np.float32), chances[own]
+
+        order = learner.order(len(self.train), self.seed, epoch)
+        return ahead(read, batches(order, self.phase.batch))
+
+    def trained(self, epoch: int) -> Means:
+        """One epoch of learning."""
+        batches = self._shown(self.batches(epoch), len(self.train), f"fine_tune, epoch {epoch + 1}")
+        return learner.means([self.step(*batch) for batch in batches], len(self.train))
+
+    def validated(self) -> Means:
+        """Of the validation examples, without learning, augmentation and weights of classes."""
+
+        def read(batch: np.ndarray) -> Arrays:
+            own, counts = share(batch, self.place.rank, self.place.workers)
+            chosen = self.validation[own]
+            return self.pixels.arrays[chosen], self.values[chosen], counts
+
+        parts = batches(np.arange(len(self.validation)), self.phase.batch)
+        read_parts = self._shown(ahead(read, parts), len(self.validation), "validation")
+        return learner.means([self.measure(*part) for part in read_parts], len(self.validation))
+
+    def _shown(self, batches: Iterator[Arrays], examples: int, what: str) -> Iterable[Arrays]:
+        count = -(-examples // self.phase.batch)
+        return tqdm(batches, what, count, leave=False, unit="batch", disable=None if self.place.chief else True)

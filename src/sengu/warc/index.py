@@ -1,0 +1,118 @@
+"""A folder of WARC files -> the archive of a site: each closed file is scanned once, and its index kept in .sengu/warc/.
+
+A closed archive file is immutable, and a site of half a million pictures is 30 GB: to scan them is minutes, to load the
+index seconds. An index that is damaged, or of another file or version of the code, is as good as none; that of a file that is
+gone is deleted when the site is read.
+"""
+
+import gc
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sengu.base import urls
+from sengu.base.atomic import replaced_file
+from sengu.base.errors import SenguError
+from sengu.warc import reading
+from sengu.warc.reading import Archive, Entry, entries, files
+
+FOLDER = Path(".sengu/warc")
+CLOSED = ".warc.gz"
+LEVEL = 1  # of zlib: a tenth of the size for a tenth of a second
+
+
+def read(folder: Path, site: str, tracking: Sequence[str] = ()) -> Archive:
+    """The archive of a site. Raises SenguError if there is none."""
+    paths = files(folder, site)
+    if not paths:
+        raise SenguError(f"{folder} holds no archive of site {site}: run `dvc repro crawl@{site}`, or `dvc pull`")
+    forget(site, {path.name for path in paths})
+    return gather(paths, tracking)
+
+
+def gather(paths: Iterable[Path], tracking: Sequence[str] = ()) -> Archive:
+    """What some archive files hold, in the order of their records. Raises SenguError if one is damaged."""
+    archive = Archive(tracking)
+    for path in paths:
+        for entry, canonical in indexed(path, tracking):
+            archive.add(entry, canonical)
+    return archive
+
+
+def indexed(path: Path, tracking: Sequence[str] = (), folder: Path = FOLDER) -> Iterator[tuple[Entry, str]]:
+    """What `entries` finds in an archive file, each with its canonical URL; of a closed file it is kept in `folder`.
+
+    Raises SenguError if the file is damaged.
+    """
+    index = folder / f"{path.name}.index"
+    if not path.name.endswith(CLOSED):  # the file that a crawl is writing
+        for entry in entries(path):
+            yield entry, urls.canonical_url(entry.url, tracking)
+        return
+    key = _key(path, tracking)
+    try:
+        columns = json.loads(zlib.decompress(index.read_bytes()))  # whose checksum sees all damage
+        known = columns.pop("key") == key
+    except (OSError, zlib.error, ValueError, LookupError, AttributeError, TypeError):
+        known = False
+    if known:
+        yield from _rows(path, columns)
+        return
+    found = [(entry, urls.canonical_url(entry.url, tracking)) for entry in entries(path)]
+    with suppress(OSError), replaced_file(index, writer=f".{os.getpid()}") as partial:  # a full disk costs time only
+        partial.write_bytes(zlib.compress(json.dumps({"key": key} | _columns(found), separators=(",", ":")).encode(), LEVEL))
+    yield from found
+
+
+def forget(site: str, kept: Collection[str] = (), folder: Path = FOLDER) -> None:
+    """Deletes the indexes of a site's archive files, but of those that are `kept`, by name."""
+    of_site = re.compile(rf"({re.escape(site)}-\d+{re.escape(CLOSED)})\.index")  # not of site a-b, where it is a
+    for index in folder.glob("*.index"):
+        found = of_site.fullmatch(index.name)
+        if found and found[1] not in kept:
+            index.unlink(missing_ok=True)
+
+
+def _key(path: Path, tracking: Sequence[str]) -> list[Any]:
+    """What an index holds for: this file, and this code."""
+    state = path.stat()
+    sources = b"".join(Path(source).read_bytes() for source in (reading.__file__, urls.__file__, __file__))
+    versions = [importlib.metadata.version(name) for name in ("fastwarc", "w3lib")]
+    return [path.name, state.st_size, state.st_mtime_ns, hashlib.sha256(sources).hexdigest(), versions, list(tracking)]
+
+
+def _columns(found: Sequence[tuple[Entry, str]]) -> dict[str, list[Any]]:
+    """Flat lists of texts and numbers: JSON reads them several times faster than as many small objects."""
+    return {
+        "url": [entry.url for entry, _ in found],
+        "offset": [entry.offset for entry, _ in found],
+        "fetched": [entry.fetched for entry, _ in found],
+        "status": [entry.status for entry, _ in found],
+        "digest": [entry.digest for entry, _ in found],
+        "canonical": ["" if canonical == entry.url else canonical for entry, canonical in found],
+        "count": [len(entry.headers) for entry, _ in found],
+        "name": [name for entry, _ in found for name, _ in entry.headers],
+        "value": [value for entry, _ in found for _, value in entry.headers],
+    }
+
+
+def _rows(path: Path, columns: dict[str, list[Any]]) -> list[tuple[Entry, str]]:
+    pairs = zip(columns.pop("name"), columns.pop("value"), strict=True)
+    rows = []
+    collects = gc.isenabled()
+    gc.disable()  # it would look through all that is known again and again, and free nothing
+    try:
+        for url, offset, fetched, status, digest, canonical, count in zip(*columns.values(), strict=True):
+            rows.append((Entry(url, path, offset, fetched, status, tuple(islice(pairs, count)), digest), canonical or url))
+    finally:
+        if collects:
+            gc.enable()
+    return rows

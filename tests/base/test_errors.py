@@ -1,0 +1,55 @@
+"""Programs that fail: one line for what the user can mend, a traceback for a bug, nothing for a reader who has enough."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from project import attempt, environment
+
+PROGRAM = "from sengu.base.errors import SenguError, run_program\ndef main(arguments):\n    {}\nrun_program(main, '')\n"
+
+
+def said(folder: Path, line: str) -> tuple[int, str]:
+    done = attempt(folder, sys.executable, "-P", "-c", PROGRAM.format(line))
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("raise SenguError('params.yaml is missing: add it')", "error: params.yaml is missing: add it\n"),
+        ("open('nowhere/a.csv', 'w')", "error: nowhere/a.csv: No such file or directory\n"),
+        ("import os; os.rename('a', 'b')", "error: a -> b: No such file or directory\n"),
+        ("raise ConnectionResetError(104, 'Connection reset by peer')", "error: Connection reset by peer\n"),
+        ("raise OSError('the bucket is gone')", "error: the bucket is gone\n"),
+        ("raise BrokenPipeError(32, 'Broken pipe')", "error: Broken pipe\n"),  # of a socket: stdout is whole
+    ],
+)
+def test_what_the_user_can_mend_is_one_line(tmp_path: Path, line: str, expected: str) -> None:
+    assert said(tmp_path, line) == (1, expected)
+
+
+def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
+    code, text = said(tmp_path, "[][1]")
+    assert code == 1
+    assert text.startswith("Traceback") and text.endswith("IndexError: list index out of range\n")
+
+
+@pytest.mark.parametrize(("lines", "unbuffered"), [(1, ""), (1, "1"), (100_000, ""), (100_000, "1")])
+def test_nothing_is_said_to_who_has_read_enough(lines: int, unbuffered: str) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    program = PROGRAM.format(f"[print('line') for _ in range({lines})]")
+    environ = environment(PYTHONUNBUFFERED=unbuffered)
+    command = [sys.executable, "-P", "-c", program]
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, env=environ, check=False)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_without_a_stdout_a_program_still_runs() -> None:
+    command = ["bash", "-c", '"$0" -P -c "$1" >&-', sys.executable, PROGRAM.format("print('line')")]
+    done = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")

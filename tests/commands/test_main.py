@@ -1,0 +1,27 @@
+"""The command `sengu`: every command of the table can be called."""
+
+from pathlib import Path
+
+from click.testing import CliRunner
+from project import attempt
+
+from sengu.commands.main import COMMANDS, sengu
+
+
+def test_help_names_every_command_with_its_own_help() -> None:
+    said = CliRunner().invoke(sengu, ["--help"], catch_exceptions=False)
+    assert said.exit_code == 0
+    listed = said.stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == sorted(COMMANDS)
+    assert all(len(line.split()) > 2 for line in listed)
+
+
+def test_an_unknown_command_is_an_error_of_usage() -> None:
+    said = CliRunner().invoke(sengu, ["predikt"])
+    assert said.exit_code == 2
+    assert "No such command 'predikt'" in said.stderr
+
+
+def test_an_error_of_the_system_is_one_line(tmp_path: Path) -> None:
+    done = attempt(tmp_path, "sengu", "predict", "a.png", "--model", name := "n" * 300)
+    assert (done.returncode, done.stdout) == (1, f"error: {name}: File name too long\n")

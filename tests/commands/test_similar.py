@@ -1,0 +1,134 @@
+"""`sengu similar` on a small store whose embeddings the stage made with a tiny model that looks at the mean colour."""
+
+import json
+import re
+import shutil
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+from embedded import COLOURS, IDS, make, picture, sengu_in
+from project import run
+from released import tiny_release
+
+from sengu import embeddings
+from sengu.pictures import images
+from sengu.release import bundle
+from sengu.base import tables
+from sengu.base.errors import SenguError
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("similar"))
+
+
+def found(folder: Path, *arguments: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in sengu_in(folder, "similar", "--json", *arguments).splitlines()]
+
+
+def cosines(folder: Path, name: str) -> dict[str, float]:
+    """The similarity of every picture to one, computed from the colours by the model itself."""
+    model = bundle.load(folder / "models/release")
+    vectors = {one: model.run(images.decode(picture(colour)))[1] for one, colour in COLOURS.items()}
+    return {one: float(vector @ vectors[name]) for one, vector in vectors.items()}
+
+
+def test_a_file_finds_itself_and_then_what_is_most_like_it(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "query.png").write_bytes(picture(COLOURS["red"]))
+    hits = found(made, "-n", "3", str(tmp_path / "query.png"))
+    expected = cosines(made, "red")
+    order = sorted(COLOURS, key=lambda one: -expected[one])[:3]
+    assert [hit["objectId"] for hit in hits] == [IDS[one] for one in order]
+    assert order[0] == "red"
+    assert [hit["similarity"] for hit in hits] == pytest.approx([expected[one] for one in order], abs=1e-5)
+
+
+def test_an_object_is_named_by_the_beginning_of_its_id_and_left_out_itself(made: Path) -> None:
+    hits = found(made, IDS["red"][:6])
+    expected = cosines(made, "red")
+    assert [hit["objectId"] for hit in hits] == [IDS[one] for one in sorted(COLOURS, key=lambda one: -expected[one])[1:]]
+    assert found(made, IDS["red"]) == hits
+
+
+def test_label_and_address_are_shown_where_they_are_known(made: Path) -> None:
+    by_id = {str(hit["objectId"]): hit for hit in found(made, IDS["red"])}
+    assert (by_id[IDS["orange"]]["label"], by_id[IDS["blue"]]["label"]) == ("dots", "")
+    assert by_id[IDS["orange"]]["url"] == "http://a.example/orange.png"
+    assert by_id[IDS["orange"]]["page"] == "http://a.example/<&>"
+    lines = sengu_in(made, "similar", "-n", "2", IDS["red"]).splitlines()
+    assert len(lines) == 2
+    assert re.fullmatch(r"0\.\d{4}  [0-9a-f]{40}\.png  \w* +http://a\.example/\w+\.png", lines[0])
+
+
+def test_a_page_holds_every_picture_and_asks_nothing_of_the_network(made: Path, tmp_path: Path) -> None:
+    sengu_in(made, "similar", "-n", "4", "--html", str(tmp_path / "page.html"), IDS["red"])
+    text = (tmp_path / "page.html").read_text()
+    thumbnails = [images.decode(b64decode(one)) for one in re.findall(r'src="data:image/jpeg;base64,([^"]+)"', text)]
+    expected = cosines(made, "red")
+    order = sorted(COLOURS, key=lambda one: -expected[one])[:5]
+    assert [one.mean(axis=(0, 1)) for one in thumbnails] == [pytest.approx(COLOURS[one], abs=4) for one in order]
+    assert re.findall(r'(?:src|srcset)="(?!data:)|<link|<script|@import|url\(', text) == []
+    assert set(re.findall(r'href="([^"]+)"', text)) == {
+        address for one in order[1:] for address in (f"http://a.example/{one}.png", "http://a.example/&lt;&amp;&gt;")
+    }
+
+
+def test_a_release_that_did_not_make_the_embeddings_is_refused(made: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(made, tmp_path / "copy")
+    (folder / "query.png").write_bytes(picture(COLOURS["red"]))
+    shutil.rmtree(folder / "models")
+    tiny_release(folder / "models/release", ("a", "b", "c"), version="0.2.0")
+    with pytest.raises(SenguError, match=r"data/embeddings is of tiny 0\.1\.0 .* holds another model .*: run `dvc repro embed`"):
+        found(folder, "query.png")
+    assert len(found(folder, IDS["red"])) == len(IDS) - 1
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("nothing.png", "'nothing.png' is neither a file nor the beginning of an object id"),
+        ("0000", "no object begins with '0000'"),
+        ("params.yaml", "params.yaml is no picture that can be read: unknown format"),
+    ],
+)
+def test_what_is_no_picture_is_said_so(made: Path, query: str, message: str) -> None:
+    with pytest.raises(SenguError, match=message):
+        found(made, query)
+
+
+def test_a_label_beyond_the_classes_is_named(made: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(made, tmp_path / "copy")
+    labels = tables.frame([tables.Label(IDS["orange"], 2)], tables.Label)
+    tables.write(folder / "data/label.csv", labels, tables.Label)
+    with pytest.raises(SenguError, match=f"{IDS['orange']} has value 2, but label.classes in params.yaml names 2 classes"):
+        found(folder, IDS["red"])
+
+
+def test_a_missing_object_stops_the_page_only(made: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(made, tmp_path / "copy")
+    shutil.rmtree(folder / "data/object")
+    assert len(found(folder, IDS["red"])) == len(IDS) - 1
+    with pytest.raises(SenguError, match="object .* is missing .*sengu objects heal"):
+        found(folder, "--html", "page.html", IDS["red"])
+    assert not (folder / "page.html").exists()
+
+
+def test_tensorflow_is_not_imported(made: Path) -> None:
+    script = (
+        "import sys; from sengu.commands.main import sengu; sengu(sys.argv[1:], standalone_mode=False); "
+        "print({'tensorflow', 'tf_keras'} & set(sys.modules))"
+    )
+    assert run(made, "python", "-c", script, "similar", IDS["red"]).splitlines()[-1] == "set()"
+
+
+@pytest.mark.slow
+def test_on_the_demo_what_is_alike_has_the_same_label(rebuilt: Path) -> None:
+    labels = tables.read(rebuilt / "data/label.csv", tables.Label).set_index("objectId")["value"].to_dict()
+    found_there = embeddings.read(rebuilt / "data/embeddings")
+    assert len(found_there.objects) > len(labels)
+    for query in list(labels)[::200]:
+        hits = found(rebuilt, query)
+        same = [labels[str(hit["objectId"])] == labels[query] for hit in hits if hit["objectId"] in labels]
+        assert len(hits) == 20
+        assert sum(same) >= 18

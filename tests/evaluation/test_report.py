@@ -1,0 +1,268 @@
+import copy
+import re
+from base64 import b64decode
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sengu.evaluation import report
+from sengu.evaluation.report import Gallery, Picture
+
+VOID = {"meta", "img", "br"}
+METRICS = ("accuracy", "roc_auc", "calibration_error")
+CLASSES = ["dots", "stripes"]
+REACHED = {
+    "wanted": {"precision": 0.95},
+    "reached": True,
+    "value": 0.7342,
+    "validation_precision": 0.96,
+    "validation_precision_interval": [0.9, 0.98],
+    "validation_recall": 0.91,
+    "validation_recall_interval": [0.85, 0.94],
+    "support": 88,
+}
+OUT_OF_REACH = {"wanted": {"precision": 0.95}, "reached": False, "value": None, "missed": "there are no validation pictures"}
+NONE_WANTED = {"wanted": None, "reached": None, "value": None}
+
+
+def number(value: float, low: float | None = None, high: float | None = None) -> dict[str, float | None]:
+    return {"value": value, "low": low, "high": high}
+
+
+def result(**changes: Any) -> dict[str, Any]:
+    of_class = {"support": 50, "precision": number(0.98, 0.9, 1), "recall": number(0.9, 0.8, 1), "f1": number(0.9, 0.8, 1)}
+    site = {"test_images": 60, "accuracy": number(0.9, 0.8, 1.0), "roc_auc": None, "calibration_error": None}
+    model = {
+        "accuracy": number(0.94, 0.9, 0.98),
+        "roc_auc": number(0.99),
+        "calibration_error": {**number(0.052, 0.0, 0.08), "chance": 0.0484},
+        "by_class": {"dots": of_class, "stripes": of_class | {"precision": number(0.999, 0.9, 1)}},
+        "by_site": {"demo_a": site},
+        "confusion_matrix": {"dots": {"dots": 45, "stripes": 5}, "stripes": {"dots": 1, "stripes": 49}},
+    }
+    return {
+        "test_images": 100,
+        "test_groups": 90,
+        "excluded_as_leaks": 7,
+        "threshold": REACHED,
+        "network": model,
+        "head": copy.deepcopy(model) | {"threshold": REACHED | {"value": 0.8, "validation_recall": 0.9}},
+        "head_against_network": {"accuracy": number(0.04, 0.01, 0.07), "roc_auc": number(0.02, -0.01, 0.05)},
+    } | changes
+
+
+@pytest.fixture
+def plots(tmp_path: Path) -> Path:
+    for name in report.PLOTS:
+        (tmp_path / name).write_text(f'<svg xmlns="http://www.w3.org/2000/svg"><text>{name}</text></svg>')
+    return tmp_path
+
+
+class Page(HTMLParser):
+    """Holds that every tag is closed in order, and keeps every tag with its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def rendered(plots: Path, classes: list[str] = CLASSES, **changes: Any) -> str:
+    galleries = [Gallery("Worst mistakes", "Two.", [Picture("ab.jpg", "stripes: 0.9", np.zeros((300, 200, 3), np.uint8), True)])]
+    return report.page("v1", classes, result(**changes), METRICS, plots, galleries)
+
+
+def test_the_page_needs_nothing_beside_itself(plots: Path) -> None:
+    text = rendered(plots)
+    page = Page(text)
+    addresses = [value for _, attributes in page.tags for key, value in attributes.items() if key in ("src", "href", "data")]
+    assert len(addresses) == len(report.PLOTS) + 1
+    assert all(address is not None and address.startswith("data:image/") for address in addresses)
+    inlined = [b64decode(address.partition(",")[2]) for address in addresses if address.startswith("data:image/svg")]
+    assert [plot.decode() for plot in inlined] == [(plots / name).read_text() for name in report.PLOTS]
+    assert not re.search(r"https?:|url\(|@import|<script|<link|<iframe|<object", text)
+    assert rendered(plots) == text
+
+
+def test_the_page_can_be_heard_and_read_on_a_phone(plots: Path) -> None:
+    page = Page(rendered(plots))
+    assert all(picture["alt"] for picture in page.of("img"))
+    headings = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert headings[0] == 1 and headings.count(1) == 1
+    assert all(later <= earlier + 1 for earlier, later in pairwise(headings))
+    named = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert len(named) == sum("id" in attributes for _, attributes in page.tags)
+    assert {attributes["aria-labelledby"] for _, attributes in page.tags if "aria-labelledby" in attributes} <= named
+    assert page.of("html") == [{"lang": "en"}]
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.of("meta")
+
+
+def test_names_are_escaped(plots: Path) -> None:
+    hostile = ["<b>dots", 'str"ipes&']
+    found = result()
+    for model in ("network", "head"):
+        for key in ("by_class", "confusion_matrix"):
+            found[model][key] = dict(zip(hostile, found[model][key].values(), strict=True))
+        found[model]["confusion_matrix"] = {name: dict.fromkeys(hostile, 1) for name in hostile}
+    text = rendered(plots, hostile, **found)
+    Page(text)
+    assert "<b>" not in text
+    assert "&lt;b&gt;dots" in text
+
+
+def test_the_numbers_of_the_page(plots: Path) -> None:
+    text = re.sub(r"<[^>]+>", " ", rendered(plots))
+    assert (
+        "Dataset v1. 100 test pictures, 90 if near-duplicates count once." in text and "7 further pictures were excluded" in text
+    )
+    assert re.search(r"accuracy\s+0.940\s+0.900 to 0.980\s+0.940", text)
+    assert re.search(r"demo_a\s+60\s+0.900\s+0.800 to 1.000\s+-\s", text)
+    assert re.search(r"dots\s+45\s+5\s+stripes\s+1\s+49", text)
+    assert re.search(r"calibration error\s+0.052\s+0.000 to 0.080\s+by chance 0.048\s", text)
+    assert "at least 0.7342" in text
+    assert "whoever compares many experiments by these numbers chooses by them" in text
+
+
+def test_plain_words() -> None:
+    found = result()
+    assert report.summary(found, CLASSES) == [
+        "The network is right on 94 of 100 test pictures.",
+        "Of 100 pictures called dots, 98 are. Of 100 pictures that are dots, 90 are called so.",
+        "Of 100 pictures called stripes, more than 99 are. Of 100 pictures that are stripes, 90 are called so.",
+    ]
+    found["network"]["by_class"]["dots"] |= {"precision": None, "recall": number(0.0)}
+    found["network"]["by_class"]["stripes"] |= {"precision": number(1.0), "recall": None}
+    assert report.summary(found, CLASSES)[1:] == [
+        "It called no picture dots. Of 100 pictures that are dots, 0 are called so.",
+        "Of 100 pictures called stripes, 100 are.",
+    ]
+
+
+def test_no_mistake_is_not_taken_for_perfection() -> None:
+    found = result()
+    assert report.warnings(found) == []
+    found["network"]["accuracy"] = number(1.0, 0.963, 1.0)
+    (said,) = report.warnings(found)
+    assert said.startswith("No mistake on 100 pictures does not mean none at all: up to 3.7% of mistakes")
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, 0.0051, 0.9949])
+def test_of_a_hundred_pictures(share: float) -> None:
+    assert report.summary(with_precision(share), CLASSES)[1].startswith(f"Of 100 pictures called dots, {100 * share:.0f} are.")
+
+
+@pytest.mark.parametrize(
+    ("share", "count"), [(0.000001, "fewer than 1"), (0.005, "fewer than 1"), (0.995, "more than 99"), (0.999999, "more than 99")]
+)
+def test_nearly_none_is_not_none_and_nearly_all_not_all(share: float, count: str) -> None:
+    assert report.summary(with_precision(share), CLASSES)[1].startswith(f"Of 100 pictures called dots, {count} are.")
+
+
+def with_precision(share: float) -> dict[str, Any]:
+    found = result()
+    found["network"]["by_class"]["dots"] |= {"precision": number(share)}
+    return found
+
+
+def test_the_thresholds_of_both_models_are_told() -> None:
+    assert report.warnings(result()) == []
+    told = (
+        "The {} calls a picture stripes if the probability of it is at least {}. This was chosen on the validation pictures for "
+        "a precision of 0.95, which 88 of them support (near-duplicates count once), and gives a precision of 0.960 (0.900 to "
+        "0.980) and a recall of {} (0.850 to 0.940) there. The best of many thresholds flatters itself: the test shows what it "
+        "is worth."
+    )
+    expected = f"{told.format('network', '0.7342', '0.910')} {told.format('head', '0.8000', '0.900')}"
+    assert report.threshold(result(), CLASSES) == expected
+
+
+@pytest.mark.parametrize("name", ["network", "head"])
+def test_a_threshold_out_of_reach_is_said_of_its_model(name: str) -> None:
+    found = result()
+    (found if name == "network" else found["head"])["threshold"] = OUT_OF_REACH
+    (said,) = report.warnings(found)
+    assert said == (
+        f"The {name} has no threshold for the wanted precision of 0.95: there are no validation pictures. "
+        "It calls a picture what it most probably is."
+    )
+    told = report.threshold(found, CLASSES)
+    assert f"The {name} calls a picture what it most probably is, without a threshold." in told
+    assert told.count("if the probability of it is at least") == 1
+
+
+def test_where_no_threshold_is_wanted_none_is_missed() -> None:
+    found = result(threshold=NONE_WANTED)
+    found["head"]["threshold"] = NONE_WANTED
+    assert report.warnings(found) == []
+    assert report.threshold(found, CLASSES) == "A picture is called what it most probably is; no threshold is used."
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "expected"),
+    [
+        (0.041, 0.012, 0.07, "fine-tuning gains 4.1 points of accuracy"),
+        (-0.041, -0.07, -0.012, "fine-tuning loses 4.1 points of accuracy"),
+        (0.041, 0.0, 0.07, "fine-tuning makes no difference in accuracy that these pictures could prove: +4.1 points"),
+    ],
+)
+def test_a_difference_is_claimed_only_if_its_interval_leaves_out_zero(
+    value: float, low: float, high: float, expected: str
+) -> None:
+    difference = {"accuracy": number(value, low, high), "roc_auc": number(0.02, -0.01, 0.05)}
+    assert f" {expected} (95% interval" in report.comparison(difference)
+    assert f"{100 * low:+.1f} to {100 * high:+.1f}" in report.comparison(difference)
+
+
+IDS = ["a", "b", "c", "d", "e"]
+PICTURES = {name: np.full((2, 2, 3), number, np.uint8) for number, name in enumerate(IDS)}
+
+
+def test_mistakes_of_two_classes_are_apart_and_the_surest_come_first() -> None:
+    scores = np.array([0.6, 0.9, 0.2, 0.45, 0.3])
+    values, predicted = np.array([0, 0, 0, 1, 1]), np.array([1, 1, 0, 0, 0])
+    found = report.mistakes(IDS, values, predicted, np.column_stack([1 - scores, scores]), CLASSES, PICTURES.__getitem__)
+    assert {name: [(p.name, p.caption) for p in gallery.pictures] for name, gallery in found.items()} == {
+        "false_positives": [("b", "stripes: 0.900"), ("a", "stripes: 0.600")],
+        "false_negatives": [("e", "stripes: 0.300"), ("d", "stripes: 0.450")],
+    }
+    assert found["false_positives"].pictures[0].pixels is PICTURES["b"]
+    assert found["false_positives"].title == "Worst false positives: called stripes, labelled dots"
+    assert found["false_positives"].text.startswith("2 of 5 test pictures.")
+
+
+def test_mistakes_of_more_classes_are_one_gallery() -> None:
+    probabilities = np.array([[0.1, 0.8, 0.1], [0.3, 0.3, 0.4], [0.9, 0.05, 0.05], [0.2, 0.2, 0.6], [0.0, 1.0, 0.0]])
+    values = np.array([0, 1, 0, 2, 1])
+    (found,) = report.mistakes(
+        IDS, values, probabilities.argmax(axis=1), probabilities, ["x", "y", "z"], PICTURES.__getitem__
+    ).values()
+    assert [(p.name, p.caption) for p in found.pictures] == [("a", "x called y: 0.800"), ("b", "y called z: 0.400")]
+
+
+def test_doubtful_labels_keep_their_order_and_suspects_are_marked() -> None:
+    rows = [("c", 0, 1, "0.012345", "yes"), ("a", 1, 0, "0.200000", "no"), ("b", 1, 1, "0.900000", "no")]
+    found = report.doubted(pd.DataFrame(rows, columns=report.DOUBT), CLASSES, PICTURES.__getitem__)
+    assert [(p.name, p.caption, p.marked) for p in found.pictures][:2] == [
+        ("c", "labelled dots, looks like stripes: 0.012", True),
+        ("a", "labelled stripes, looks like dots: 0.200", False),
+    ]
+    assert found.text.startswith("1 of 3 labels")

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sengu.labels import label_errors
+from sengu.base.errors import SenguError
+
+
+def ids(count: int) -> list[str]:
+    return [f"{number:040x}.jpg" for number in range(count)]
+
+
+def clusters(values: list[int], wrong: list[int] | None = None) -> tuple[pd.DataFrame, np.ndarray]:
+    """An example per value, its features around a corner of its own; the labels of those in `wrong` are exchanged."""
+    random = np.random.default_rng(0)
+    labels = np.array(values)
+    features = np.eye(max(values) + 1)[labels] * 8 + random.normal(size=(len(values), max(values) + 1))
+    classes = np.unique(labels)
+    for row in wrong or []:
+        labels[row] = classes[(np.searchsorted(classes, labels[row]) + 1) % len(classes)]
+    return pd.DataFrame({"objectId": ids(len(values)), "value": labels}), features.astype(np.float32)
+
+
+@pytest.mark.parametrize("values", [[0, 1] * 30, [0, 2, 5] * 20], ids=["two classes", "three, numbers left out"])
+def test_wrong_labels_are_the_first_suspects_and_their_own_class_is_named(values: list[int]) -> None:
+    examples, features = clusters(values, wrong=[7, 20, 41])
+    ranked = label_errors.rank(examples, features, folds=5, seed=1)
+    assert sorted(ranked["objectId"]) == ids(60)
+    assert set(ranked["objectId"][:3]) == {ids(60)[row] for row in (7, 20, 41)}
+    assert list(ranked["suspect"]) == ["yes"] * 3 + ["no"] * 57
+    assert all(row.predicted == values[int(row.objectId[:40], 16)] for row in ranked.itertuples())
+    assert list(ranked["quality"].astype(float)) == sorted(ranked["quality"].astype(float))
+
+
+def test_equal_doubts_are_ordered_by_id() -> None:
+    examples, _ = clusters([0, 1] * 10)
+    shuffled = examples.iloc[::-1].reset_index(drop=True)
+    ranked = label_errors.rank(shuffled, np.zeros((20, 3)), folds=2, seed=1)
+    assert set(ranked["quality"]) == {"0.500000"}
+    assert list(ranked["objectId"]) == ids(20)
+
+
+def test_a_class_smaller_than_the_folds_is_named() -> None:
+    examples, features = clusters([0] * 9 + [3] * 4)
+    with pytest.raises(SenguError, match=r"class 3 has 4 examples, fewer than label_errors.folds in params.yaml \(5\)"):
+        label_errors.rank(examples, features, folds=5, seed=1)
+
+
+def test_one_class_is_refused() -> None:
+    with pytest.raises(SenguError, match="of 1 class: doubtful labels need two"):
+        label_errors.rank(*clusters([1] * 9), folds=5, seed=1)
+
+
+def test_the_file_keeps_the_order_and_is_checked_when_read(tmp_path: Path) -> None:
+    examples, features = clusters([0, 1] * 20, wrong=[30])
+    ranked = label_errors.rank(examples, features, folds=4, seed=3)
+    path = tmp_path / "label_errors.csv"
+    label_errors.write(path, ranked)
+    lines = path.read_text().splitlines()
+    assert lines[0] == "objectId,value,predicted,quality,suspect"
+    assert lines[1].startswith(f"{ids(40)[30]},1,0,0.0") and lines[1].endswith(",yes")
+    assert label_errors.read(path).equals(ranked)
+    path.write_text(path.read_text().replace(f"{ids(40)[30]},1", f"{ids(40)[30]},one"))
+    with pytest.raises(SenguError, match=r"label_errors.csv:2: value is 'one'"):
+        label_errors.read(path)
