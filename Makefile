@@ -21,7 +21,7 @@ test: install
 
 # `dvc pull`, after a look whether the remote is there at all
 pull: install
-	python -m sengu.remotes .
+	python -m sengu.repository.remote .
 	dvc pull
 
 lint: install

@@ -19,9 +19,9 @@ import numpy as np
 from joblib import Parallel, delayed
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
-from sengu.pictures import images
 from sengu.duplicates import groups
 from sengu.duplicates.fingerprints import Fingerprint, fingerprint
+from sengu.pictures import images
 
 HASHES = 100_000
 NO_LINKS = np.empty((0, 2), np.int64)

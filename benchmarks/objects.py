@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sengu.base import tables
 from sengu import warc
+from sengu.base import tables
 from sengu.base.ids import url_id
 
 DATE = "2013-10-05T20:00:00Z"

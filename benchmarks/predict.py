@@ -28,8 +28,8 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-from sengu.release import bundle
 from sengu.commands.predict import predict
+from sengu.release import bundle
 
 SENGU = str(Path(sys.executable).parent / "sengu")
 # what a program without ONNX Runtime would do, on a picture that is resized by Pillow

@@ -17,11 +17,11 @@ import tf_keras as keras
 import train as benchmark
 from tqdm import tqdm
 
-from sengu.networks import backbone
-from sengu.base.tables import versions
-from sengu.base import params
 from sengu import examples as pixels
+from sengu.base import params
+from sengu.base.tables import versions
 from sengu.examples import Examples
+from sengu.networks import backbone
 from sengu.stages.train import train_head
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sengu.base import params
-from sengu.base import tables
+from sengu.base import params, tables
 from sengu.stages.split import split
 
 RULE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="keep")

@@ -24,12 +24,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from sengu.networks import classifier
-from sengu.base.tables import versions
-from sengu.base import params
 from sengu import examples
-from sengu.base import tables
+from sengu.base import params, tables
 from sengu.base.ids import ObjectId
+from sengu.base.tables import versions
+from sengu.networks import classifier
 
 BATCH, RATE = 64, 0.001
 FOLDS = 5  # one of them is for testing

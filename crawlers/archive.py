@@ -1,6 +1,5 @@
 """Scrapy's HTTP cache, kept as WARC: one storage and one policy for crawls, incremental recrawls and offline replays."""
 
-import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,6 +18,7 @@ from crawlers.spiders import AGE, MEDIA, PAGE
 from sengu import warc
 from sengu.base.ids import url_id
 from sengu.base.urls import archived_url, canonical_url
+from sengu.repository import git
 
 CONDITIONS = {"Last-Modified": "If-Modified-Since", "ETag": "If-None-Match"}
 # what may be a page; all else is media, also what S3 calls binary/octet-stream
@@ -178,7 +178,7 @@ def description(site: str, operator: str = "", robots: str = "not applicable", r
     fields = {"software": "Sengu", "format": "WARC File Format 1.1", "description": f"site {site}: {PURPOSE}"}
     fields |= {"operator": operator, "robots": robots}
     if not reproducible:  # where and at which commit differ between clones
-        fields |= {"isPartOf": _git("config", "--get", "remote.origin.url"), "commit": _git("rev-parse", "HEAD")}
+        fields |= {"isPartOf": git.ask("config", "--get", "remote.origin.url"), "commit": git.ask("rev-parse", "HEAD")}
     return {key: value for key, value in fields.items() if value}
 
 
@@ -202,9 +202,3 @@ def _headers(entry: warc.Entry, pairs: Iterable[tuple[str, str]]) -> Headers:
     for name, value in pairs:
         headers.appendlist(name, value.encode("utf-8" if is_file(entry.url) else "latin-1", "replace"))  # as sengu.warc read them
     return headers
-
-
-def _git(*arguments: str) -> str:
-    """What git answers, or nothing outside a repository."""
-    answer = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    return answer.stdout.strip()

@@ -12,12 +12,11 @@ from crawlers.archive import description
 from crawlers.sources import spider_class
 from crawlers.spiders.files import FilesSpider, Place
 from crawlers.spiders.folder import Folder
-from sengu.warc import last_crawl
-from sengu.base import params
-from sengu.base import tables
-from sengu.base.tables import tombstones
 from sengu import warc
+from sengu.base import params, tables
 from sengu.base.errors import SenguError, run_program
+from sengu.base.tables import tombstones
+from sengu.warc import last_crawl
 
 LOGGED = 20  # failures; the table has all
 WHOLE = ("finished", "closespider_timeout")  # the ends of a crawl that are as they should be

@@ -18,10 +18,8 @@ from crawlers.archive import is_file, is_media_type
 from crawlers.optouts import header_opt_out
 from crawlers.sources import spider_class
 from crawlers.spiders import Found
-from sengu.base import ids
-from sengu.base import params
-from sengu.base import tables
 from sengu import warc
+from sengu.base import ids, params, tables
 from sengu.base.errors import SenguError, run_program
 
 logger = logging.getLogger("extract")

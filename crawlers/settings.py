@@ -12,9 +12,9 @@ from crawlers import polite
 from crawlers.archive import ArchiveCache, ArchivePolicy, Fingerprints, WarcStorage
 from crawlers.progress import Progress
 from crawlers.spiders.files import FileHandler
-from sengu.base.tables import tombstones
 from sengu.base.errors import SenguError
 from sengu.base.params import GenericFetch, S3Fetch, Site
+from sengu.base.tables import tombstones
 
 DEMO_DOMAIN = ".example"  # RFC 2606: no such host exists
 QUIET: Mapping[str, Any] = {

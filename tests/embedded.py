@@ -12,8 +12,8 @@ from released import tiny_release
 
 from crawlers.demo import pictures
 from sengu.base import tables
-from sengu.commands.main import sengu
 from sengu.base.ids import ObjectId, url_id
+from sengu.commands.main import sengu
 from sengu.objects.store import ObjectTree
 
 COLOURS = {

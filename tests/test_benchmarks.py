@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from project import ROOT
 
-from sengu.base.tables import versions
 from sengu.base import tables
+from sengu.base.tables import versions
 
 
 def archive(path: Path, classes: int, size: int) -> Path:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sengu import embeddings
-from sengu.embeddings import Model
 from sengu.base.errors import SenguError
+from sengu.embeddings import Model
 
 MODEL = Model("tiny", "0.1.0", "ab" * 32)
 IDS = [f"{digit * 40}.jpg" for digit in "abc"]

@@ -1,8 +1,11 @@
 """dvc.yaml against the code: DVC cannot see imports, so this is what stops stale results."""
 
 import importlib
+import json
 import re
+import shutil
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,9 @@ from project import ROOT, copy_of_the_project, run
 
 from sengu.base.params import SECTIONS
 
-SPIDERS = "crawlers/spiders"
 # sections that a stage reads besides its own: the network must fit the pictures, and a release tells how it was made
+SINGLE_FILES = ("stages", "commands")  # their modules are independent of each other
+MOST_CODE_DEPS = 10
 READ_TOO = {"backbone": {"prepare"}, "export": {"prepare", "backbone"}}
 
 
@@ -28,7 +32,7 @@ def stages() -> dict[str, dict[str, Any]]:
 
 
 def is_code(dep: str) -> bool:
-    return dep.endswith((".py", ".html")) or dep == SPIDERS
+    return dep.startswith(("src/", "crawlers"))
 
 
 def module(stage: dict[str, Any]) -> str:
@@ -44,18 +48,22 @@ def imports() -> grimp.ImportGraph:
     return grimp.build_graph("sengu", "crawlers", cache_dir=None)  # its cache missed new modules
 
 
+def room(name: str) -> str | None:
+    """The dep that stands for a module: its room, or the file itself for a stage and for what is a room of one file."""
+    package, _, rest = name.partition(".")
+    if package == "crawlers":
+        return package
+    first, _, below = rest.partition(".")
+    if first in SINGLE_FILES:
+        return f"src/sengu/{first}/{below}.py" if below else None
+    place = Path("src/sengu") / first if first else Path("src/sengu/__init__")
+    return str(place if first and (ROOT / place).is_dir() else place.with_suffix(".py"))
+
+
 def closure(name: str, imports: grimp.ImportGraph) -> list[str]:
-    """The files of a module and of everything of ours that it imports, with the packages that hold them."""
-    modules = {name} | imports.find_upstream_modules(name)
-    modules |= {m.rpartition(".")[0] for m in modules if "." in m} | {m.partition(".")[0] for m in modules}
-    files = []
-    for m in modules:
-        folder = ROOT / ("src" if m.startswith("sengu") else ".") / m.replace(".", "/")
-        files.append(folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py"))
-    files += [template for path in files if (template := path.with_suffix(".html")).exists()]
-    # the spiders are one dep: which of them a site needs stands in params.yaml
-    names = (path.relative_to(ROOT).as_posix() for path in files if path.read_text())
-    return sorted({SPIDERS if path.startswith(SPIDERS) else path for path in names})
+    """The rooms of a module and of everything of ours that it imports, the stage itself last."""
+    rooms = {room(module) for module in {name, "sengu"} | imports.find_upstream_modules(name)} - {None}
+    return sorted((str(path) for path in rooms), key=lambda path: ("/stages/" in path, path))
 
 
 @pytest.mark.parametrize("name", stages())
@@ -89,6 +97,68 @@ def test_code_deps_are_the_import_closure(name: str, imports: grimp.ImportGraph)
     stage = stages()[name]
     expected = closure(module(stage), imports)
     assert [dep for dep in stage["deps"] if is_code(dep)] == expected, "\n" + "\n".join(f"- {p}" for p in expected)
+    assert len(expected) <= MOST_CODE_DEPS
+
+
+def test_every_room_stands_in_the_contract_of_layers() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["name"] == "Imports go down only")
+    named = {name.strip() for layer in layers for name in layer.split("|")}
+    places = [path for path in (ROOT / "src/sengu").iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
+    assert named == {"crawlers"} | {f"sengu.{path.stem}" for path in places if path.name != "__init__.py"}
+
+
+@pytest.mark.parametrize("path", [path for path in (ROOT / "src/sengu").rglob("__init__.py") if path.parent.name != "sengu"])
+def test_every_room_says_what_it_is_for(path: Path) -> None:
+    assert re.match(r'"""[A-Z].+', path.read_text())
+
+
+# what is edited -> the stages that see another dep; what depends on their outputs follows
+EDITS = {
+    "src/sengu/evaluation/report.html": {"evaluate"},
+    "src/sengu/evaluation/plots.py": {"evaluate"},
+    "src/sengu/commands/similar.py": set(),
+    "tests/project.py": set(),
+    "src/sengu/training/phases.py": {"train"},
+    "src/sengu/backbones/downloads.py": {"backbone"},
+    "src/sengu/labels/sheets.py": {"label", "label_errors"},
+    "src/sengu/base/.ids.py.swp": set(),
+    "src/sengu/base/ids.py~": set(),
+    "src/sengu/pictures/.DS_Store": set(),
+    "crawlers/spiders/4913": set(),
+}
+
+
+def test_an_edit_reruns_what_it_concerns(rebuilt: Path, tmp_path: Path) -> None:
+    folder = copy_of_the_project(tmp_path / "copy")
+    for lock in ("dvc.lock", "datasets/dvc.lock"):
+        shutil.copy(rebuilt / lock, folder / lock)
+    assert changed_code(folder) == {}
+    for name, expected in EDITS.items():
+        path = folder / name
+        before = path.read_bytes() if path.exists() else None
+        path.write_bytes((before or b"") + b"\n")
+        found = changed_code(folder)
+        assert set(found) == expected, name
+        path.write_bytes(before) if before is not None else path.unlink()
+    (folder / "crawlers/media.py").write_bytes(b"")
+    assert {stage.partition("@")[0] for stage in changed_code(folder)} == {"extract"}
+
+
+def changed_code(folder: Path) -> dict[str, list[str]]:
+    """Stage -> its code deps that are not what the lock file says; there are no outputs in this copy."""
+    found = {}
+    for stage, states in json.loads(run(folder, "dvc", "status", "--json")).items():
+        deps = [
+            name
+            for state in states
+            if isinstance(state, dict)
+            for name, how in state.get("changed deps", {}).items()
+            if is_code(name) and how == "modified"
+        ]
+        if deps:
+            found[stage.rpartition(":")[2]] = deps
+    return found
 
 
 def test_crawl_lists_no_code() -> None:
@@ -118,5 +188,5 @@ def test_the_pipeline_reads_as_the_design_orders_it() -> None:
 
 def test_a_copy_of_the_project_runs_its_own_code(tmp_path: Path) -> None:
     folder = copy_of_the_project(tmp_path / "copy")
-    (folder / "src/sengu/stages/split.py").write_text("from sengu import tables\nprint(tables.__file__)\n")
-    assert run(folder, sys.executable, "-m", "sengu.stages.split") == f"{folder / 'src/sengu/tables.py'}\n"
+    (folder / "src/sengu/stages/split.py").write_text("from sengu.base import tables\nprint(tables.__file__)\n")
+    assert run(folder, sys.executable, "-m", "sengu.stages.split") == f"{folder / 'src/sengu/base/tables/__init__.py'}\n"

@@ -12,8 +12,7 @@ import numpy as np
 from joblib import cpu_count
 from tqdm import tqdm
 
-from sengu.base import arrays
-from sengu.base import tables
+from sengu.base import arrays, tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sengu.base import arrays
-from sengu.base import tables
+from sengu.base import arrays, tables
 
 EXAMPLES = "examples.csv"
 PIXELS = "pixels.npy"

@@ -11,8 +11,8 @@ import pytest
 import tiny
 from project import ROOT
 
-from sengu.networks import classifier
 from sengu.base.errors import SenguError
+from sengu.networks import classifier
 
 pytestmark = pytest.mark.slow
 
@@ -21,9 +21,7 @@ backbones = import_module("sengu.networks.backbone")
 import tensorflow as tf  # noqa: E402
 import tf_keras as keras  # noqa: E402
 
-from sengu.backbones import downloads  # noqa: E402
-from sengu.backbones import efficientnet  # noqa: E402
-from sengu.backbones import sources  # noqa: E402
+from sengu.backbones import downloads, efficientnet, sources  # noqa: E402
 
 WEIGHTS = ROOT / "models/embedded/efficientnet-b0.npz"
 SIZE = 32

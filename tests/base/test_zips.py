@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sengu.base import arrays
-from sengu.base import zips
+from sengu.base import arrays, zips
 
 
 def md5(path: Path) -> str:

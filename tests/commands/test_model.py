@@ -12,8 +12,8 @@ from embedded import sengu_in
 from project import ROOT, attempt, run
 from released import tiny_release
 
-from sengu.release import bundle
 from sengu.base.errors import SenguError
+from sengu.release import bundle
 
 ARTIFACT = yaml.safe_load((ROOT / "dvc.yaml").read_text())["artifacts"]["classifier"]
 EXPORT = "export: { name: tiny, version: 0.1.0 }\n"

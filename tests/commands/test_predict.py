@@ -16,9 +16,9 @@ from project import BIN, attempt, environment
 from released import CLASSES, odd_pictures, tiny_release
 
 from crawlers.demo import pictures
+from sengu.commands.predict import command, files
 from sengu.pictures import images
 from sengu.release import bundle
-from sengu.commands.predict import command, files
 
 DARK, BRIGHT = (pictures.png(np.full((40, 60, 3), level, np.uint8)) for level in (20, 230))
 # what only other commands need; importing it would take longer than the prediction

@@ -12,10 +12,10 @@ from project import run
 from released import tiny_release
 
 from sengu import embeddings
-from sengu.pictures import images
-from sengu.release import bundle
 from sengu.base import tables
 from sengu.base.errors import SenguError
+from sengu.pictures import images
+from sengu.release import bundle
 
 
 @pytest.fixture(scope="module")

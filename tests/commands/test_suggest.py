@@ -9,12 +9,12 @@ import pytest
 from embedded import COLOURS, IDS, LABELLED, make, sengu_in
 from project import run
 
-from sengu.base.tables import csvfile
 from sengu import embeddings
 from sengu.base import tables
 from sengu.base.errors import SenguError
-from sengu.commands.suggest import suggest
 from sengu.base.ids import ObjectId
+from sengu.base.tables import csvfile
+from sengu.commands.suggest import suggest
 from sengu.objects.store import ObjectTree
 
 NAMES = {object_id: name for name, object_id in IDS.items()}

@@ -10,8 +10,8 @@ from project import run
 from served import CRAWL, EXTRACT, HTML, JPEG, OBJECTS, Site, failures, fetch_of, page, write_params
 
 from crawlers.demo.sites import Answer
-from sengu.base import tables
 from sengu import warc
+from sengu.base import tables
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from served import CRAWL, JPEG, Site, failures, fetch_of, page, write_params
 
 from crawlers.demo import pictures
 from crawlers.demo.sites import Answer
-from sengu.warc import packing
-from sengu.base import tables
 from sengu import warc
+from sengu.base import tables
 from sengu.repository.dvc_lock import dvc_hash
+from sengu.warc import packing
 
 
 def captures(folder: Path) -> dict[str, warc.Entry]:

@@ -8,9 +8,8 @@ from served import CRAWL, EXTRACT, Site, fetch_of, write_params
 
 from crawlers import extract
 from crawlers.spiders import Found
-from sengu.base import ids
-from sengu.base import tables
 from sengu import warc
+from sengu.base import ids, tables
 
 DATE = "2013-10-05T20:00:00Z"
 

@@ -14,8 +14,8 @@ from served import CRAWL, EXTRACT, HTML, JPEG, Site, failures, fetch_of, page, s
 from crawlers.demo.sites import Answer
 from crawlers.optouts import opted_out
 from crawlers.polite import is_private, is_private_name
-from sengu.base import tables
 from sengu import warc
+from sengu.base import tables
 
 
 class Odd:

@@ -20,11 +20,11 @@ from warcio.warcwriter import WARCWriter
 from crawlers.demo.sites import Answer
 from crawlers.sources import spider_class
 from crawlers.spiders.generic import GenericSpider
-from sengu.base import tables
 from sengu import warc
+from sengu.base import tables
 from sengu.base.errors import SenguError
-from sengu.repository.dvc_lock import dvc_hash
 from sengu.base.params import GenericFetch, Read
+from sengu.repository.dvc_lock import dvc_hash
 
 PAGES = Path(__file__).with_name("pages")
 FETCH = GenericFetch(source="generic", start=["http://a.example/"])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from crawlers.demo import pictures
-from sengu.pictures import images
 from sengu.duplicates.fingerprints import RECORD, Fingerprint, Journal, fingerprint, record
+from sengu.pictures import images
 
 NAMES = [f"{number:040x}.jpg" for number in range(3)]
 

@@ -4,8 +4,18 @@ from scipy.stats import norm
 from sklearn import metrics as reference
 
 from sengu.evaluation import calibration
+from sengu.evaluation.metrics import (
+    COMPARED,
+    METRICS,
+    OF_CLASS,
+    Judged,
+    compare,
+    estimate,
+    estimate_classes,
+    measure,
+    measure_classes,
+)
 from sengu.evaluation.threshold import MOST_PROBABLE, Decision
-from sengu.evaluation.metrics import COMPARED, METRICS, OF_CLASS, Judged, compare, estimate, estimate_classes, measure, measure_classes
 
 VALUES = np.array([0, 0, 0, 1, 1, 1])
 SCORES = np.array([0.1, 0.6, 0.2, 0.7, 0.4, 0.9])

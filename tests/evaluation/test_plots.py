@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.metrics import average_precision_score
 
-from sengu.evaluation import plots as figures
 from sengu.drawing import fonts
+from sengu.evaluation import plots as figures
 
 VALUES = np.array([0, 0, 0, 1, 1, 1])
 SCORES = np.array([0.1, 0.6, 0.2, 0.72, 0.4, 0.9])

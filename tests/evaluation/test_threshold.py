@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import binomtest
 from sklearn import metrics as reference
 
-from sengu.evaluation.threshold import Decision, decide
 from sengu.base.params import Threshold
+from sengu.evaluation.threshold import Decision, decide
 
 
 def two(scores: np.ndarray) -> np.ndarray:

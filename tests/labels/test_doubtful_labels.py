@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sengu.labels import label_errors
 from sengu.base.errors import SenguError
+from sengu.labels import label_errors
 
 
 def ids(count: int) -> list[str]:

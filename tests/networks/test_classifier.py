@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sengu.networks import classifier
 from sengu.base.errors import SenguError
+from sengu.networks import classifier
 
 FEATURES = np.arange(6, dtype=np.float32).reshape(3, 2)
 

@@ -10,12 +10,11 @@ import pytest
 from project import BIN, ROOT, attempt, environment, run
 
 from crawlers.demo import pictures
-from sengu.parallel import engine
-from sengu.base import params
-from sengu.base import tables
 from sengu import warc
+from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import url_id
+from sengu.parallel import engine
 
 DATE = "2013-10-05T20:00:00Z"
 STAGE = ("-m", "sengu.stages.objects", "raw", "site.csv", "tombstones.csv", "tree", "index.csv", "rejected.csv")

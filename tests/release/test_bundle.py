@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from released import tiny_release
 
-from sengu.release import bundle
 from sengu.base.errors import SenguError
+from sengu.parallel.threads import map_in_threads
+from sengu.release import bundle
 
 
 def grey(level: int, height: int = 20, width: int = 30) -> np.ndarray:
@@ -51,7 +52,7 @@ def test_what_is_written_is_read_and_runs_on_pictures_of_any_size(tmp_path: Path
 def test_many_pictures_run_in_threads_and_stay_in_order(tmp_path: Path) -> None:
     loaded = bundle.load(tiny_release(tmp_path))
     levels = [level for level in range(256) if level % 5]
-    found = [probabilities[1] for probabilities, _ in bundle.each(loaded.run, map(grey, levels))]
+    found = [probabilities[1] for probabilities, _ in map_in_threads(loaded.run, map(grey, levels))]
     assert found == [loaded.run(grey(level))[0][1] for level in levels]
     assert found == sorted(found) and found[0] < found[-1]
 
@@ -65,7 +66,7 @@ def test_who_stops_early_leaves_no_thread_at_work() -> None:
         ended.append(item)
         return item
 
-    found = bundle.each(work, range(1000))
+    found = map_in_threads(work, range(1000))
     assert next(found) == 0
     found.close()
     assert len(ended) == len(begun) < 1000

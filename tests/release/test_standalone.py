@@ -12,8 +12,7 @@ from PIL import Image
 from released import CLASSES, odd_pictures, tiny_release
 
 from sengu.pictures import images
-from sengu.release import bundle
-from sengu.release import standalone
+from sengu.release import bundle, standalone
 
 
 @pytest.mark.parametrize("name", odd_pictures())

@@ -9,8 +9,8 @@ import pytest
 import tiny
 import yaml
 
-from sengu.repository import dvc_lock
 from sengu.base.errors import SenguError
+from sengu.repository import dvc_lock
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ import pytest
 from crawlers.demo import pictures
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
-from sengu.stages.duplicates import duplicates
 from sengu.objects.store import ObjectStore, ObjectTree
+from sengu.stages.duplicates import duplicates
 
 
 def stored(folder: Path, *payloads: bytes) -> list[ObjectId]:

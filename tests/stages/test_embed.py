@@ -14,14 +14,14 @@ from released import tiny_release
 
 from crawlers.demo import pictures
 from sengu import embeddings
-from sengu.pictures import images
-from sengu.caches import array_cache
-from sengu.release import bundle
 from sengu.base import tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
-from sengu.stages import embed as stage
+from sengu.caches import array_cache
 from sengu.objects.store import ObjectStore, ObjectTree
+from sengu.pictures import images
+from sengu.release import bundle
+from sengu.stages import embed as stage
 
 COMMAND = ["python", "-m", "sengu.stages.embed", "data/index", "data/object", "models/release", "data/embeddings"]
 VIDEO = ObjectId.of(b"a video", "mp4")

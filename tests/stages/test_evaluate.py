@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sengu.networks import classifier
-from sengu.base.tables import versions
-from sengu.labels import label_errors
-from sengu.evaluation import metrics
 from sengu.base import tables
-from sengu.evaluation.threshold import MOST_PROBABLE
 from sengu.base.errors import SenguError
 from sengu.base.params import Threshold
-from sengu.examples import Examples, read_pixels
+from sengu.base.tables import versions
+from sengu.evaluation import metrics
 from sengu.evaluation.metrics import Judged
+from sengu.evaluation.threshold import MOST_PROBABLE
+from sengu.examples import Examples, read_pixels
+from sengu.labels import label_errors
+from sengu.networks import classifier
 from sengu.stages import evaluate
 
 PARAMS = """
@@ -135,7 +135,7 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
     page = Path("reports/index.html").read_text()
     wrong = predictions.loc[predictions["actual"] != predictions["predicted"], "objectId"]
     assert all(object_id in page for object_id in wrong)
-    assert tables.rows(label_errors.read(Path("label_errors.csv")), label_errors.Doubt)[0].objectId in page
+    assert tables.rows(label_errors.read(Path("label_errors.csv")), tables.LabelError)[0].objectId in page
     assert f"accuracy on 20 test pictures: {network['accuracy']['value']:.4f}" in caplog.text
 
 

@@ -16,11 +16,11 @@ from onnx import TensorProto
 from project import ROOT, attempt, run
 from released import odd_pictures
 
-from sengu.base.tables import versions
-from sengu.release import bundle as release
 from sengu.base import tables
 from sengu.base.ids import ObjectId
+from sengu.base.tables import versions
 from sengu.objects.store import ObjectStore, ObjectTree
+from sengu.release import bundle as release
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ import pytest
 import tiny
 from project import run
 
-from sengu.caches import array_cache
 from sengu.base import tables
+from sengu.caches import array_cache
 from sengu.examples import EXAMPLES, FEATURES, MOST, PIXELS
 
 pytestmark = pytest.mark.slow

@@ -4,8 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sengu.base import params
-from sengu.base import tables
+from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.stages.label import check, from_devices, from_sheet, from_tags, label, sheets
 

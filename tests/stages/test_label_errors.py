@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sengu.labels import label_errors
 from sengu.examples import read_features
+from sengu.labels import label_errors
 
 
 @pytest.mark.slow

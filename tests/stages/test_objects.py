@@ -8,15 +8,14 @@ import pytest
 from test_videos import recorded
 
 from crawlers.demo import pictures
-from sengu.base import params
-from sengu.base import tables
 from sengu import warc
+from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId, url_id
 from sengu.caches.outcomes import Outcomes
+from sengu.objects.store import ObjectTree
 from sengu.stages import objects as stage
 from sengu.stages.objects import objects
-from sengu.objects.store import ObjectTree
 
 VIDEO = recorded("mp4", "mp4v", 20)
 DATE = "2013-10-05T20:00:00Z"

@@ -12,14 +12,14 @@ import pytest
 from project import environment
 
 from crawlers.demo import pictures
-from sengu.caches import array_cache
-from sengu.pictures import resizing
 from sengu.base import tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.caches import array_cache
 from sengu.examples import EXAMPLES, PIXELS, read_pixels
-from sengu.stages import prepare as stage
 from sengu.objects.store import ObjectTree
+from sengu.pictures import resizing
+from sengu.stages import prepare as stage
 
 PROGRAM = (sys.executable, "-m", "sengu.stages.prepare", "split.csv", "trees", "pixels")
 

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sengu.base import params
-from sengu.base import tables
+from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.stages.split import check, split
 

@@ -17,14 +17,13 @@ import pytest
 import yaml
 from project import ROOT, environment, run
 
-from sengu.networks import classifier
-from sengu.base.tables import versions
-from sengu.base import params
-from sengu.base import tables
-from sengu.training import workers
+from sengu.base import params, tables
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError
+from sengu.base.tables import versions
 from sengu.examples import EXAMPLES, FEATURES, PIXELS, Examples, read_features, read_pixels
+from sengu.networks import classifier
+from sengu.training import workers
 
 pytestmark = pytest.mark.slow
 

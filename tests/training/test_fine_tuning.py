@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sengu.training import fine_tuning
 from sengu.base import params
 from sengu.examples import Examples
+from sengu.training import fine_tuning
 from sengu.training.workers import Place
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,8 @@ import tensorflow as tf
 import tf_keras as keras
 from tf_keras.src.applications import efficientnet as published
 
-from sengu.base import arrays
 from sengu.backbones import downloads
+from sengu.base import arrays
 from sengu.base.errors import SenguError
 
 # the input size that each variant was made for, in pixels (https://keras.io/api/applications/efficientnet/)

@@ -4,10 +4,9 @@ import re
 import shutil
 from pathlib import Path
 
-from sengu.networks import backbone
-from sengu.backbones import downloads
-from sengu.backbones import efficientnet
+from sengu.backbones import downloads, efficientnet
 from sengu.base.errors import SenguError
+from sengu.networks import backbone
 
 EMBEDDED = "embedded"
 EMBEDDED_SIZE = 64  # what its weights were trained with

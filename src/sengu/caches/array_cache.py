@@ -6,8 +6,6 @@ only if its checksum is right: what a killed run left half-written is made again
 """
 
 import fcntl
-import hashlib
-import importlib.metadata
 import logging
 import os
 import zlib
@@ -103,17 +101,6 @@ def opened(folder: Path, key: str, wanted: Iterable[str], shape: Sequence[int], 
         path.touch()
         with FileIO(path, "r+") as stream:
             yield Prepared(stream, wanted, shape, dtype)
-
-
-def key(settings: object, paths: Iterable[Path], libraries: Iterable[str]) -> str:
-    """One digest of settings (by their repr), of files and whole folders by names and content, and of versions of libraries."""
-    digest = hashlib.sha256(repr((settings, [(name, importlib.metadata.version(name)) for name in libraries])).encode())
-    for path in (Path(__file__), *paths):
-        for file in sorted(filter(Path.is_file, path.rglob("*"))) if path.is_dir() else [path]:
-            digest.update(repr((file.relative_to(path.parent).as_posix(), file.stat().st_size)).encode())
-            with file.open("rb") as stream:  # pixels may be larger than memory
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
 
 
 def _checksum(record: np.void) -> int:

@@ -15,7 +15,6 @@ from typing import Any
 
 from sengu.base.atomic import replaced_file
 
-FOLDER = Path(".sengu/objects")
 KEY = "key"  # the name in the first line
 CRC = 8  # hex digits
 

@@ -2,18 +2,18 @@
 
 import hashlib
 import shlex
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from sengu.repository import dvc_lock
 from sengu.base import params
 from sengu.base.errors import SenguError
+from sengu.commands import places
+from sengu.repository import dvc_lock
+from sengu.repository.git import git
 
-RELEASE = Path("models/release")
 ARTIFACT = "classifier"  # its name under `artifacts` in dvc.yaml
 STAGE = "export"
 
@@ -31,7 +31,7 @@ def register(version: str) -> str:
     _check_clean()
     _check_pinned(version)
     tag = f"{ARTIFACT}@v{version}"
-    if _git("tag", "--list", tag):
+    if git("tag", "--list", tag):
         raise SenguError(f"version {version} is registered already (tag {tag}): versions do not change; raise export.version")
     import gto.api  # a second that the other commands need not wait
     from gto.exceptions import GTOException
@@ -50,12 +50,12 @@ def bundle(folder: Path) -> Path:
     _check_clean()
     _check_pinned(params.section(STAGE, params.Export).version)
     lock = hashlib.sha256(dvc_lock.LOCK.read_bytes()).hexdigest()
-    return release.completed(release.find(RELEASE), folder, _git("rev-parse", "HEAD"), lock)
+    return release.completed(release.find(places.RELEASE), folder, git("rev-parse", "HEAD"), lock)
 
 
 def _check_clean() -> None:
     """What is not committed has no part in what others get; an annotation sheet may be among it."""
-    changed = _git("status", "--porcelain").splitlines()
+    changed = git("status", "--porcelain").splitlines()
     if changed:
         raise SenguError(
             f"{len(changed)} files are not committed ({changed[0].strip()}…): commit, or take them away, and try again"
@@ -64,17 +64,17 @@ def _check_clean() -> None:
 
 def _check_pinned(version: str) -> None:
     """Raises SenguError if dvc.lock pins no release, one of another version, another than is here, or one that is out of date."""
-    pinned = dvc_lock.pinned_output(STAGE, RELEASE)
+    pinned = dvc_lock.pinned_output(STAGE, places.RELEASE)
     if pinned is None:
-        raise SenguError(f"{dvc_lock.LOCK} pins no {RELEASE}: run `dvc repro` and commit")
+        raise SenguError(f"{dvc_lock.LOCK} pins no {places.RELEASE}: run `dvc repro` and commit")
     recorded: dict[str, Any] = dvc_lock.stages()[STAGE]["params"][str(params.PARAMS)][STAGE]
     if recorded["version"] != version:
         raise SenguError(
             f"{dvc_lock.LOCK} pins the release of version {recorded['version']}, not {version}: run `dvc repro` and commit"
         )
-    if RELEASE.is_dir() and (found := dvc_lock.dvc_hash(RELEASE)) != pinned["md5"]:
+    if places.RELEASE.is_dir() and (found := dvc_lock.dvc_hash(places.RELEASE)) != pinned["md5"]:
         raise SenguError(
-            f"{RELEASE} is not what {dvc_lock.LOCK} pins (MD5 {found}, not {pinned['md5']}): "
+            f"{places.RELEASE} is not what {dvc_lock.LOCK} pins (MD5 {found}, not {pinned['md5']}): "
             "run `dvc checkout --force models/release`, or `dvc repro` and commit"
         )
     if stale := _stale():
@@ -111,13 +111,6 @@ def _is_other(missing: Path, recorded: str, outs: Mapping[Path, str]) -> bool:
     return dvc_lock.hash_of(inside) != recorded if inside else not any(missing.is_relative_to(path) for path in outs)
 
 
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SenguError(f"`git {shlex.join(arguments)}` failed: {done.stderr.strip()}")
-    return done.stdout.strip()
-
-
 @click.group("model")
 def group() -> None:
     """The released model: versions and bundles of it."""
@@ -131,7 +124,7 @@ def register_command(version: str) -> None:
     VERSION is that of export.version in params.yaml. Prints the commands that publish and fetch it.
     """
     tag = register(version)
-    url = _git("remote", "get-url", "origin") if "origin" in _git("remote").splitlines() else "URL"
+    url = git("remote", "get-url", "origin") if "origin" in git("remote").splitlines() else "URL"
     click.echo(f"{tag} tagged; to publish it, and to fetch it anywhere:", err=True)
     from sengu.repository import remote as remotes  # DVC
 

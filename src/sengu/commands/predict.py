@@ -15,6 +15,8 @@ import click
 import numpy as np
 from tqdm import tqdm
 
+from sengu.commands import places
+from sengu.parallel.threads import map_in_threads
 from sengu.pictures import images
 from sengu.release import bundle
 from sengu.release.bundle import Release
@@ -59,7 +61,7 @@ def predict(found: Sequence[str | Unreadable], model: Release, max_pixels: int =
         return Prediction(path, model.manifest.decide(probabilities), probabilities)
 
     with images.limited(max_pixels):
-        yield from map(work, found) if len(found) == 1 else bundle.each(work, found)
+        yield from map(work, found) if len(found) == 1 else map_in_threads(work, found)
 
 
 def _bytes(path: str) -> bytes:
@@ -148,7 +150,7 @@ FORMS: dict[str | None, Callable[[Sequence[str]], Form]] = {None: as_table, "csv
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
-    default=Path("models/release"),
+    default=places.RELEASE,
     show_default=True,
     help="A release, or the folder that holds one.",
 )

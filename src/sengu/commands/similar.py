@@ -9,24 +9,21 @@ import click
 import jinja2
 import numpy as np
 
-from sengu.base.tables import versions
 from sengu import embeddings
-from sengu.pictures import images
-from sengu.base import params
-from sengu.commands.objects import find
-from sengu.release import bundle
-from sengu.evaluation import report
-from sengu.base import tables
+from sengu.base import params, tables
 from sengu.base.atomic import replaced_file
-from sengu.embeddings import Embeddings
 from sengu.base.errors import SenguError
-from sengu.commands.objects.group import TREES, named
 from sengu.base.ids import ObjectId
+from sengu.base.tables import versions
+from sengu.commands import places
+from sengu.commands.objects import find
+from sengu.commands.objects.find import named
+from sengu.drawing import thumbnails
+from sengu.embeddings import Embeddings
 from sengu.objects.store import ObjectStore
+from sengu.pictures import images
+from sengu.release import bundle
 
-DATA = Path("data")
-EMBEDDINGS = DATA / "embeddings"
-RELEASE = Path("models/release")
 BEGINNING = re.compile(r"[0-9a-fA-F]{1,40}(\.[a-z0-9]{0,4})?")
 PAGE = """<!doctype html>
 <html lang="en">
@@ -80,11 +77,11 @@ def understood(text: str, found: Embeddings, store: ObjectStore) -> Query:
     """A file is run through the released model; an object id, or the beginning of one, is looked up. Else SenguError."""
     path = Path(text)
     if path.is_file():
-        model = bundle.load(RELEASE)
+        model = bundle.load(places.RELEASE)
         digest = model.manifest.files[bundle.MODEL]
         if digest != found.model.sha256:
             raise SenguError(
-                f"{EMBEDDINGS} is of {found.model}, but {model.path} holds another model (SHA-256 {digest[:12]}…): "
+                f"{places.EMBEDDINGS} is of {found.model}, but {model.path} holds another model (SHA-256 {digest[:12]}…): "
                 "run `dvc repro embed`, or `dvc checkout` to get the two that belong together"
             )
         data = path.read_bytes()
@@ -104,7 +101,7 @@ def similar(query: Query, found: Embeddings, number: int) -> list[Hit]:
     similarities, rows = embeddings.nearest(query.vector, found.vectors, number + 1)
     pairs = [(found.objects[row], similarity) for row, similarity in zip(rows, similarities, strict=True) if row != query.row]
     pairs = pairs[:number]
-    seen = find.first_seen({name for name, _ in pairs}, DATA)
+    seen = find.first_seen({name for name, _ in pairs}, places.DATA)
     labels = _labels()
     return [
         Hit(
@@ -117,17 +114,16 @@ def similar(query: Query, found: Embeddings, number: int) -> list[Hit]:
 def page(text: str, query: Query, hits: list[Hit], found: Embeddings, store: ObjectStore) -> str:
     """One HTML page that holds everything it shows."""
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(PAGE)
-    shown = [(hit, report.thumbnail(images.decode(store.read(ObjectId.parse(hit.objectId))))) for hit in hits]
+    shown = [(hit, thumbnails.thumbnail(images.decode(store.read(ObjectId.parse(hit.objectId))))) for hit in hits]
     asked = query.data or store.read(ObjectId.parse(found.objects[query.row]))
-    return template.render(name=text, thumbnail=report.thumbnail(images.decode(asked)), model=str(found.model), hits=shown)
+    return template.render(name=text, thumbnail=thumbnails.thumbnail(images.decode(asked)), model=str(found.model), hits=shown)
 
 
 def _labels() -> dict[str, str]:
-    path = DATA / "label.csv"
-    if not path.is_file():
+    if not places.LABEL.is_file():
         return {}
     classes = params.section("label", params.LabelParams).classes
-    labels = tables.read(path, tables.Label)
+    labels = tables.read(places.LABEL, tables.Label)
     versions.check(labels, classes, "label.classes in params.yaml")
     return {name: classes[value] for name, value in zip(labels["objectId"], labels["value"], strict=True)}
 
@@ -142,8 +138,8 @@ def command(query: str, number: int, as_json: bool, html: Path | None) -> None:
 
     Prints similarity, object id, label and URL of each.
     """
-    found = embeddings.read(EMBEDDINGS)
-    store = ObjectStore.below(TREES)
+    found = embeddings.read(places.EMBEDDINGS)
+    store = ObjectStore.below(places.TREES)
     asked = understood(query, found, store)
     hits = similar(asked, found, number)
     if html is not None:

@@ -7,20 +7,17 @@ from pathlib import Path
 import click
 import numpy as np
 
-from sengu.base.tables import csvfile
 from sengu import embeddings
-from sengu.labels import suggestions
 from sengu.base import tables
-from sengu.base.tables import tombstones
 from sengu.base.atomic import replaced_file
-from sengu.embeddings import Embeddings
 from sengu.base.errors import SenguError
-from sengu.commands.objects.group import TREES
-from sengu.commands.similar import DATA, EMBEDDINGS
 from sengu.base.ids import ObjectId
+from sengu.base.tables import csvfile, tombstones
+from sengu.commands import places
+from sengu.embeddings import Embeddings
+from sengu.labels import suggestions
 from sengu.objects.store import ObjectStore
 
-LABELS = Path("labels")
 SHEET = Path("suggestions.csv")
 COLUMNS = ("objectId", "value", "uncertainty", "distance", "file")  # `label` reads the first two
 
@@ -32,18 +29,20 @@ def suggest(found: Embeddings, labelled: set[str], settled: set[str], groups: di
     id -> name) has a labelled one. Raises SenguError if nothing is left.
     """
     known = {groups[name] for name in labelled if name in groups}
-    places = [groups.get(name, name) for name in found.objects]
+    group_names = [groups.get(name, name) for name in found.objects]
     done = labelled | settled
-    rows = np.array([row for row, name in enumerate(found.objects) if name not in done and places[row] not in known], np.int64)
+    rows = np.array(
+        [row for row, name in enumerate(found.objects) if name not in done and group_names[row] not in known], np.int64
+    )
     if not len(rows):
         raise SenguError(
             f"none of the {len(found.objects)} pictures is left to label: each has a label, a near-duplicate that has one, "
-            f"or a line of a sheet in {LABELS}"
+            f"or a line of a sheet in {places.LABELS}"
         )
     others = np.array([row for row, name in enumerate(found.objects) if name in labelled], np.int64)
     uncertain = suggestions.uncertainty(found.probabilities[rows])
     far = embeddings.distances(rows, others, found.vectors)
-    taken = suggestions.suggest(rows, found.vectors, uncertain, far, [places[row] for row in rows], number)
+    taken = suggestions.suggest(rows, found.vectors, uncertain, far, [group_names[row] for row in rows], number)
     return [[found.objects[rows[one]], "", f"{uncertain[one]:.4f}", f"{far[one]:.4f}"] for one in taken]
 
 
@@ -51,7 +50,7 @@ def _settled(found: Embeddings) -> set[str]:
     """Objects that were erased, and those that stand in a sheet: with a label, or looked at and left without one."""
     erased = tombstones.erased()
     settled = {name for name in found.objects if name.partition(".")[0] in erased}
-    for path in sorted(LABELS.glob("[!.]*.csv")):
+    for path in sorted(places.LABELS.glob("[!.]*.csv")):
         sheet = csvfile.read(path)
         settled |= set(sheet["objectId"]) if "objectId" in sheet else set()
     return settled
@@ -79,13 +78,15 @@ def command(number: int, out: Path) -> None:
     Writes a sheet: fill in the column `value`, with the name of a class or its number, and move it to labels/.
     """
     if out.exists():
-        raise SenguError(f"{out} is there already, and may be filled in: move it to {LABELS} or away, or name another with --out")
-    found = embeddings.read(EMBEDDINGS)
-    labelled = set(tables.read(DATA / "label.csv", tables.Label)["objectId"])
-    duplicates = tables.read(DATA / "duplicates.csv", tables.Duplicate)
+        raise SenguError(
+            f"{out} is there already, and may be filled in: move it to {places.LABELS} or away, or name another with --out"
+        )
+    found = embeddings.read(places.EMBEDDINGS)
+    labelled = set(tables.read(places.LABEL, tables.Label)["objectId"])
+    duplicates = tables.read(places.DUPLICATES, tables.Duplicate)
     groups = dict(zip(duplicates["objectId"], duplicates["group"], strict=True))
     lines = suggest(found, labelled, _settled(found), groups, number)
-    store = ObjectStore.below(TREES)
+    store = ObjectStore.below(places.TREES)
     _write(out, [[*line, str(store.path(ObjectId.parse(line[0])))] for line in lines])
     few = f": that is all that there is, {number} were asked for" if len(lines) < number else ""
-    click.echo(f"{out}: {len(lines)} pictures{few}; fill in the values, and move it to {LABELS}/")
+    click.echo(f"{out}: {len(lines)} pictures{few}; fill in the values, and move it to {places.LABELS}/")

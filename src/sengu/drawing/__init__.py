@@ -1,0 +1,1 @@
+"""Pixels and names -> pictures for people: fonts, contact sheets, thumbnails. Owns no data; imports base."""

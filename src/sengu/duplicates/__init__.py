@@ -1,0 +1,1 @@
+"""Which pictures show the same. Owns data/duplicates.csv; imports base and pictures."""

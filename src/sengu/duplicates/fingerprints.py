@@ -1,11 +1,11 @@
 """Decoded pictures -> fingerprints, by which near-duplicates are found, and the journal that keeps them between runs."""
 
 import hashlib
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,7 +13,9 @@ import imagehash
 import numpy as np
 from PIL import Image
 
+from sengu.base import digests
 from sengu.base.atomic import replaced_file
+from sengu.pictures import images
 
 SIDE = 64  # of the thumbnail, in pixels
 WORKING_SIDE = 256  # every hash is made from this one reduction, which costs less than reducing the picture for each
@@ -71,7 +73,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path):
-        self.path = folder / _code()
+        self.path = folder / digests.key((), (images, sys.modules[__name__]), LIBRARIES)
 
     def read(self, wanted: Iterable[str]) -> np.ndarray:
         """The intact records (RECORD) of the object ids `wanted`, one each; everything else leaves the file."""
@@ -112,13 +114,3 @@ def _is_intact(row: np.void) -> bool:
 
 def _checksum(row: np.void) -> int:
     return zlib.crc32(row.tobytes()[: -RECORD["check"].itemsize])
-
-
-def _code() -> str:
-    """A name for all that the fingerprint of an object depends on beside its bytes."""
-    here = Path(__file__)
-    digest = hashlib.sha1(usedforsecurity=False)
-    for source in (here, here.with_name("images.py")):
-        digest.update(source.read_bytes())
-    digest.update(" ".join(version(library) for library in LIBRARIES).encode())
-    return digest.hexdigest()

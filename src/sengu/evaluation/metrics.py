@@ -6,8 +6,8 @@ from functools import cached_property, partial
 import numpy as np
 
 from sengu.evaluation import calibration
-from sengu.evaluation.threshold import Decision
 from sengu.evaluation.intervals import bootstrap, envelope, independent, of_difference, of_mean, wilson
+from sengu.evaluation.threshold import Decision
 
 METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "calibration_error")
 OF_CLASS = ("precision", "recall", "f1")

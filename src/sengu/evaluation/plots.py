@@ -1,4 +1,4 @@
-"""Values and probabilities -> plots as SVG, and the data behind them as CSV for `dvc plots`; pictures -> contact sheets."""
+"""Values and probabilities -> plots as SVG, and the data behind them as CSV for `dvc plots`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,6 @@ from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw
 from sklearn import metrics
 
 from sengu.drawing import fonts
@@ -21,8 +20,6 @@ COLOURS = {"network": "#2166ac", "head": "#d6604d"}
 # the same data must give the same bytes
 REPRODUCIBLE: dict[Any, Any] = {"svg.hashsalt": "sengu", "svg.fonttype": "none"}
 ANONYMOUS = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-TILE, COLUMNS, LINE, MARGIN = 160, 6, 16, 8  # pixels of a contact sheet, and how many pictures stand side by side
-LETTERS = 11  # pixels of their height: 22 digits of an object id fit below a picture
 POINTS = 10  # matplotlib's own size of a label
 AXIS, LEGEND, LABEL = 80, 75, 200  # points that the name of a class may be wide there
 
@@ -119,25 +116,6 @@ def histogram(claimed: np.ndarray, so: np.ndarray, threshold: float | None, clas
         _save(figure, folder / "scores.svg")
     table = pd.DataFrame({"score": (edges[:-1] + edges[1:]) / 2, "positive": counts[0], "negative": counts[1]})
     _write(table, folder / "scores.csv")
-
-
-def contact_sheet(title: str, pictures: Sequence[np.ndarray], captions: Sequence[Sequence[str]], path: Path) -> None:
-    """One JPEG with all pictures, uint8 (height, width, 3), each above its lines of text, which are broken to fit."""
-    told = [[part for line in lines for part in fonts.wrapped(line, LETTERS, TILE)] for lines in captions]
-    text = max(map(len, told), default=0) * LINE + MARGIN
-    rows = -(-len(pictures) // COLUMNS)
-    size = (COLUMNS * (TILE + MARGIN) + MARGIN, LINE + 2 * MARGIN + rows * (TILE + text + MARGIN))
-    sheet = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(sheet)
-    heading = fonts.shortened(title if pictures else f"{title}: none", LETTERS, size[0] - 2 * MARGIN)
-    draw.text((MARGIN, MARGIN), heading, "black", fonts.loaded(heading, LETTERS))
-    for number, (picture, lines) in enumerate(zip(pictures, told, strict=True)):
-        row, column = divmod(number, COLUMNS)
-        left, top = MARGIN + column * (TILE + MARGIN), LINE + 2 * MARGIN + row * (TILE + text + MARGIN)
-        sheet.paste(Image.fromarray(picture).resize((TILE, TILE)), (left, top))
-        for i, line in enumerate(lines):
-            draw.text((left, top + TILE + i * LINE), line, "black", fonts.loaded(line, LETTERS))
-    sheet.save(path, "JPEG", quality=90)
 
 
 def _pooled(values: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,19 +1,14 @@
 """What was measured, plots and pictures -> one HTML page that needs nothing beside itself, for people who read no metrics."""
 
-from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from io import BytesIO
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from jinja2 import Environment, StrictUndefined
-from PIL import Image
 
-DOUBT = ("objectId", "value", "predicted", "quality", "suspect")
-SHOWN, SIDE = 24, 224  # pictures of a gallery, and pixels that one has at most
+from sengu.drawing.thumbnails import data_url, thumbnail
+from sengu.evaluation.galleries import Gallery
+
 TEMPLATE = Path(__file__).with_suffix(".html")
 PLOTS = {
     "confusion.svg": "Confusion: actual classes in rows, what the network calls them in columns.",
@@ -35,74 +30,6 @@ MEANINGS = {
     "it. It allows for near-duplicates, and for mistakes too rare to have been seen. It says nothing of other kinds of pictures.",
 }
 WORDS = {"f1": "F1", "roc_auc": "ROC AUC"}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture by its object id; pixels are uint8 (height, width, 3). The caption of a `marked` one is set in bold."""
-
-    name: str
-    caption: str
-    pixels: np.ndarray
-    marked: bool = False
-
-
-@dataclass(frozen=True)
-class Gallery:
-    title: str
-    text: str
-    pictures: list[Picture]
-
-
-def mistakes(
-    ids: Sequence[str],
-    values: np.ndarray,
-    predicted: np.ndarray,
-    probabilities: np.ndarray,
-    classes: Sequence[str],
-    pictures: Callable[[str], np.ndarray],
-) -> dict[str, Gallery]:
-    """Name -> the worst mistakes, the surest first; with two classes apart by what the pictures were called.
-
-    `pictures` gives the pixels of an object id, and is asked for those that are shown.
-    """
-    claimed = probabilities[np.arange(len(ids)), predicted]
-    wrong = np.flatnonzero(predicted != values)
-    wrong = wrong[np.argsort(-claimed[wrong], kind="stable")]
-    if len(classes) == 2:
-        first, second = classes
-        said = [f"{second}: {probability:.3f}" for probability in probabilities[:, 1]]
-        groups = {
-            "false_positives": (f"Worst false positives: called {second}, labelled {first}", wrong[predicted[wrong] == 1]),
-            "false_negatives": (f"Worst false negatives: called {first}, labelled {second}", wrong[predicted[wrong] == 0]),
-        }
-    else:
-        triples = zip(values, predicted, claimed, strict=True)
-        said = [f"{classes[actual]} called {classes[called]}: {probability:.3f}" for actual, called, probability in triples]
-        groups = {"mistakes": ("Worst mistakes", wrong)}
-    return {
-        name: Gallery(
-            title,
-            f"{len(rows)} of {len(ids)} test pictures. A wrong label looks like a mistake, too." if len(rows) else "None.",
-            [Picture(ids[i], said[i], pictures(ids[i])) for i in rows[:SHOWN]],
-        )
-        for name, (title, rows) in groups.items()
-    }
-
-
-def doubted(doubtful: pd.DataFrame, classes: Sequence[str], pictures: Callable[[str], np.ndarray]) -> Gallery:
-    """The examples whose label is most doubtful; `doubtful` has the rows of label_errors.csv, in their order."""
-    suspects = int((doubtful["suspect"] == "yes").sum())
-    shown = []
-    for name, value, predicted, quality, suspect in zip(*(doubtful[column][:SHOWN].tolist() for column in DOUBT), strict=True):
-        caption = f"labelled {classes[value]}, looks like {classes[predicted]}: {float(quality):.3f}"
-        shown.append(Picture(name, caption, pictures(name), marked=suspect == "yes"))
-    text = (
-        f"{suspects} of {len(doubtful)} labels, of all splits, are suspect: models that were trained without the picture are "
-        "confident of another class. Here are the most doubtful ones with the probability that their label gets, suspects in "
-        "bold; label_errors.csv lists all."
-    )
-    return Gallery("Most doubtful labels", text, shown)
 
 
 def page(
@@ -127,7 +54,7 @@ def page(
         warnings=warnings(result),
         comparison=comparison(result["head_against_network"]),
         threshold=threshold(result, classes),
-        plots=[{"address": _address("svg+xml", (plots / name).read_bytes()), "text": text} for name, text in PLOTS.items()],
+        plots=[{"address": data_url("svg+xml", (plots / name).read_bytes()), "text": text} for name, text in PLOTS.items()],
         galleries=galleries,
     )
 
@@ -226,15 +153,3 @@ def _words(name: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return " and ".join((", ".join(names[:-1]), names[-1]))
-
-
-def thumbnail(pixels: np.ndarray) -> str:
-    """Pixels, uint8 (height, width, 3), as an address that holds a JPEG of them."""
-    stream, picture = BytesIO(), Image.fromarray(pixels)
-    picture.thumbnail((SIDE, SIDE))
-    picture.save(stream, "JPEG", quality=90)
-    return _address("jpeg", stream.getvalue())
-
-
-def _address(kind: str, data: bytes) -> str:
-    return f"data:image/{kind};base64,{b64encode(data).decode()}"

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from sklearn.metrics import precision_recall_curve
 
-from sengu.evaluation.intervals import wilson
 from sengu.base.params import Threshold
+from sengu.evaluation.intervals import wilson
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Features and labels -> how far each label is to be doubted (cleanlab's confident learning), as reports/label_errors.csv."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,31 +12,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from sengu.base.tables import csvfile
 from sengu.base import tables
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
+from sengu.base.tables import csvfile
 
 ROUNDS = 1000  # of the solver; the demo needs 60
 
 
-@dataclass(frozen=True)
-class Doubt:
-    """One example (reports/label_errors.csv), the most doubtful first.
-
-    `value` is its label and `predicted` what the other folds make of it; `quality` is the probability that they give the
-    label, with six decimals; `suspect` is `yes` where confident learning takes the label for wrong, else `no`.
-    """
-
-    objectId: str
-    value: int
-    predicted: int
-    quality: str
-    suspect: str
-
-
 def rank(examples: pd.DataFrame, features: np.ndarray, folds: int, seed: int) -> pd.DataFrame:
-    """All examples (objectId, value) as rows of `Doubt`, the most doubtful first, equally doubtful ones by id.
+    """All examples (objectId, value) as rows of LabelError, the most doubtful first, equally doubtful ones by id.
 
     Each example is predicted by a logistic regression on the standardised features (n, d) of the other folds. Confident
     learning: Northcutt, Jiang and Chuang, https://arxiv.org/abs/1911.00068. Raises SenguError where a class is too small.
@@ -72,10 +56,10 @@ def rank(examples: pd.DataFrame, features: np.ndarray, folds: int, seed: int) ->
 
 def write(path: Path, ranked: pd.DataFrame) -> None:
     """Writes the rows in the order they have, unlike `tables.write`."""
-    names = tables.columns(Doubt)
+    names = tables.columns(tables.LabelError)
     with replaced_file(path) as partial:
         csvfile.write(partial, names, [ranked[name].tolist() for name in names])
 
 
 def read(path: Path) -> pd.DataFrame:
-    return tables.read(path, Doubt)
+    return tables.read(path, tables.LabelError)

@@ -5,8 +5,11 @@ import platform
 from collections.abc import Container, Iterable
 from pathlib import Path
 
+import numpy as np
+
 from sengu.base.errors import SenguError
 from sengu.base.ids import OBJECT_ID, ObjectId
+from sengu.pictures import images
 
 CURE = "`sengu objects heal` restores it from the archive"
 
@@ -122,6 +125,20 @@ class ObjectStore:
         if damaged is not None:
             raise SenguError(f"object {object_id} is damaged ({damaged}): {CURE}")
         return self.path(object_id).read_bytes()
+
+    def pixels(self, object_id: ObjectId) -> np.ndarray:
+        """Pixels of a picture: uint8 RGB (height, width, 3), as a person sees it. Call it within `images.limited`.
+
+        Raises SenguError if the object is missing or damaged, or cannot be decoded: without `objects.checks` only the header of
+        a picture was read before it became an object.
+        """
+        try:
+            return images.pixels(self.read(object_id))
+        except images.NotAPicture as reason:
+            raise SenguError(
+                f"object {object_id} cannot be decoded: {reason}: set objects.checks to true in params.yaml and run `dvc repro`, "
+                "which then rejects it"
+            ) from None
 
     def beginning_with(self, prefix: str) -> list[ObjectId]:
         """The objects whose id begins with `prefix`, which is a whole id, a SHA-1 or at least four of its digits; sorted."""

@@ -1,0 +1,1 @@
+"""How many things are done at once, and where. Owns no data; imports base."""

@@ -4,15 +4,14 @@ The workers of a cluster need the same code and the same files at the same absol
 absolute paths, and workers write leaves of the object tree themselves. Their working directories do not matter.
 """
 
-import hashlib
-import importlib.metadata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import joblib
 
+import sengu
+from sengu.base import digests
 from sengu.base.errors import SenguError
 
 PROCESSES = "processes"
@@ -43,11 +42,7 @@ def running(engine: str) -> Iterator[None]:
 
 def code() -> str:
     """What decides a result, in one digest: the sources of this package and the versions of the libraries."""
-    digest = hashlib.sha256(repr([importlib.metadata.version(name) for name in LIBRARIES]).encode())
-    folder = Path(__file__).parent
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+    return digests.key((), (sengu,), LIBRARIES)
 
 
 def _check(client: Any, engine: str) -> None:

@@ -1,0 +1,1 @@
+"""The network as one file for others. Owns models/release; imports base, and TensorFlow in conversion only."""

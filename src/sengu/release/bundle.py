@@ -4,13 +4,11 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -24,11 +22,7 @@ MODEL = "model.onnx"
 MANIFEST = "manifest.json"
 INPUT = "picture"
 OUTPUTS = ("probabilities", "embedding")
-AHEAD = 32  # items for each core, so that the others go on while one is large
 CURE = "run `dvc repro export`, or `dvc pull` if someone else produced it"
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +67,7 @@ class Release:
 
     @cached_property
     def session(self) -> onnxruntime.InferenceSession:
-        """One thread per call: whoever has many pictures calls from several threads (see `each`), which is faster."""
+        """One thread per call: whoever has many pictures calls from several threads (see `map_in_threads`), which is faster."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         return onnxruntime.InferenceSession(self.model, options, providers=["CPUExecutionProvider"])
@@ -82,27 +76,6 @@ class Release:
         """Probabilities, float32 (classes,), and embedding, float32 (d,), of a picture, uint8 (height, width, 3)."""
         probabilities, embedding = self.session.run(list(OUTPUTS), {INPUT: picture})
         return probabilities, embedding
-
-
-def each(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """`work` of every item, in order, in as many threads as there are cores; only some items are taken ahead.
-
-    Threads, since Pillow and ONNX Runtime work without Python's lock, and all can use one session. Whoever stops early waits
-    until none of them works: a process that ended meanwhile would be aborted by ONNX Runtime.
-    """
-    from joblib import cpu_count  # a start that one picture can do without
-
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(cores := cpu_count()) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > AHEAD * cores:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def load(path: Path) -> Release:

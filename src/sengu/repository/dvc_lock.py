@@ -10,6 +10,7 @@ import yaml
 from dvc.utils.serialize import dump_yaml
 
 from sengu.base.atomic import replaced_file
+from sengu.base.digests import md5
 
 LOCK = Path("dvc.lock")
 
@@ -34,12 +35,6 @@ def forget(names: Iterable[str], lock: Path = LOCK) -> None:
         kept = {name: stage for name, stage in document.items() if name not in set(names)}
         with replaced_file(lock) as partial:
             dump_yaml(partial, {"schema": "2.0", "stages": kept})
-
-
-def md5(path: Path) -> str:
-    """Lower-case hex MD5 of a file, by which DVC knows it; an archive file is not read into memory as a whole."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def dvc_hash(folder: Path) -> str:

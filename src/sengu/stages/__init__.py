@@ -1,0 +1,1 @@
+"""One module per stage of dvc.yaml: inputs -> outputs. May import every room, never another stage."""

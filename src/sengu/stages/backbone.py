@@ -3,12 +3,12 @@
 import logging
 from pathlib import Path
 
-from sengu.networks import backbone as backbones
-from sengu.repository import dvc_lock
+from sengu.backbones import sources
 from sengu.base import params
 from sengu.base.atomic import replaced_folder
-from sengu.backbones import sources
 from sengu.base.errors import run_program
+from sengu.networks import backbone as backbones
+from sengu.repository import dvc_lock
 
 STAGE = "backbone"
 

@@ -3,11 +3,10 @@
 import logging
 from pathlib import Path
 
-from sengu.base.tables import versions
-from sengu.base import params
-from sengu.base import tables
+from sengu.base import params, tables
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import run_program
+from sengu.base.tables import versions
 
 logger = logging.getLogger("dataset")
 

@@ -9,16 +9,14 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from sengu.objects import decoding
+from sengu.base import params, tables
+from sengu.base.errors import run_program
+from sengu.base.ids import ObjectId
+from sengu.duplicates import groups
+from sengu.duplicates.fingerprints import RECORD, Journal, fingerprint, record
+from sengu.objects.store import ObjectStore
 from sengu.parallel import engine
 from sengu.pictures import images
-from sengu.duplicates import groups
-from sengu.base import params
-from sengu.base import tables
-from sengu.base.errors import run_program
-from sengu.duplicates.fingerprints import RECORD, Journal, fingerprint, record
-from sengu.base.ids import ObjectId
-from sengu.objects.store import ObjectStore
 
 JOURNAL = Path(".sengu/duplicates")
 
@@ -29,8 +27,8 @@ def duplicates(objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[
     """The pictures that have duplicates, each with the smallest object id of its group.
 
     `videos` gives the video of each frame, by object id: frames of one video are duplicates. So are pictures that are equal in
-    every decoded pixel, whatever their bytes, and those that are nearly equal (sengu.duplicates.groups). Objects without a duplicate are
-    not listed. The fingerprints of the pictures are kept in the folder `journal`; only new objects are read.
+    every decoded pixel, whatever their bytes, and those that are nearly equal (sengu.duplicates.groups). Objects without a
+    duplicate are not listed. The fingerprints of the pictures are kept in the folder `journal`; only new objects are read.
     Raises SenguError for one that is missing, damaged or cannot be decoded.
     """
     ids = sorted(str(object_id) for object_id in objects if not object_id.is_video)
@@ -61,7 +59,7 @@ def fingerprints(ids: list[str], store: ObjectStore, journal: Journal) -> np.nda
 def _record(object_id: str, store: ObjectStore) -> np.ndarray:
     """Runs in a worker."""
     with images.limited(None):
-        return record(object_id, fingerprint(decoding.pixels(ObjectId.parse(object_id), store)))
+        return record(object_id, fingerprint(store.pixels(ObjectId.parse(object_id))))
 
 
 def _links(*columns: pd.Series) -> np.ndarray:

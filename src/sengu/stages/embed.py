@@ -7,23 +7,20 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sengu.objects import decoding
-from sengu import embeddings
-from sengu.pictures import images
-from sengu.base import params
-from sengu.caches import array_cache
-from sengu.release import bundle
-from sengu.base import tables
+from sengu import embeddings, pictures, release
+from sengu.base import digests, params, tables, working
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import run_program
 from sengu.base.ids import ObjectId
+from sengu.caches import array_cache
 from sengu.caches.array_cache import Prepared
-from sengu.release.bundle import Release
 from sengu.objects.store import ObjectStore
+from sengu.parallel.threads import map_in_threads
+from sengu.pictures import images
+from sengu.release import bundle
+from sengu.release.bundle import Release
 
-FOLDER = Path(".sengu/embeddings")
 LIBRARIES = ("pillow", "numpy", "onnxruntime")  # what an embedding is computed with
-SOURCES = tuple(Path(str(module.__file__)) for module in (images, bundle))
 
 logger = logging.getLogger("embed")
 
@@ -38,12 +35,12 @@ def embed(
     """
 
     def work(object_id: ObjectId) -> np.ndarray:
-        return np.concatenate(model.run(decoding.pixels(object_id, store)))
+        return np.concatenate(model.run(store.pixels(object_id)))
 
     new = [object_id for object_id in objects if str(object_id) not in known]
     classes = len(model.manifest.classes)
     with images.limited(None):
-        found = iter(tqdm(bundle.each(work, new), total=len(new), desc="embed", unit="picture", disable=None))
+        found = iter(tqdm(map_in_threads(work, new), total=len(new), desc="embed", unit="picture", disable=None))
         for name in map(str, objects):
             if name not in known:
                 known.add([name], next(found)[np.newaxis])
@@ -61,8 +58,8 @@ def main(arguments: list[str]) -> None:
     model = embeddings.Model(loaded.manifest.name, loaded.manifest.version, loaded.manifest.files[bundle.MODEL])
     sizes = {each.name: each.shape[0] for each in loaded.session.get_outputs()}
     shape = sizes["probabilities"], sizes["embedding"]
-    key = array_cache.key(model.sha256, (*SOURCES, Path(__file__)), LIBRARIES)
-    with array_cache.opened(FOLDER, key, names, (sum(shape),), "<f4") as known, replaced_folder(output) as partial:
+    key = digests.key(model.sha256, (pictures, release, Path(__file__)), LIBRARIES)
+    with array_cache.opened(working.EMBEDDINGS, key, names, (sum(shape),), "<f4") as known, replaced_folder(output) as partial:
         embeddings.write(partial, model, names, embed(objects, ObjectStore.below(trees), loaded, known), shape)
 
 

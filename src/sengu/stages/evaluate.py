@@ -12,25 +12,20 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from sengu.evaluation import calibration
-from sengu.networks import classifier
-from sengu.base.tables import versions
-from sengu.evaluation import threshold
-from sengu.labels import label_errors as doubts
-from sengu.evaluation import plots as figures
-from sengu.drawing import fonts
-from sengu.base import params
-from sengu.evaluation import report
-from sengu.evaluation import metrics as scores
-from sengu.base import tables
+from sengu.base import params, tables
 from sengu.base.atomic import replaced_file, replaced_folder
-from sengu.evaluation.threshold import Decision
 from sengu.base.errors import SenguError, run_program
 from sengu.base.ids import VIDEOS
 from sengu.base.params import Evaluate
+from sengu.base.tables import versions
+from sengu.drawing import fonts
+from sengu.drawing.contact_sheets import contact_sheet
+from sengu.evaluation import calibration, plots, report, threshold
+from sengu.evaluation.galleries import Gallery, doubted, mistakes
+from sengu.evaluation.metrics import COMPARED, METRICS, OF_CLASS, Judged, compare, estimate, estimate_classes
+from sengu.evaluation.threshold import Decision
 from sengu.examples import Examples, read_features, read_pixels
-from sengu.evaluation.report import Gallery
-from sengu.evaluation.metrics import COMPARED, METRICS, OF_CLASS, Judged
+from sengu.networks import classifier
 
 logger = logging.getLogger("evaluate")
 
@@ -65,9 +60,9 @@ def evaluate(
     result: dict[str, Any] = {"threshold": _threshold(network.decision)}
     for name, model in judged.items():
         # within their class: how many test pictures a class has was set by the split, not by chance
-        of_class = scores.estimate_classes(model, groups, model.values, **drawn)
+        of_class = estimate_classes(model, groups, model.values, **drawn)
         confusion = confusion_matrix(model.values, model.predicted, labels=range(len(classes)))
-        result[name] = _measured(scores.estimate(model, groups, model.values, **drawn)) | {
+        result[name] = _measured(estimate(model, groups, model.values, **drawn)) | {
             "by_class": {
                 label: {"support": int(confusion[value].sum())} | _estimates(OF_CLASS, of_class[:, value])
                 for value, label in enumerate(classes)
@@ -75,7 +70,7 @@ def evaluate(
             "by_site": {
                 # all together: how many of them are of a class is chance
                 site: {"test_images": int(held.sum()), "test_groups": len(np.unique(groups[held]))}
-                | _measured(scores.estimate(model.part(held), groups[held], np.zeros(held.sum()), **drawn))
+                | _measured(estimate(model.part(held), groups[held], np.zeros(held.sum()), **drawn))
                 for site, held in sites.items()
                 if held.any()
             },
@@ -84,7 +79,7 @@ def evaluate(
             },
         }
     result["head"]["threshold"] = _threshold(head.decision)
-    better_by = scores.compare(network, head, groups, network.values, **drawn)
+    better_by = compare(network, head, groups, network.values, **drawn)
     return result | {"head_against_network": _estimates(COMPARED, better_by)}
 
 
@@ -92,13 +87,13 @@ def draw(judged: Mapping[str, Judged], classes: Sequence[str], ids: Sequence[str
     """Every plot with its data."""
     network = judged["network"]
     probabilities = {name: model.probabilities for name, model in judged.items()}
-    figures.roc(network.values, probabilities, folder)
-    figures.precision_recall(network.values, probabilities, folder)
-    figures.calibration({name: calibration.curve(*model.claims) for name, model in judged.items()}, folder)
-    figures.histogram(*network.claims, network.decision.value, classes, folder)
+    plots.roc(network.values, probabilities, folder)
+    plots.precision_recall(network.values, probabilities, folder)
+    plots.calibration({name: calibration.curve(*model.claims) for name, model in judged.items()}, folder)
+    plots.histogram(*network.claims, network.decision.value, classes, folder)
     names = np.array(classes, dtype=object)
     predictions = {"objectId": ids, "actual": names[network.values], "predicted": names[network.predicted]}
-    figures.confusion(pd.DataFrame(predictions | {"score": network.claims[0]}), classes, folder)
+    plots.confusion(pd.DataFrame(predictions | {"score": network.claims[0]}), classes, folder)
 
 
 def galleries(
@@ -114,10 +109,10 @@ def galleries(
         return np.asarray(examples.arrays[rows.get_loc(name)])
 
     found, sheets = (
-        report.mistakes(ids, network.values, network.predicted, network.probabilities, names, pictures)
+        mistakes(ids, network.values, network.predicted, network.probabilities, names, pictures)
         for names in (classes, fonts.legible(classes))
     )
-    return [*found.values(), report.doubted(doubtful, classes, pictures)], sheets
+    return [*found.values(), doubted(doubtful, classes, pictures)], sheets
 
 
 def write(
@@ -129,21 +124,21 @@ def write(
     outputs: Sequence[Path],
 ) -> None:
     """The folder of plots, the page, metrics.json, and a folder with a short file per model: what `dvc metrics show` shows."""
-    (on_page, sheets), (plots, page, metrics, summary) = shown, outputs
-    with replaced_folder(plots) as folder:
+    (on_page, sheets), (plots_folder, page, metrics_file, summary) = shown, outputs
+    with replaced_folder(plots_folder) as folder:
         draw(judged, version.classes, ids, folder)
         (folder / "mistakes").mkdir()
         for name, gallery in sheets.items():
-            figures.contact_sheet(
+            contact_sheet(
                 gallery.title,
                 [picture.pixels for picture in gallery.pictures],
                 [[picture.caption, *wrap(picture.name, 22)] for picture in gallery.pictures],
                 folder / "mistakes" / f"{name}.jpg",
             )
     with replaced_file(page) as file:
-        text = report.page(version.version, version.classes, result, METRICS, plots, on_page)
+        text = report.page(version.version, version.classes, result, METRICS, plots_folder, on_page)
         file.write_text(text, encoding="utf-8")
-    with replaced_file(metrics) as file:
+    with replaced_file(metrics_file) as file:
         _write_json(file, result)
     with replaced_folder(summary) as folder:
         for name, model in judged.items():
@@ -197,7 +192,7 @@ def _test_ids(rows: pd.DataFrame, split: Path) -> list[str]:
 def main(arguments: list[str]) -> None:
     dataset, split, duplicates, index, pixels, features, model, label_errors, *outputs = map(Path, arguments)
     settings, version = params.section("evaluate", Evaluate), versions.read(dataset)
-    excluded, every, doubtful = _excluded(split), read_pixels(pixels), doubts.read(label_errors)
+    excluded, every, doubtful = _excluded(split), read_pixels(pixels), tables.read(label_errors, tables.LabelError)
     chosen = np.flatnonzero(every.rows["type"].isin(("validation", "test")))
     rows = every.rows.iloc[chosen].reset_index(drop=True)
     rows["group"] = tables.groups(rows["objectId"], tables.read(duplicates, tables.Duplicate))

@@ -12,26 +12,21 @@ import onnx
 import tensorflow as tf
 from tqdm import tqdm
 
-from sengu.release import card
-from sengu.networks import classifier
-from sengu.release import conversion
-from sengu.base.tables import versions
-from sengu.objects import decoding
-from sengu.pictures import images
-from sengu.repository import dvc_lock
-from sengu.base import params
 from sengu import examples as pixels
-from sengu.pictures import resizing
-from sengu.release import bundle
-from sengu.release import standalone
-from sengu.base import tables
+from sengu.base import params, tables
 from sengu.base.atomic import replaced_folder
-from sengu.base.tables.versions import Version
 from sengu.base.errors import SenguError, run_program
 from sengu.base.ids import ObjectId
+from sengu.base.tables import versions
+from sengu.base.tables.versions import Version
 from sengu.examples import Examples
-from sengu.release.bundle import Manifest, Release
+from sengu.networks import classifier
 from sengu.objects.store import ObjectStore
+from sengu.parallel.threads import map_in_threads
+from sengu.pictures import images, resizing
+from sengu.release import bundle, card, conversion, standalone
+from sengu.release.bundle import Manifest, Release
+from sengu.repository import dvc_lock
 
 TOLERANCE = 1e-4  # between ONNX Runtime and TensorFlow, for every probability and every number of an embedding
 MEANINGS = {
@@ -57,7 +52,7 @@ def export(model: onnx.ModelProto, manifest: Manifest, licence: bytes, folder: P
 def parity(examples: Examples, store: ObjectStore, made: Release, model: Path, prepare: params.Prepare) -> float:
     """How far a release is at most from the network in `model`, in probabilities and embeddings of the examples for testing.
 
-    The release sees an object as `decoding.pixels` gives it, the network the pixels that `prepare` made of it, with which it
+    The release sees an object as `ObjectStore.pixels` gives it, the network the pixels that `prepare` made of it, with which it
     was trained and measured. Raises SenguError if that is more than the tolerance, if an object cannot be decoded, or if the
     settings give other pixels.
     """
@@ -66,7 +61,7 @@ def parity(examples: Examples, store: ObjectStore, made: Release, model: Path, p
     objects = [ObjectId.parse(name) for name in examples.rows["objectId"].iloc[rows]]
 
     def work(row: int, object_id: ObjectId) -> tuple[np.ndarray, np.ndarray]:
-        picture = decoding.pixels(object_id, store)
+        picture = store.pixels(object_id)
         if not np.array_equal(resize(picture), examples.arrays[row]):
             raise SenguError(
                 f"object {object_id}: prepare.size {prepare.size} and prepare.fit {prepare.fit} in params.yaml give other pixels "
@@ -75,7 +70,7 @@ def parity(examples: Examples, store: ObjectStore, made: Release, model: Path, p
         return made.run(picture)
 
     with images.limited(None):
-        runs = bundle.each(lambda one: work(*one), zip(rows.tolist(), objects, strict=True))
+        runs = map_in_threads(lambda one: work(*one), zip(rows.tolist(), objects, strict=True))
         found = list(tqdm(runs, "export", len(objects), unit="example", disable=None))
     expected = classifier.run_network(model, examples.arrays, rows)
     both = zip(bundle.OUTPUTS, map(np.stack, zip(*found, strict=True)), expected, strict=True)

@@ -9,14 +9,13 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from sengu.networks import backbone as backbones
 from sengu import examples as pixels
-from sengu.caches import array_cache
+from sengu.base import digests, working
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import run_program
+from sengu.caches import array_cache
 from sengu.caches.array_cache import Prepared
-
-FOLDER = Path(".sengu/features")
+from sengu.networks import backbone as backbones
 
 logger = logging.getLogger("features")
 
@@ -47,9 +46,9 @@ def main(arguments: list[str]) -> None:
     run = backbones.frozen(backbone, examples.arrays.shape[1])
     shape = run(examples.arrays[:1]).shape[1:]
     names = [hashlib.sha256(picture.tobytes()).hexdigest() for picture in examples.arrays]
-    key = array_cache.key(backbones.processors(), [Path(__file__), Path(backbones.__file__), backbone], backbones.LIBRARIES)
+    key = digests.key(backbones.processors(), [Path(__file__), backbones, backbone], backbones.LIBRARIES)
     with (
-        array_cache.opened(FOLDER, key, names, shape, "<f4") as known,
+        array_cache.opened(working.FEATURES, key, names, shape, "<f4") as known,
         replaced_folder(output) as partial,
     ):
         before = sum(name in known for name in names)

@@ -3,10 +3,10 @@
 import logging
 from pathlib import Path
 
-from sengu.labels import label_errors
 from sengu.base.errors import run_program
 from sengu.base.params import LabelErrors, section
 from sengu.examples import read_features
+from sengu.labels import label_errors
 
 logger = logging.getLogger("label_errors")
 

@@ -1,31 +1,28 @@
 """Hash the captures of one site into its object tree, and list what became an object and what was rejected."""
 
-import hashlib
-import importlib.metadata
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from sengu.parallel import engine
-from sengu.base import ids
-from sengu.pictures import images
-from sengu.caches import outcomes
-from sengu.base import params
-from sengu.base import tables
-from sengu.base.tables import tombstones
-from sengu.pictures import videos
-from sengu import warc
+import sengu.objects
+from sengu import pictures, warc
+from sengu.base import digests, ids, params, tables, working
 from sengu.base.errors import run_program
 from sengu.base.ids import ObjectId
+from sengu.base.tables import tombstones
+from sengu.caches import outcomes
 from sengu.caches.outcomes import Outcomes
+from sengu.objects.filing import ERASED, Filed, Filing, Outcome
 from sengu.objects.store import ObjectTree
+from sengu.parallel import engine
 
-ERASED = "erased for good (tombstones.csv)"
 BATCH = 32  # payloads of one task: joblib takes as long to hand out a task as a worker to store a small picture
 LIBRARIES = ("pillow", "opencv-python-headless", "brotli")
 
@@ -33,17 +30,12 @@ logger = logging.getLogger("objects")
 
 
 def objects(
-    urls: Mapping[str, str],
-    archive: warc.Archive,
-    tree: ObjectTree,
-    settings: params.Objects,
-    journal: Outcomes | None = None,
-    erased: frozenset[str] = frozenset(),
+    urls: Mapping[str, str], archive: warc.Archive, filing: Filing, journal: Outcomes | None = None
 ) -> Iterator[list[tables.IndexRow] | tables.Rejected]:
     """For every URL id in `urls` (URL id -> URL as archived) what became of it: a reject, or an object with its frames.
 
-    In no order. Good payloads go into `tree`, which is then pruned; not those whose SHA-1 is among the `erased`. A record
-    that `journal` knows is not read again if its leaves are there.
+    In no order. Good payloads go into the tree of `filing`, which is then pruned. A record that `journal` knows is not read
+    again if its leaves are there.
     """
     kept: list[ObjectId] = []
     unread: list[tuple[str, warc.Entry]] = []
@@ -51,90 +43,51 @@ def objects(
         entry = archive.resolve(url)
         if entry is None or entry.status != 200:
             yield _row(url_id, _unusable(entry))
-        elif (outcome := _remembered(entry, tree, journal, erased)) is not None:
+        elif (outcome := _remembered(entry, filing, journal)) is not None:
             kept += _ids(outcome)
             yield _row(url_id, outcome)
         else:
             unread.append((url_id, entry))
-    unread.sort(key=lambda one: (one[1].file, one[1].offset))  # a disk reads on faster than it jumps
+    unread.sort(key=lambda pair: (pair[1].file, pair[1].offset))  # a disk reads on faster than it jumps
     size = max(1, min(BATCH, len(unread) // 16))
     batches = [unread[i : i + size] for i in range(0, len(unread), size)]
-    # plain values: the types of the parameters would have each worker import what only this process needs
-    options = (settings.max_pixels, settings.checks, settings.video.frames, erased)
-    work = (delayed(_work)([entry for _, entry in batch], tree, *options) for batch in batches)
+    work = (delayed(filing.file_all)([entry for _, entry in batch]) for batch in batches)
     # joblib's own batches grow until one of them is all that a worker still does at the end
-    found = Parallel(n_jobs=-1, return_as="generator", batch_size=1)(work) if batches else iter(())
-    for batch, results in zip(batches, found, strict=True):
+    outcomes_of_batches = Parallel(n_jobs=-1, return_as="generator", batch_size=1)(work) if batches else iter(())
+    for batch, results in zip(batches, outcomes_of_batches, strict=True):
         if journal is not None:
             pairs = ((_name(entry), result) for (_, entry), result in zip(batch, results, strict=True))
-            journal.append((name, result) for name, result in pairs if name and result != ERASED)
+            journal.append((name, _plain(result)) for name, result in pairs if name and result != ERASED)
         for (url_id, _), result in zip(batch, results, strict=True):
             kept += _ids(result)
             yield _row(url_id, result)
-    tree.prune(kept)
+    filing.tree.prune(kept)
 
 
-def store(
-    url_id: str, entry: warc.Entry | None, tree: ObjectTree, settings: params.Objects, erased: frozenset[str] = frozenset()
-) -> list[tables.IndexRow] | tables.Rejected:
+def file_capture(url_id: str, entry: warc.Entry | None, filing: Filing) -> list[tables.IndexRow] | tables.Rejected:
     """Checks, names and stores one payload, and the frames of a video."""
     if entry is None or entry.status != 200:
         return _row(url_id, _unusable(entry))
-    return _row(url_id, *_work([entry], tree, settings.max_pixels, settings.checks, settings.video.frames, erased))
-
-
-def _work(
-    entries: Sequence[warc.Entry], tree: ObjectTree, max_pixels: int, checks: bool, frames: int, erased: frozenset[str]
-) -> list[Any]:
-    """Stores payloads. For each either the reason of its reject, or its rows without the URL id. Runs in a worker."""
-    found: list[Any] = []
-    for entry in entries:
-        try:
-            payload = warc.payload(entry)
-            if erased and hashlib.sha1(payload, usedforsecurity=False).hexdigest() in erased:
-                found.append(ERASED)
-            elif videos.sniff(payload):
-                found.append(_video(payload, tree, max_pixels, checks, frames, erased))
-            else:
-                found.append([_picture(payload, tree, max_pixels, checks)])
-        except (warc.UnreadableCapture, images.NotAPicture, videos.NotAVideo) as reason:
-            found.append(str(reason))
-    return found
-
-
-def _picture(payload: bytes, tree: ObjectTree, max_pixels: int, checks: bool, time: int = 0, video: str = "") -> list[Any]:
-    picture = images.examine(payload, max_pixels, checks)
-    object_id = ObjectId.of(payload, picture.extension)
-    tree.put(object_id, payload)
-    return [str(object_id), picture.extension, picture.width, picture.height, len(payload), time, video]
-
-
-def _video(payload: bytes, tree: ObjectTree, max_pixels: int, checks: bool, frames: int, erased: frozenset[str]) -> list[Any]:
-    """A video is always played through: how long it is, its header only estimates."""
-    video = videos.examine(payload, max_pixels)
-    object_id = ObjectId.of(payload, video.extension)
-    chosen = videos.evenly(len(video.times), frames)
-    rows = [
-        _picture(frame.payload, tree, max_pixels, checks, frame.milliseconds, str(object_id))
-        for frame in videos.frames(payload, video, chosen)
-        if hashlib.sha1(frame.payload, usedforsecurity=False).hexdigest() not in erased
-    ]
-    tree.put(object_id, payload)
-    return [[str(object_id), video.extension, video.width, video.height, len(payload), video.milliseconds, ""], *rows]
+    return _row(url_id, filing.file(entry))
 
 
 def _unusable(entry: warc.Entry | None) -> str:
     return "not archived" if entry is None else f"status {entry.status}"
 
 
-def _row(url_id: str, outcome: Any) -> list[tables.IndexRow] | tables.Rejected:
+def _row(url_id: str, outcome: Outcome) -> list[tables.IndexRow] | tables.Rejected:
     if isinstance(outcome, str):
         return tables.Rejected(url_id, outcome)
-    return [tables.IndexRow(object_id, url_id, *rest) for object_id, *rest in outcome]
+    return [tables.IndexRow(urlId=url_id, **vars(filed)) for filed in outcome]
 
 
-def _ids(outcome: Any) -> list[ObjectId]:
-    return [] if isinstance(outcome, str) else [ObjectId.parse(row[0]) for row in outcome]
+def _ids(outcome: Outcome) -> list[ObjectId]:
+    return [] if isinstance(outcome, str) else [ObjectId.parse(filed.objectId) for filed in outcome]
+
+
+def _plain(outcome: Outcome) -> Any:
+    """An outcome as the journal keeps it, in JSON."""
+    return outcome if isinstance(outcome, str) else [list(astuple(filed)) for filed in outcome]
 
 
 def _name(entry: warc.Entry) -> str:
@@ -146,21 +99,20 @@ def _name(entry: warc.Entry) -> str:
     return name if name.isascii() and name.isprintable() else ""
 
 
-def _remembered(entry: warc.Entry, tree: ObjectTree, journal: Outcomes | None, erased: frozenset[str]) -> Any:
+def _remembered(entry: warc.Entry, filing: Filing, journal: Outcomes | None) -> Outcome | None:
     """What the journal says of a record whose leaves are all there; None if the record must be read."""
     outcome = journal.find(name) if journal is not None and (name := _name(entry)) else None
     if outcome is None or isinstance(outcome, str):
         return outcome
-    leaves = [(ObjectId.parse(row[0]), row[4]) for row in outcome]
-    return outcome if all(leaf.sha1 not in erased and tree.size(leaf) == size for leaf, size in leaves) else None
+    filed = [Filed(*row) for row in outcome]
+    leaves = [(ObjectId.parse(row.objectId), row.bytes) for row in filed]
+    whole = all(leaf.sha1 not in filing.erased and filing.tree.size(leaf) == size for leaf, size in leaves)
+    return filed if whole else None
 
 
 def _key(settings: params.Objects) -> str:
     """What an outcome depends on besides the record."""
-    digest = hashlib.sha256(repr((settings, [importlib.metadata.version(name) for name in LIBRARIES])).encode())
-    for source in (images.__file__, videos.__file__, ids.__file__, warc.reading.__file__, outcomes.__file__, __file__):
-        digest.update(Path(source).read_bytes())
-    return digest.hexdigest()
+    return digests.key(settings, (pictures, sengu.objects, warc, ids, outcomes, sys.modules[__name__]), LIBRARIES)
 
 
 def main(arguments: list[str]) -> None:
@@ -172,11 +124,12 @@ def main(arguments: list[str]) -> None:
     # absolute: a worker of a cluster stands in a directory of its own
     archive, leaves = warc.read(folder.absolute(), captures.stem, site.read.tracking), ObjectTree(tree.absolute())
     tree.mkdir(parents=True, exist_ok=True)
-    journal = Outcomes(outcomes.FOLDER / f"{captures.stem}.journal", _key(settings))
+    journal = Outcomes(working.OBJECTS / f"{captures.stem}.journal", _key(settings))
+    filing = Filing(leaves, settings.max_pixels, settings.checks, settings.video.frames, tombstones.erased(erased_path))
     with engine.running(params.engine()), closing(journal):
         results = list(
             tqdm(
-                objects(urls, archive, leaves, settings, journal, tombstones.erased(erased_path)),
+                objects(urls, archive, filing, journal),
                 total=len(urls), desc=f"objects {captures.stem}", unit="object", disable=None,
             )
         )  # fmt: skip

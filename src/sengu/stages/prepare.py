@@ -8,24 +8,19 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from sengu.objects import decoding
-from sengu.parallel import engine
-from sengu.pictures import images
-from sengu.base import params
-from sengu import examples
-from sengu.caches import array_cache
-from sengu.pictures import resizing
-from sengu.base import tables
+from sengu import examples, pictures
+from sengu.base import digests, params, tables, working
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError, run_program
 from sengu.base.ids import ObjectId
+from sengu.caches import array_cache
 from sengu.caches.array_cache import Prepared
 from sengu.objects.store import ObjectStore
+from sengu.parallel import engine
+from sengu.pictures import images, resizing
 
-FOLDER = Path(".sengu/prepared")
 BATCH = 32  # objects of one task: joblib takes as long to hand out a task as a worker to prepare a small picture
 LIBRARIES = ("pillow", "numpy", "onnx", "onnxruntime")
-SOURCES = tuple(Path(str(module.__file__)) for module in (images, resizing))
 
 logger = logging.getLogger("prepare")
 
@@ -56,7 +51,7 @@ def read(objects: Sequence[ObjectId], store: ObjectStore, size: int, fit: str) -
     """Pixels of some objects, uint8 (n, size, size, 3). Runs in a worker."""
     resize = resizing.resizer(size, fit)
     with images.limited(None):
-        return np.stack([resize(decoding.pixels(object_id, store)) for object_id in objects])
+        return np.stack([resize(store.pixels(object_id)) for object_id in objects])
 
 
 def main(arguments: list[str]) -> None:
@@ -67,15 +62,17 @@ def main(arguments: list[str]) -> None:
     if rows.empty:
         raise SenguError(f"{split} has no row to prepare: label objects, and run `dvc repro`")
     objects = [ObjectId.parse(text) for text in rows["objectId"]]
-    key, shape = array_cache.key(settings, (*SOURCES, Path(__file__)), LIBRARIES), (settings.size, settings.size, 3)
+    key, shape = digests.key(settings, (pictures, Path(__file__)), LIBRARIES), (settings.size, settings.size, 3)
     with (
         engine.running(params.engine()),
-        array_cache.opened(FOLDER, key, rows["objectId"], shape, "u1") as known,
+        array_cache.opened(working.PREPARED, key, rows["objectId"], shape, "u1") as known,
         replaced_folder(output) as partial,
     ):
         before = sum(name in known for name in rows["objectId"])
         # absolute: a worker of a cluster stands in a directory of its own
-        examples.write(partial / examples.PIXELS, len(rows), prepare(objects, ObjectStore.below(trees.absolute()), settings, known))
+        examples.write(
+            partial / examples.PIXELS, len(rows), prepare(objects, ObjectStore.below(trees.absolute()), settings, known)
+        )
         tables.write(partial / examples.EXAMPLES, rows, tables.SplitLabel)
     logger.info("%d examples of %d x %d pixels, %d known before", len(rows), settings.size, settings.size, before)
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sengu.base import params
-from sengu.base import tables
+from sengu.base import params, tables
 from sengu.base.errors import SenguError, run_program
 from sengu.base.ids import VIDEOS
 

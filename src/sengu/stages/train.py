@@ -15,21 +15,19 @@ import tensorflow as tf
 import tf_keras as keras
 from dvclive import Live
 
-from sengu.base import atomic
-from sengu.networks import backbone as backbones
-from sengu.training import checkpoints
-from sengu.networks import classifier
-from sengu.base.tables import versions
-from sengu.training import fine_tuning
-from sengu.base import params
-from sengu.caches import array_cache
-from sengu.training import learner as training
-from sengu.training import workers
+from sengu.base import atomic, digests, params, working
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError, run_program
-from sengu.training.fine_tuning import FineTuning, Head, Network
+from sengu.base.tables import versions
 from sengu.examples import Examples, read_features, read_pixels
-from sengu.training.learner import Epoch, Learner, Means, Progress
+from sengu.networks import backbone as backbones
+from sengu.networks import classifier
+from sengu.training import checkpoints, fine_tuning, phases, workers
+from sengu.training import learner as training
+from sengu.training.fine_tuning import FineTuning
+from sengu.training.head import train_head
+from sengu.training.network import Head, Network
+from sengu.training.phases import Epoch, Progress
 
 logger = logging.getLogger("train")
 
@@ -44,37 +42,6 @@ NAMES = {
 }
 # what TensorFlow says, the last of them when a copy finds no room on a GPU
 MEMORY = re.compile("OOM|OUT_OF_MEMORY|[Oo]ut of memory|allocate memory|Dst tensor is not initialized")
-
-
-def train_head(features: Examples, classes: int, settings: params.Train, log: Log) -> Head:
-    """A dense layer from features to one logit per class, trained in memory, an epoch as one call of a graph."""
-    train, validation = features.of_type("train"), features.of_type("validation")
-    phase, seed = settings.head, settings.seed
-    head = keras.layers.Dense(classes, kernel_initializer=keras.initializers.GlorotUniform(seed))
-    head.build(features.arrays.shape)
-    learner = Learner(head, head.trainable_weights, phase, len(train.rows))
-    by_class = training.class_weights(settings.class_weights, train.values, classes)
-    inputs = [tf.constant(array) for array in (train.arrays, train.values, by_class[train.values])]
-    held_out = [tf.constant(array) for array in (validation.arrays, validation.values, np.ones(len(validation.rows), np.float32))]
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def epoch(order: tf.Tensor) -> tf.Tensor:
-        sums = tf.zeros(2)
-        for start in tf.range(0, tf.size(order), phase.batch):
-            chosen = order[start : start + phase.batch]
-            vectors, values, weights = (tf.gather(array, chosen) for array in inputs)
-            sums += learner.step(vectors, values, weights, tf.cast(tf.size(chosen), tf.float32))
-        return sums
-
-    def trained(number: int) -> Means:
-        return training.means([epoch(tf.constant(training.order(len(train.rows), seed, number)))], len(train.rows))
-
-    def validated() -> Means:
-        return training.means([learner.measure(*held_out)], len(validation.rows))
-
-    training.fit("head", learner, trained, validated if len(validation.rows) else None, log, Progress())
-    kernel, bias = learner.values()
-    return kernel, bias
 
 
 def fine_tune(
@@ -103,7 +70,7 @@ def fine_tune(
             kept.save(len(progress.history), notes, progress.best)
 
     validated = tuning.validated if len(tuning.validation) else None
-    training.fit("fine_tune", tuning.learner, tuning.trained, validated, log, progress, save)
+    phases.fit("fine_tune", tuning.learner, tuning.trained, validated, log, progress, save)
 
 
 @contextmanager
@@ -150,7 +117,7 @@ def kept_in(inputs: list[Path], settings: params.Train, classes: int, place: wor
     # of the chief, as its weights are kept; 40 bits are exact in the sum
     processors = int.from_bytes(hashlib.sha256(repr(backbones.processors()).encode()).digest()[:5]) * place.chief
     decides = settings, classes, fine_tuning.half(settings), float(training.total(np.array(processors, np.float64)))
-    return checkpoints.FOLDER / array_cache.key(decides, [*sources, *inputs], backbones.LIBRARIES)
+    return working.TRAINING / digests.key(decides, [*sources, *inputs], backbones.LIBRARIES)
 
 
 def of_chief(head: Head, place: workers.Place) -> Head:
@@ -200,7 +167,7 @@ def explained(error: MemoryError | OSError | tf.errors.OpError, place: workers.P
     if full:
         path = full["path"] or getattr(error, "filename", None)
         # the file lay in a folder that the error has removed
-        folders = [next(folder for folder in Path(path).parents if folder.exists())] if path else [checkpoints.FOLDER, *outputs]
+        folders = [next(folder for folder in Path(path).parents if folder.exists())] if path else [working.TRAINING, *outputs]
         return SenguError(
             f"{full['reason']} for {' or '.join(map(str, folders))}: make room there, then run the stage again, and fine-tuning "
             "goes on after its last whole epoch"

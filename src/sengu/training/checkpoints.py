@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sengu.base import arrays
+from sengu.base import arrays, working
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError
 
-FOLDER = Path(".sengu/training")
 LOCK = "lock"
 KEPT = 2  # unfinished trainings beside the present one
 STATE, REST = "state", "rest.npz"
@@ -24,13 +23,13 @@ STATE, REST = "state", "rest.npz"
 @contextmanager
 def alone() -> Iterator[None]:
     """One training of a repository at a time: two would mix their outputs. Raises SenguError if another one is on its way."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with (FOLDER / LOCK).open("w") as lock:
+    working.TRAINING.mkdir(parents=True, exist_ok=True)
+    with (working.TRAINING / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SenguError(
-                f"another training holds {FOLDER / LOCK}: wait for it to end, or end it, then run this one"
+                f"another training holds {working.TRAINING / LOCK}: wait for it to end, or end it, then run this one"
             ) from error
         yield
 

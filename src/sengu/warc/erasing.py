@@ -6,7 +6,9 @@ from pathlib import Path
 from fastwarc.warc import ArchiveIterator
 
 from sengu.base.atomic import replaced_file
-from sengu.warc.reading import Entry, body, entries, payload_sha1
+from sengu.warc.archive import Entry
+from sengu.warc.payloads import payload_sha1
+from sengu.warc.reading import body, entries
 
 
 def holding(path: Path, sha1s: Collection[str]) -> list[Entry]:

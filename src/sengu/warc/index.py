@@ -6,11 +6,10 @@ gone is deleted when the site is read.
 """
 
 import gc
-import hashlib
-import importlib.metadata
 import json
 import os
 import re
+import sys
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -18,13 +17,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sengu.base import urls
+from sengu.base import digests, urls, working
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
 from sengu.warc import reading
-from sengu.warc.reading import Archive, Entry, entries, files
+from sengu.warc.archive import Archive, Entry
+from sengu.warc.reading import entries, files
 
-FOLDER = Path(".sengu/warc")
 CLOSED = ".warc.gz"
 LEVEL = 1  # of zlib: a tenth of the size for a tenth of a second
 
@@ -47,7 +46,7 @@ def gather(paths: Iterable[Path], tracking: Sequence[str] = ()) -> Archive:
     return archive
 
 
-def indexed(path: Path, tracking: Sequence[str] = (), folder: Path = FOLDER) -> Iterator[tuple[Entry, str]]:
+def indexed(path: Path, tracking: Sequence[str] = (), folder: Path = working.WARC) -> Iterator[tuple[Entry, str]]:
     """What `entries` finds in an archive file, each with its canonical URL; of a closed file it is kept in `folder`.
 
     Raises SenguError if the file is damaged.
@@ -72,7 +71,7 @@ def indexed(path: Path, tracking: Sequence[str] = (), folder: Path = FOLDER) -> 
     yield from found
 
 
-def forget(site: str, kept: Collection[str] = (), folder: Path = FOLDER) -> None:
+def forget(site: str, kept: Collection[str] = (), folder: Path = working.WARC) -> None:
     """Deletes the indexes of a site's archive files, but of those that are `kept`, by name."""
     of_site = re.compile(rf"({re.escape(site)}-\d+{re.escape(CLOSED)})\.index")  # not of site a-b, where it is a
     for index in folder.glob("*.index"):
@@ -84,9 +83,8 @@ def forget(site: str, kept: Collection[str] = (), folder: Path = FOLDER) -> None
 def _key(path: Path, tracking: Sequence[str]) -> list[Any]:
     """What an index holds for: this file, and this code."""
     state = path.stat()
-    sources = b"".join(Path(source).read_bytes() for source in (reading.__file__, urls.__file__, __file__))
-    versions = [importlib.metadata.version(name) for name in ("fastwarc", "w3lib")]
-    return [path.name, state.st_size, state.st_mtime_ns, hashlib.sha256(sources).hexdigest(), versions, list(tracking)]
+    code = digests.key((), (reading, urls, sys.modules[__name__]), ("fastwarc", "w3lib"))
+    return [path.name, state.st_size, state.st_mtime_ns, code, list(tracking)]
 
 
 def _columns(found: Sequence[tuple[Entry, str]]) -> dict[str, list[Any]]:

@@ -2,19 +2,17 @@
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
+from sengu.base import working
 from sengu.base.atomic import replaced_file
-
-FOLDER = Path(".sengu/crawls")
 
 
 def crawled(site: str) -> None:
-    with replaced_file(FOLDER / f"{site}.json") as partial:
+    with replaced_file(working.CRAWLS / f"{site}.json") as partial:
         partial.write_text(json.dumps({"finished": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}))
 
 
 def last_crawl(site: str) -> str:
     """When the last crawl on this machine ended, ISO 8601 in UTC; empty text if there was none."""
-    path = FOLDER / f"{site}.json"
+    path = working.CRAWLS / f"{site}.json"
     return str(json.loads(path.read_text())["finished"]) if path.is_file() else ""

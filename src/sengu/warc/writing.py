@@ -14,9 +14,10 @@ from pathlib import Path
 
 from fastwarc.warc import WarcRecord, WarcRecordType
 
-from sengu.warc import packing
 from sengu.base.errors import SenguError
-from sengu.warc.reading import KNOWN_HEADERS, OPEN, Entry, files, info
+from sengu.warc import packing
+from sengu.warc.archive import Entry
+from sengu.warc.reading import KNOWN_HEADERS, OPEN, files, info
 
 CONTINUES = "continues"  # field of a warcinfo record: the file before this one of the same crawl
 

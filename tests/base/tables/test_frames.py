@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from sengu.base.tables import csvfile
 from sengu.base import tables
 from sengu.base.errors import SenguError
+from sengu.base.tables import csvfile
 
 A = "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33.jpg"
 B = "62cdb7020ff920e5aa642c3d4066950dd1f01f4d.png"

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from sengu.base.tables import versions
 from sengu.base import tables
 from sengu.base.errors import SenguError
+from sengu.base.tables import versions
 
 LABELS = tables.frame([tables.Label(f"{i:040x}.jpg", i % 3) for i in range(7)], tables.Label)
 

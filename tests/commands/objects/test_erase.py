@@ -14,14 +14,13 @@ from project import ROOT, attempt, copy_of_the_project, run
 from released import tiny_release
 
 from crawlers.demo import pictures
-from sengu import embeddings
-from sengu.repository import dvc_lock
+from sengu import embeddings, warc
 from sengu.base import tables
-from sengu.base.tables import tombstones
-from sengu import warc
-from sengu.commands.objects import erase
 from sengu.base.ids import ObjectId
+from sengu.base.tables import tombstones
+from sengu.commands.objects import erase
 from sengu.objects.store import ObjectStore
+from sengu.repository import dvc_lock
 
 KEPT, DOOMED = (pictures.jpeg(pictures.draw("dots", number)) for number in range(2))
 ID = str(ObjectId.of(DOOMED, "jpg"))

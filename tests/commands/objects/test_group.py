@@ -14,12 +14,12 @@ import yaml
 from project import ROOT, attempt, run
 
 from crawlers.demo import pictures
-from sengu.base.tables import versions
 from sengu.base import tables
 from sengu.base.errors import SenguError
+from sengu.base.ids import ObjectId
+from sengu.base.tables import versions
 from sengu.commands.objects import export
 from sengu.commands.objects.group import named
-from sengu.base.ids import ObjectId
 from sengu.objects.store import ObjectStore
 
 SHARED, ONLY = (pictures.jpeg(pictures.draw("dots", number)) for number in range(2))

@@ -12,9 +12,24 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from sengu.base.errors import SenguError
-from sengu.base.params.values import Engine
-from sengu.base.params.sections import Augmentation, Backbone, Evaluate, Export, FineTune, LabelErrors, LabelParams, Objects, Phase, Prepare, Split, Threshold, Train, Video
+from sengu.base.params.sections import (
+    Augmentation,
+    Backbone,
+    Evaluate,
+    Export,
+    FineTune,
+    LabelErrors,
+    LabelParams,
+    Objects,
+    Phase,
+    Prepare,
+    Split,
+    Threshold,
+    Train,
+    Video,
+)
 from sengu.base.params.sites import SOURCES, Archived, Fetch, FolderFetch, GenericFetch, Read, S3Fetch, Site, WarcFetch
+from sengu.base.params.values import Engine
 
 PARAMS = Path("params.yaml")
 

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from sengu.base.tables import csvfile
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
 from sengu.base.ids import OBJECT_ID, URL_ID
+from sengu.base.tables import csvfile
 from sengu.base.tables.rows import TYPES
 
 Row = TypeVar("Row")

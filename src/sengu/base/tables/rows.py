@@ -104,3 +104,18 @@ class SplitLabel:
     objectId: str
     value: int
     type: str
+
+
+@dataclass(frozen=True)
+class LabelError:
+    """One example (reports/label_errors.csv), the most doubtful first.
+
+    `value` is its label and `predicted` what the other folds make of it; `quality` is the probability that they give the
+    label, with six decimals; `suspect` is `yes` where confident learning takes the label for wrong, else `no`.
+    """
+
+    objectId: str
+    value: int
+    predicted: int
+    quality: str
+    suspect: str

@@ -1,0 +1,1 @@
+"""`sengu objects`: one module per command."""

@@ -10,39 +10,32 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 from dvc.repo import Repo
 from tqdm import tqdm
 
-from sengu.base.tables import csvfile
-from sengu import embeddings
-from sengu.repository import dvc_lock
-from sengu.base import params
-from sengu.base import tables
-from sengu.base.tables import tombstones
-from sengu import warc
+from sengu import embeddings, warc
+from sengu.base import digests, params, tables, working
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.base.tables import csvfile, tombstones
+from sengu.commands import places
+from sengu.commands.objects.find import named
 from sengu.objects.store import ObjectStore
+from sengu.repository import dvc_lock
 
-DATA = Path("data")
-LABELS = Path("labels")
-EMBEDDINGS = DATA / "embeddings"
-SPLIT = DATA / "split_label.csv"
 # stages whose outputs show or describe pictures, with the table that says which
 DERIVED = {
-    "prepare": (DATA / "pixels", SPLIT),
-    "features": (DATA / "features", SPLIT),
-    "embed": (EMBEDDINGS, EMBEDDINGS / embeddings.OBJECTS),
+    "prepare": (places.PIXELS, places.SPLIT),
+    "features": (places.FEATURES, places.SPLIT),
+    "embed": (places.EMBEDDINGS, places.EMBEDDINGS / embeddings.OBJECTS),
 }
 
 # what is left to do, beside what stages keep: a file that DVC, Git and every command leave alone
-COMMANDS = Path(".sengu/erase-commands.sh")
+COMMANDS = working.ERASE_COMMANDS
 FIRST = ("dvc repro", "git add --update", "git commit --message 'Erased objects'", "dvc push")
 LAST = (f"rm --force {COMMANDS}",)
-
-# what stages keep of pictures from run to run
-WORKING = [Path(".sengu") / name for name in ("prepared", "features", "embeddings", "duplicates", "training")]
 
 
 def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> list[str]:
@@ -56,7 +49,7 @@ def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> list[
     sha1s = {object_id.sha1 for object_id in doomed}
     holders = {site: _holders(site, sha1s) for site in params.site_names()}
     interrupted = COMMANDS.is_file()
-    _keep(_removals([*_derived(doomed), *(dvc_lock.md5(path) for paths in holders.values() for path in paths)]))
+    _keep(_removals([*_derived(doomed), *(digests.md5(path) for paths in holders.values() for path in paths)]))
     tombstones.add(doomed, reason, datetime.now(UTC).strftime("%Y-%m-%d"))
     done = [f"{tombstones.TOMBSTONES}: {len(doomed)} objects listed"]
     for site, found in holders.items():
@@ -67,7 +60,9 @@ def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> list[
         for path in store.paths(object_id):
             path.unlink()
             done.append(f"{path}: deleted")
-    for folder in filter(Path.is_dir, WORKING):  # no stage need run to clean it: DVC may have kept a run without the object
+    for folder in filter(
+        Path.is_dir, working.OF_PICTURES
+    ):  # no stage need run to clean it: DVC may have kept a run without the object
         shutil.rmtree(folder)
         done.append(f"{folder}: deleted, the next run fills it again")
     return done
@@ -75,13 +70,13 @@ def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> list[
 
 def _holders(site: str, sha1s: Collection[str]) -> dict[Path, list[warc.Entry]]:
     """The archive files of a site that hold such payloads, with their records."""
-    paths = tqdm(warc.files(DATA / "raw" / site, site), desc=f"look through {site}", unit="file", disable=None)
+    paths = tqdm(warc.files(places.RAW / site, site), desc=f"look through {site}", unit="file", disable=None)
     return {path: unwanted for path in paths if (unwanted := warc.holding(path, sha1s))}
 
 
 def _is_pinned(site: str) -> bool:
     """Is the archive of a site what dvc.lock says? Not if an earlier erasure was stopped between the two."""
-    folder = DATA / "raw" / site
+    folder = places.RAW / site
     pinned = dvc_lock.pinned_output(f"crawl@{site}", folder)
     return pinned is not None and pinned["md5"] == dvc_lock.dvc_hash(folder)
 
@@ -116,12 +111,12 @@ def sheet_lines(objects: Sequence[ObjectId]) -> list[str]:
     names = {str(object_id) for object_id in objects}
     files = set()
     for site in params.site_names():
-        index = tables.read(DATA / "index" / f"{site}.csv", tables.IndexRow)
-        captures = tables.read(DATA / "captures" / f"{site}.csv", tables.Capture)
+        index = tables.read(places.INDEX / f"{site}.csv", tables.IndexRow)
+        captures = tables.read(places.CAPTURES / f"{site}.csv", tables.Capture)
         urls = index.loc[index["objectId"].isin(names), "urlId"]
         files |= set(captures.loc[captures["urlId"].isin(urls), "filename"]) - {""}
     found = []
-    for path in sorted(LABELS.glob("[!.]*.csv")):
+    for path in sorted(places.LABELS.glob("[!.]*.csv")):
         sheet, lines = csvfile.numbered(path)
         if "filename" in sheet and "objectId" not in sheet:
             found += [f"{path}:{line}" for line, name in zip(lines, sheet["filename"], strict=True) if name in files]
@@ -131,7 +126,7 @@ def sheet_lines(objects: Sequence[ObjectId]) -> list[str]:
 def _frames(objects: Sequence[ObjectId]) -> Iterator[ObjectId]:
     names = {str(object_id) for object_id in objects if object_id.is_video}
     for site in params.site_names() if names else []:
-        index = tables.read(DATA / "index" / f"{site}.csv", tables.IndexRow)
+        index = tables.read(places.INDEX / f"{site}.csv", tables.IndexRow)
         yield from (ObjectId.parse(name) for name in index.loc[index["video"].isin(names), "objectId"].unique())
 
 
@@ -180,3 +175,25 @@ def _removals(md5s: Sequence[str]) -> list[str]:
             else:
                 lines.append(f"# delete {remote.fs.unstrip_protocol(place)} with the tool of that storage")
     return lines
+
+
+@click.command("erase")
+@click.argument("object_ids", metavar="ID…", nargs=-1, required=True)
+@click.option("--reason", required=True, help="Why: kept in tombstones.csv.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase_command(object_ids: tuple[str, ...], reason: str, yes: bool) -> None:
+    """Erase objects for good, from the trees and the archives; nothing brings them back.
+
+    Prints the commands that then remove the old copies from DVC's cache and remote.
+    """
+    store = ObjectStore.below(places.TREES)
+    doomed = [named(text, store) for text in object_ids]
+    if not yes:
+        click.confirm(f"Erase {', '.join(map(str, doomed))} from trees and archives for good?", abort=True)
+    lines = sheet_lines(doomed)
+    for line in erase(doomed, reason, store):
+        click.echo(line, err=True)
+    for line in lines:
+        click.echo(f"delete {line}: it names an erased file, and `dvc repro` would stop there", err=True)
+    click.echo(f"what is left to do, in this order; it is kept in {COMMANDS} until it is done:", err=True)
+    click.echo("\n".join(commands()))

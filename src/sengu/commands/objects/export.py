@@ -4,21 +4,20 @@ import csv
 import shutil
 from pathlib import Path
 
+import click
 import pandas as pd
 from tqdm import tqdm
 
-from sengu.base.tables import versions
-from sengu.commands.objects import view
-from sengu.base import params
-from sengu.base import tables
+from sengu.base import params, tables
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
-from sengu.stages.split import split
+from sengu.base.tables import versions
+from sengu.commands import places
+from sengu.commands.objects import view
 from sengu.objects.store import ObjectStore
+from sengu.stages.split import split
 
-DATASETS = Path("data/dataset")
-DUPLICATES = Path("data/duplicates.csv")
 TABLE = "metadata.csv"  # the name that Hugging Face's imagefolder reads
 
 
@@ -31,14 +30,14 @@ def export(version: str, kind: str, copy: bool, folder: Path, store: ObjectStore
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SenguError(f"{folder} is there already, and not empty: choose another folder")
-    labels = DATASETS / version / versions.LABELS
+    labels = places.DATASETS / version / versions.LABELS
     if not labels.is_file():
-        here = sorted(path.parent.name for path in DATASETS.glob(f"*/{versions.LABELS}"))
+        here = sorted(path.parent.name for path in places.DATASETS.glob(f"*/{versions.LABELS}"))
         raise SenguError(f"there is no dataset version {version} (there are {', '.join(here) or 'none'}): run `dvc repro`")
     labelled = tables.read(labels, tables.Label)
-    classes = versions.read(DATASETS / version).classes  # those of today's params.yaml may be others
-    versions.check(labelled, classes, f"{DATASETS / version / versions.METADATA}")
-    rows = split(labelled, tables.read(DUPLICATES, tables.Duplicate), params.section("split", params.Split))
+    classes = versions.read(places.DATASETS / version).classes  # those of today's params.yaml may be others
+    versions.check(labelled, classes, f"{places.DATASETS / version / versions.METADATA}")
+    rows = split(labelled, tables.read(places.DUPLICATES, tables.Duplicate), params.section("split", params.Split))
     rows = rows[rows["type"] != "excluded"]
     with replaced_folder(folder) as partial:
         listed = []
@@ -57,3 +56,13 @@ def export(version: str, kind: str, copy: bool, folder: Path, store: ObjectStore
             table = pd.DataFrame(listed, columns=["file_name", "label", "split"])
             table.to_csv(partial / TABLE, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
     return len(rows)
+
+
+@click.command("export")
+@click.option("--dataset", "version", required=True, help="Name of a dataset version; its rows that are split are exported.")
+@click.option("--format", "kind", type=click.Choice(["imagefolder", "csv"]), default="imagefolder")
+@click.option("--copy", is_flag=True, help="Copy the files instead of linking them.")
+@click.argument("folder", type=click.Path(path_type=Path))
+def export_command(version: str, kind: str, copy: bool, folder: Path) -> None:
+    """Write a dataset to FOLDER as <type>/<class>/<object id>, which Keras, PyTorch and Hugging Face read."""
+    click.echo(f"{folder}: {export(version, kind, copy, folder, ObjectStore.below(places.TREES))} examples")

@@ -1,13 +1,19 @@
 """An object id -> everything that the tables know of it: URLs, pages, tags, dates, labels, dataset versions, split."""
 
 import csv
+import json
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
+
+from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.commands import places
+from sengu.objects.store import ObjectStore
 
 
 @dataclass
@@ -92,3 +98,69 @@ def _rows(path: Path, column: str, wanted: Collection[str]) -> Iterator[dict[str
         for row in reader:
             if row[position] in wanted:
                 yield dict(zip(header, row, strict=True))
+
+
+SHA1_DIGITS = 40
+SHOWN = 5  # of the objects that the beginning of a hash may mean
+
+
+def named(text: str, store: ObjectStore) -> ObjectId:
+    """The object that an id, a SHA-1 or the beginning of one means. Raises SenguError if it is none or several."""
+    prefix = text.strip().lower()
+    if len(prefix) < 4 or not all(digit in "0123456789abcdef" for digit in prefix.partition(".")[0]):
+        raise SenguError(f"{text!r} is not the beginning of an object id: give at least four hex digits of the SHA-1")
+    found = store.beginning_with(prefix)
+    if not found or len(prefix) < SHA1_DIGITS:  # a missing leaf is still known to the tables
+        found = sorted({*found, *_indexed(prefix)})
+    if not found:
+        raise SenguError(f"no object begins with {text!r}: check the id, or run `dvc repro objects`")
+    if len(found) > 1:
+        shown = f"{', '.join(map(str, found[:SHOWN]))}{'…' if len(found) > SHOWN else ''}"
+        raise SenguError(f"{text!r} begins {len(found)} object ids: {shown}: give more digits")
+    return found[0]
+
+
+def _indexed(prefix: str) -> Iterator[ObjectId]:
+    for site in params.site_names():
+        known = tables.read(places.INDEX / f"{site}.csv", tables.IndexRow)["objectId"]
+        yield from map(ObjectId.parse, known[known.str.startswith(prefix)].unique())
+
+
+@click.command("path")
+@click.argument("object_id", metavar="ID")
+def path_command(object_id: str) -> None:
+    """Print where the object ID lies; the beginning of its hash is enough."""
+    store = ObjectStore.below(places.TREES)
+    click.echo(store.path(named(object_id, store)))
+
+
+@click.command("info")
+@click.argument("object_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def info_command(object_id: str, as_json: bool) -> None:
+    """Print everything that is known of the object ID."""
+    store = ObjectStore.below(places.TREES)
+    one = named(object_id, store)
+    found = known(one, places.DATA)
+    found.files = [str(path) for path in store.paths(one)]
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        return
+    for key, value in found.as_dict().items():
+        if key == "seen":
+            for row in value:
+                click.echo("seen")
+                for name, cell in row.items():
+                    if cell:
+                        click.echo(f"  {name:10} {cell}")
+        elif value:
+            shown = ", ".join(f"{name}: {cell}" for name, cell in value.items()) if isinstance(value, dict) else value
+            click.echo(f"{key:12} {', '.join(shown) if isinstance(shown, list) else shown}")
+
+
+@click.command("where")
+@click.argument("object_id", metavar="ID")
+def where_command(object_id: str) -> None:
+    """Print where the object ID was seen: site, date, URL and page, separated by tabs."""
+    for row in known(named(object_id, ObjectStore.below(places.TREES)), places.DATA).seen:
+        click.echo("\t".join(row[key] for key in ("site", "fetched", "url", "page")))

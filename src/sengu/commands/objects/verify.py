@@ -1,14 +1,24 @@
 """Object trees and their index -> what is missing, damaged or foreign in them."""
 
-import hashlib
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+import pandas as pd
 from tqdm import tqdm
 
+from sengu import warc
+from sengu.base import digests, params, tables
+from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.base.tables import tombstones
+from sengu.commands import places
+from sengu.objects.filing import Filing
+from sengu.objects.store import ObjectTree
+from sengu.stages import objects as stage
 
 
 @dataclass(frozen=True, order=True)
@@ -29,18 +39,76 @@ def verify(site: str, root: Path, indexed: Iterable[ObjectId]) -> list[Finding]:
     whole = sorted(here & expected.keys())
     # threads: hashing and reading release Python's lock
     with ThreadPoolExecutor() as pool:
-        digests = pool.map(lambda name: sha1(root / name), whole)
+        digests = pool.map(lambda name: digests.sha1(root / name), whole)
         for name, digest in tqdm(zip(whole, digests, strict=True), total=len(whole), desc=f"verify {site}", disable=None):
             if digest != expected[name].sha1:
                 found.append(Finding("damaged", site, name))
     return sorted(found)
 
 
-def sha1(path: Path) -> str:
-    """Lower-case hex SHA-1 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.sha1(usedforsecurity=False)).hexdigest()
-
-
 def _files(root: Path) -> Iterator[str]:
     return (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file() or path.is_symlink())
+
+
+def verify_sites(sites: Sequence[str]) -> list[Finding]:
+    """Every file of the trees of some sites that is not as their index says; erased objects are not missed."""
+    found, erased = [], tombstones.erased()
+    for site in sites:
+        index = tables.read(places.INDEX / f"{site}.csv", tables.IndexRow)
+        indexed = (ObjectId.parse(name) for name in index["objectId"].unique())
+        found += verify(site, places.TREES / site, (one for one in indexed if one.sha1 not in erased))
+    return found
+
+
+def heal(findings: Sequence[Finding]) -> list[Finding]:
+    """Restores what is missing or damaged from the archives; returns what still is not as it should be."""
+    settings = params.section("objects", params.Objects)
+    wanted = [finding for finding in findings if finding.state != "foreign"]
+    for site in sorted({finding.site for finding in wanted}):
+        bad = {finding.path.rpartition("/")[2] for finding in wanted if finding.site == site}
+        index = tables.read(places.INDEX / f"{site}.csv", tables.IndexRow)
+        captures = tables.read(places.CAPTURES / f"{site}.csv", tables.Capture).drop_duplicates("urlId").set_index("urlId")
+        archive = warc.read(places.RAW / site, site, params.section(f"sites.{site}", params.Site).read.tracking)
+        urls = index.loc[index["objectId"].isin(bad), "urlId"].unique()
+        tree = ObjectTree(places.TREES / site)
+        filing = Filing(tree, settings.max_pixels, settings.checks, settings.video.frames, tombstones.erased())
+        for url_id in tqdm(urls, desc=f"heal {site}", disable=None):
+            entry = archive.resolve(str(captures.loc[url_id, "url"]))
+            stage.file_capture(url_id, entry, filing)
+    return [finding for finding in wanted if not _is_whole(places.TREES / finding.site / finding.path)]
+
+
+def _is_whole(path: Path) -> bool:
+    return path.is_file() and digests.sha1(path) == ObjectId.parse(path.name).sha1
+
+
+def _table(findings: Sequence[Finding]) -> str:
+    return pd.DataFrame([(f.state, f.site, f.path) for f in findings], columns=["state", "site", "path"]).to_string(index=False)
+
+
+@click.command("verify")
+@click.argument("sites", nargs=-1)
+def verify_command(sites: tuple[str, ...]) -> None:
+    """Hash every object again, of some SITES or of all; exit with 1 if a file is missing, damaged or foreign."""
+    unknown = sorted(set(sites) - set(params.site_names()))
+    if unknown:
+        raise SenguError(f"there is no site {unknown[0]}: the sites are {', '.join(params.site_names())}")
+    found = verify_sites(sites or params.site_names())
+    if not found:
+        click.echo("every object is there, and whole")
+        return
+    click.echo(_table(found))
+    removing = "`dvc repro --force --single-item objects@SITE` removes what is foreign"
+    click.echo(f"`sengu objects heal` restores what is missing or damaged; {removing}", err=True)
+    sys.exit(1)
+
+
+@click.command("heal")
+def heal_command() -> None:
+    """Restore missing and damaged objects from the archives."""
+    found = [finding for finding in verify_sites(params.site_names()) if finding.state != "foreign"]
+    left = heal(found) if found else []
+    click.echo(f"{len(found) - len(left)} objects restored")
+    if left:
+        click.echo(_table(left))
+        raise SenguError("the archive does not give these back: fetch it with `dvc pull`, and try again")

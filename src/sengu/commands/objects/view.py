@@ -6,9 +6,14 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sengu.base.errors import SenguError
+import click
 
-EMPTY = Path(".sengu/empty")  # OverlayFS wants at least two layers
+from sengu.base import working
+from sengu.base.errors import SenguError
+from sengu.commands import places
+from sengu.objects.store import ObjectStore
+
+EMPTY = working.EMPTY  # OverlayFS wants at least two layers
 
 
 def mount(roots: Sequence[Path], folder: Path) -> str:
@@ -89,3 +94,28 @@ def _check(roots: Sequence[Path], folder: Path) -> None:
         raise SenguError("there is no object tree yet: run `dvc repro objects`")
     if folder.is_mount() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise SenguError(f"{folder} is there already, and not empty: choose another folder, or take it away first")
+
+
+def _roots() -> list[Path]:
+    return [tree.root for tree in ObjectStore.below(places.TREES).trees]
+
+
+@click.command("mount")
+@click.argument("folder", type=click.Path(path_type=Path))
+def mount_command(folder: Path) -> None:
+    """Show all trees as one in FOLDER, read-only, without copying anything."""
+    click.echo(f"{folder}: mounted by {mount(_roots(), folder)}; `sengu objects umount {folder}` takes it away")
+
+
+@click.command("umount")
+@click.argument("folder", type=click.Path(path_type=Path))
+def umount_command(folder: Path) -> None:
+    """Take the mount at FOLDER away."""
+    umount(folder)
+
+
+@click.command("link")
+@click.argument("folder", type=click.Path(path_type=Path))
+def link_command(folder: Path) -> None:
+    """Show all trees as one in FOLDER by links, where mounting is not allowed."""
+    click.echo(f"{folder}: {link(_roots(), folder)} objects linked")

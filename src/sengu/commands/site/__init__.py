@@ -1,0 +1,1 @@
+"""`sengu site`: the sites in params.yaml."""

@@ -1,24 +1,19 @@
 """`sengu site`: sites into params.yaml, out of it with their outputs, and a list of them."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import pandas as pd
-import yaml
 
-from sengu.warc import last_crawl
-from sengu.commands.site import editing
-from sengu.repository import dvc_lock
-from sengu.caches import outcomes
-from sengu.base import params
 from sengu import warc
+from sengu.base import params, working
 from sengu.base.errors import SenguError
-
-PIPELINE = Path("dvc.yaml")
-PER_SITE = ("crawl", "extract", "objects")  # the stages of dvc.yaml that run once for each site
+from sengu.commands import places
+from sengu.commands.site import editing
+from sengu.repository import dvc_lock, pipeline
+from sengu.warc import last_crawl
 
 
 def remove(name: str, force: bool, path: Path = params.PARAMS) -> list[Path]:
@@ -28,7 +23,7 @@ def remove(name: str, force: bool, path: Path = params.PARAMS) -> list[Path]:
     """
     if name not in params.site_names(path):
         raise SenguError(f"{path}: there is no site {name}: the sites are {', '.join(params.site_names(path))}")
-    folder = Path("data/raw") / name
+    folder = places.RAW / name
     pinned = dvc_lock.pinned_output(f"crawl@{name}", folder)
     if not force and folder.is_dir() and any(folder.iterdir()) and (pinned is None or pinned["md5"] != dvc_lock.dvc_hash(folder)):
         raise SenguError(
@@ -36,24 +31,16 @@ def remove(name: str, force: bool, path: Path = params.PARAMS) -> list[Path]:
             "or add --force to lose it"
         )
     editing.remove_site(path, name)
-    dvc_lock.forget([f"{stage}@{name}" for stage in PER_SITE])
-    gone = [output for output in outputs(name) if output.exists()]
+    dvc_lock.forget([f"{stage}@{name}" for stage in pipeline.PER_SITE])
+    gone = [output for output in pipeline.outputs(name) if output.exists()]
     for output in gone:
         if output.is_dir():
             shutil.rmtree(output)
         else:
             output.unlink()
     warc.forget(name)
-    (outcomes.FOLDER / f"{name}.journal").unlink(missing_ok=True)
+    (working.OBJECTS / f"{name}.journal").unlink(missing_ok=True)
     return gone
-
-
-def outputs(name: str) -> Iterator[Path]:
-    """Where the outputs of a site lie, by dvc.yaml."""
-    stages = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
-    for stage in PER_SITE:
-        for out in stages[stage]["do"]["outs"]:
-            yield Path(str(next(iter(out)) if isinstance(out, dict) else out).replace("${key}", name))
 
 
 def overview() -> pd.DataFrame:
@@ -64,7 +51,7 @@ def overview() -> pd.DataFrame:
     rows = []
     for name in params.site_names():
         fetch = params.section(f"sites.{name}", params.Site).fetch
-        files = warc.files(Path("data/raw") / name, name)
+        files = warc.files(places.RAW / name, name)
         size = sum(path.stat().st_size for path in files)
         last = last_crawl.last_crawl(name) or (warc.info(files[-1]).get("date", "") if files else "")
         rows.append((name, fetch.source, getattr(fetch, "spider", "-"), len(files), f"{size / 1e6:.1f}", last or "never"))

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from crawlers.demo import pictures
-from sengu.objects import decoding
-from sengu.pictures import images
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.objects.store import ObjectStore, ObjectTree
+from sengu.pictures import images
 
 WHOLE = pictures.png(pictures.draw("stripes", 0))
 
@@ -24,13 +23,13 @@ def stored(folder: Path, payload: bytes) -> ObjectId:
 
 
 def test_an_object_is_decoded_as_every_picture_is(tmp_path: Path) -> None:
-    found = decoding.pixels(stored(tmp_path, WHOLE), ObjectStore.below(tmp_path))
+    found = ObjectStore.below(tmp_path).pixels(stored(tmp_path, WHOLE))
     assert np.array_equal(found, images.decode(WHOLE))
 
 
 def test_what_cannot_be_decoded_is_named_with_reason_and_cure(tmp_path: Path) -> None:
     cut = stored(tmp_path, WHOLE[:3000])
     with pytest.raises(SenguError, match=f"^object {cut} cannot be decoded: truncated: set objects.checks to true "):
-        decoding.pixels(cut, ObjectStore.below(tmp_path))
+        ObjectStore.below(tmp_path).pixels(cut)
     with pytest.raises(images.NotAPicture):  # so the cure is one
         images.examine(WHOLE[:3000], 100_000, checks=True)

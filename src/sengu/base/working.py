@@ -1,0 +1,20 @@
+"""The folders in .sengu/, where work is kept from run to run; Git and DVC leave them alone."""
+
+from pathlib import Path
+
+ROOT = Path(".sengu")
+
+WARC = ROOT / "warc"  # indexes of archive files
+CRAWLS = ROOT / "crawls"  # when each site was last crawled on this machine
+OBJECTS = ROOT / "objects"  # what became of each record
+EMPTY = ROOT / "empty"  # a layer of a mount
+ERASE_COMMANDS = ROOT / "erase-commands.sh"
+
+DUPLICATES = ROOT / "duplicates"
+PREPARED = ROOT / "prepared"
+FEATURES = ROOT / "features"
+TRAINING = ROOT / "training"
+EMBEDDINGS = ROOT / "embeddings"
+
+# what holds pictures, or can be turned back into them: erasing an object empties these folders
+OF_PICTURES = (DUPLICATES, PREPARED, FEATURES, TRAINING, EMBEDDINGS)

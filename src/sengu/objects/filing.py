@@ -1,0 +1,83 @@
+"""Archived payloads -> objects in a tree: checked, named by their SHA-1, stored; frames of videos, too."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sengu import warc
+from sengu.base.ids import ObjectId
+from sengu.objects.store import ObjectTree
+from sengu.pictures import images, videos
+
+ERASED = "erased for good (tombstones.csv)"
+
+
+@dataclass(frozen=True)
+class Filed:
+    """A payload that became an object: a row of the index without its URL; the fields mean what they mean there."""
+
+    objectId: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+    milliseconds: int = 0
+    video: str = ""
+
+
+Outcome = list[Filed] | str  # an object and the frames of a video, or the reason of a reject
+
+
+@dataclass(frozen=True)
+class Filing:
+    """Where objects go, and what makes a payload one.
+
+    Plain values: the types of the parameters would have each worker import what only one process needs. `max_pixels` is the
+    largest width times height; without `checks` only the header of a picture is read; `frames` of each video become objects;
+    what has one of the SHA-1s `erased` does not come back.
+    """
+
+    tree: ObjectTree
+    max_pixels: int
+    checks: bool = True
+    frames: int = 0
+    erased: frozenset[str] = frozenset()
+
+    def file_all(self, entries: Sequence[warc.Entry]) -> list[Outcome]:
+        """What became of each entry, in order. Runs in a worker."""
+        return [self.file(entry) for entry in entries]
+
+    def file(self, entry: warc.Entry) -> Outcome:
+        """Checks, names and stores the payload of one entry."""
+        try:
+            payload = warc.payload(entry)
+            if self._is_erased(payload):
+                return ERASED
+            if videos.sniff(payload):
+                return self._video(payload)
+            return [self._picture(payload)]
+        except (warc.UnreadableCapture, images.NotAPicture, videos.NotAVideo) as reason:
+            return str(reason)
+
+    def _is_erased(self, payload: bytes) -> bool:
+        return bool(self.erased) and hashlib.sha1(payload, usedforsecurity=False).hexdigest() in self.erased
+
+    def _picture(self, payload: bytes, milliseconds: int = 0, video: str = "") -> Filed:
+        picture = images.examine(payload, self.max_pixels, self.checks)
+        object_id = ObjectId.of(payload, picture.extension)
+        self.tree.put(object_id, payload)
+        return Filed(str(object_id), picture.extension, picture.width, picture.height, len(payload), milliseconds, video)
+
+    def _video(self, payload: bytes) -> list[Filed]:
+        """A video is always played through: its header only estimates how long it is."""
+        video = videos.examine(payload, self.max_pixels)
+        object_id = ObjectId.of(payload, video.extension)
+        chosen = videos.evenly(len(video.times), self.frames)
+        frames = [
+            self._picture(frame.payload, frame.milliseconds, str(object_id))
+            for frame in videos.frames(payload, video, chosen)
+            if not self._is_erased(frame.payload)
+        ]
+        self.tree.put(object_id, payload)
+        whole = Filed(str(object_id), video.extension, video.width, video.height, len(payload), video.milliseconds)
+        return [whole, *frames]

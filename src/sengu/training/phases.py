@@ -1,0 +1,126 @@
+"""The epochs of one phase: learning, validation, early stopping, the best weights."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sengu.base.errors import SenguError
+from sengu.base.params import Phase
+from sengu.training.learner import Learner, Means
+
+logger = logging.getLogger("train")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What came of an epoch: means over the examples, and the learning rate of its last step."""
+
+    loss: float
+    accuracy: float
+    rate: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+
+@dataclass
+class Progress:
+    """How far a phase is: its epochs, the validation loss before them, and the best weights so far if they are to be kept.
+
+    The weights that a phase starts from are those of epoch 0.
+    """
+
+    history: list[Epoch] = field(default_factory=list)
+    start: float | None = None
+    best: list[np.ndarray] = field(default_factory=list)
+
+
+def fit(
+    name: str,
+    learner: Learner,
+    train: Callable[[int], Means],
+    validate: Callable[[], Means] | None,
+    log: Callable[[str, int, Epoch], None],
+    progress: Progress,
+    save: Callable[[Progress], None] = lambda progress: None,
+) -> None:
+    """The epochs of the phase `name` that are still to come; the learner ends with the weights of the last or of the best one.
+
+    With patience, the weights at the start compete as those of epoch 0. `log` hears of every epoch by phase and number, from 1,
+    and also of those before a resume; `save` after each. Warns if the phase has done harm. Raises SenguError if the loss is not,
+    or no longer, a number.
+    """
+    phase = learner.phase
+    for number, record in enumerate(progress.history, 1):
+        log(name, number, record)
+    if validate and phase.epochs and progress.start is None:
+        progress.start = _start(name, validate)
+        if phase.patience:
+            progress.best = learner.values()
+    while not finished(progress, phase):
+        number, start = len(progress.history) + 1, time.perf_counter()
+        loss, accuracy = train(number - 1)
+        seconds = time.perf_counter() - start
+        validated = validate() if validate else (None, None)
+        if not np.isfinite([loss, validated[0] or 0]).all():
+            raise SenguError(f"the loss of {name} is no number after epoch {number}: lower train.{name}.rate in params.yaml")
+        record = Epoch(loss, accuracy, learner.rate(), *validated)
+        progress.history.append(record)
+        if phase.patience and best(progress) == number:
+            progress.best = learner.values()
+        log(name, number, record)
+        logger.info("%s, epoch %d of %d: %s", name, number, phase.epochs, _text(record, learner.examples / seconds))
+        save(progress)
+    if progress.best:
+        learner.assign(progress.best)
+        if best(progress):
+            logger.info("%s: the weights are those after epoch %d", name, best(progress))
+    _warn(name, progress)
+
+
+def losses(progress: Progress) -> list[float]:
+    """Of validation: at the start and after each epoch, or none at all."""
+    found = (progress.start, *(epoch.validation_loss for epoch in progress.history))
+    return [loss for loss in found if loss is not None]
+
+
+def best(progress: Progress) -> int:
+    """The number of the first epoch with the lowest validation loss; 0 is the start."""
+    found = losses(progress)
+    return found.index(min(found))
+
+
+def finished(progress: Progress, phase: Phase) -> bool:
+    """Is the last epoch reached, or was there no better one for `patience` epochs?"""
+    done = len(progress.history)
+    return done >= phase.epochs or bool(phase.patience and done - best(progress) >= phase.patience)
+
+
+def _start(name: str, validate: Callable[[], Means]) -> float:
+    loss, accuracy = validate()
+    if not np.isfinite(loss):
+        raise SenguError(
+            f"the validation loss of {name} is no number before its first epoch: look into data/features "
+            "for values that are no numbers, or set train.mixed_precision in params.yaml to never"
+        )
+    logger.info("%s, before epoch 1: validation loss %.4g, validation accuracy %.4g", name, loss, accuracy)
+    return loss
+
+
+def _warn(name: str, progress: Progress) -> None:
+    """Says so if the phase would better not have been."""
+    start, *later = losses(progress) or [0.0]
+    if not later:
+        return
+    cure = f"lower train.{name}.rate in params.yaml"
+    if progress.best and best(progress) == 0:
+        logger.warning("%s: no epoch was better than the weights it started from, which are kept: %s", name, cure)
+    elif not progress.best and later[-1] > start:
+        logger.warning("%s: the validation loss has grown from %.4g to %.4g: %s, or set patience", name, start, later[-1], cure)
+
+
+def _text(record: Epoch, speed: float) -> str:
+    numbers = ((name.replace("_", " "), value) for name, value in vars(record).items() if value is not None)
+    return ", ".join(f"{name} {value:.4g}" for name, value in (*numbers, ("examples per second", speed)))

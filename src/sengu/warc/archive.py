@@ -1,0 +1,78 @@
+"""Captures -> what is to be believed of every URL of a site."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urljoin
+
+from w3lib.url import safe_url_string
+
+from sengu.base.urls import archived_url, canonical_url
+
+ERRORS = 400
+REDIRECTS = (301, 302, 303, 307, 308)
+MAX_REDIRECTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One captured answer: what is known of it without its body, and where it lies."""
+
+    url: str
+    file: Path
+    offset: int  # of its gzip member in `file`, bytes
+    fetched: str  # WARC-Date
+    status: int  # HTTP status; 200 for a resource record
+    headers: tuple[tuple[str, str], ...]  # those of KNOWN_HEADERS that it has; `headers_and_body` reads all
+    digest: str  # WARC-Block-Digest; empty text if the record has none
+
+    def header(self, name: str) -> str:
+        """The first value of a header, without regard to case; empty text if it is absent."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), "")
+
+
+class Archive:
+    """What is to be believed of every URL of a site, by canonical URL; `tracking` are the site's tracking parameters.
+
+    That is its latest answer; but an error does not take the place of a success.
+    """
+
+    def __init__(self, tracking: Sequence[str] = ()):
+        self.tracking = tuple(tracking)
+        self._latest: dict[str, Entry] = {}
+        self._earlier: dict[str, list[Entry]] = {}
+        self._spellings: dict[str, str] = {}  # URL as archived -> canonical: w3lib takes longer over one than a stage may
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._latest.values())
+
+    def add(self, entry: Entry, canonical: str = "") -> None:
+        """Takes one more answer; `canonical` is its URL in that form, where it is known."""
+        key = self._spellings[entry.url] = canonical or self.canonical(entry.url)
+        known = self._latest.get(key)
+        if known is not None and (entry.status >= ERRORS > known.status or entry.status == HTTPStatus.NOT_MODIFIED):
+            return
+        if known is not None and known.status == HTTPStatus.OK:
+            self._earlier.setdefault(key, []).append(known)
+        self._latest[key] = entry
+
+    def canonical(self, url: str) -> str:
+        return self._spellings.get(url) or canonical_url(url, self.tracking)
+
+    def find(self, url: str) -> Entry | None:
+        return self._latest.get(self.canonical(url))
+
+    def versions(self, url: str) -> list[Entry]:
+        """The answer that counts for a URL, which may be an error, and the successful ones before it, the latest first."""
+        latest = self.find(url)
+        return ([latest] if latest else []) + self._earlier.get(self.canonical(url), [])[::-1]
+
+    def resolve(self, url: str) -> Entry | None:
+        """The answer at the end of the redirects from `url`; None if the archive does not hold it."""
+        for _ in range(MAX_REDIRECTS):
+            entry = self.find(url)
+            if entry is None or entry.status not in REDIRECTS or not entry.header("Location"):
+                return entry
+            url = archived_url(urljoin(entry.url, safe_url_string(entry.header("Location").encode("latin-1"))))
+        return None
