@@ -22,7 +22,7 @@ from sengu.base import params
 from sengu.base.tables import versions
 from sengu.examples import Examples
 from sengu.networks import backbone
-from sengu.stages.train import train_head
+from sengu.training.head import train_head
 
 
 def keras_pixels(folder: Path, examples: Examples, size: int) -> np.ndarray:

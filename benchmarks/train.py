@@ -78,7 +78,7 @@ STAGE = """
 import time; begin = time.perf_counter()
 import sys, json, importlib
 stage = importlib.import_module("sengu.stages." + sys.argv[1])
-from sengu import backbones
+from sengu.networks import backbone as backbones
 imports, loading = time.perf_counter() - begin, 0
 load = backbones.layer
 
@@ -99,9 +99,12 @@ TUNE = """
 import sengu, sys, time, json
 from pathlib import Path
 import numpy as np, tensorflow as tf
-from sengu import datasets, params, pixels
-from sengu.fine_tuning import FineTuning, Network
-from sengu.workers import Place
+from sengu.base.tables import versions as datasets
+from sengu.base import params
+from sengu import examples as pixels
+from sengu.training.fine_tuning import FineTuning
+from sengu.training.fine_tuning import Network
+from sengu.training.workers import Place
 
 rounds, steps, batch = map(int, sys.argv[1:])
 tf.config.experimental.enable_op_determinism()

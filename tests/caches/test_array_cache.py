@@ -92,28 +92,3 @@ def test_a_second_run_waits_and_finds_what_the_first_made(tmp_path: Path) -> Non
         known.add(NAMES, np.stack([array(name) for name in NAMES]))
     second.join(10)
     assert found == [[]]
-
-
-def test_the_key_tells_settings_files_and_versions_apart(tmp_path: Path) -> None:
-    one, two = tmp_path / "one.py", tmp_path / "two.py"
-    one.write_text("a")
-    two.write_text("b")
-    keys = [
-        array_cache.key({"size": 64}, [one, two], ["numpy"]),
-        array_cache.key({"size": 65}, [one, two], ["numpy"]),
-        array_cache.key({"size": 64}, [one], ["numpy"]),
-        array_cache.key({"size": 64}, [one, two], ["pillow"]),
-    ]
-    two.write_text("c")
-    keys.append(array_cache.key({"size": 64}, [one, two], ["numpy"]))
-    # a folder stands for all that is in it, by names and content
-    keys.append(array_cache.key({"size": 64}, [tmp_path], ["numpy"]))
-    assert keys[-1] == array_cache.key({"size": 64}, [tmp_path], ["numpy"])
-    (tmp_path / "deeper").mkdir()
-    two.rename(tmp_path / "deeper/two.py")
-    keys.append(array_cache.key({"size": 64}, [tmp_path], ["numpy"]))
-    (tmp_path / "deeper/two.py").write_text("d")
-    keys.append(array_cache.key({"size": 64}, [tmp_path], ["numpy"]))
-    with pytest.raises(FileNotFoundError):
-        array_cache.key({"size": 64}, [two], ["numpy"])
-    assert len(set(keys)) == len(keys)

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
 from sklearn.metrics import average_precision_score
 
 from sengu.drawing import fonts
@@ -92,24 +91,6 @@ def test_the_data_behind_the_curves(tmp_path: Path) -> None:
     assert counts.loc[counts["positive"] > 0, "score"].tolist() == pytest.approx([0.425, 0.725, 0.925])
 
 
-def test_a_contact_sheet_has_every_picture_in_its_colour(tmp_path: Path) -> None:
-    pictures = [np.full((8, 8, 3), [20 * number, 0, 200], np.uint8) for number in range(8)]
-    captions = [[f"score {number}", "id"] for number in range(8)]
-    for name in ("one", "two"):
-        figures.contact_sheet("Eight pictures", pictures, captions, tmp_path / f"{name}.jpg")
-    assert (tmp_path / "one.jpg").read_bytes() == (tmp_path / "two.jpg").read_bytes()
-    with Image.open(tmp_path / "one.jpg") as sheet:
-        colours = np.asarray(sheet).reshape(-1, 3).astype(int)
-    assert all((np.abs(colours - picture[0, 0]).max(axis=1) < 8).sum() > 150 * 150 for picture in pictures)
-
-
-def test_an_empty_contact_sheet_is_a_picture_too(tmp_path: Path) -> None:
-    figures.contact_sheet("Worst mistakes", [], [], tmp_path / "none.jpg")
-    with Image.open(tmp_path / "none.jpg") as sheet:
-        assert sheet.format == "JPEG"
-        assert np.asarray(sheet).min() < 100  # it says so
-
-
 LONG = ("a very long class name that people use in practice", "W" * 60, "waves")
 
 
@@ -154,14 +135,3 @@ def test_the_legend_of_the_histogram_hides_no_bar(tmp_path: Path, monkeypatch: p
     box = legend.get_window_extent()
     assert not box.overlaps(figure.axes[0].get_window_extent())
     assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
-
-
-def test_captions_of_a_contact_sheet_stay_below_their_picture(tmp_path: Path) -> None:
-    pictures = [np.zeros((8, 8, 3), np.uint8)] * 2
-    figures.contact_sheet("Two", pictures, [["W" * 60, "e" * 22], ["0.5", "e" * 22]], tmp_path / "two.jpg")
-    with Image.open(tmp_path / "two.jpg") as sheet:
-        pixels = np.asarray(sheet.convert("L")).astype(int)
-    gap = figures.MARGIN + figures.TILE + np.arange(1, figures.MARGIN - 1)
-    below = figures.LINE + 2 * figures.MARGIN + figures.TILE + 4
-    assert (pixels[below:, : gap[0]] < 100).any()
-    assert (pixels[below:, gap] > 200).all()

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sengu.evaluation import report
-from sengu.evaluation.report import Gallery, Picture
+from sengu.evaluation import galleries, report
+from sengu.evaluation.galleries import Gallery, Picture
 
 VOID = {"meta", "img", "br"}
 METRICS = ("accuracy", "roc_auc", "calibration_error")
@@ -239,7 +239,7 @@ PICTURES = {name: np.full((2, 2, 3), number, np.uint8) for number, name in enume
 def test_mistakes_of_two_classes_are_apart_and_the_surest_come_first() -> None:
     scores = np.array([0.6, 0.9, 0.2, 0.45, 0.3])
     values, predicted = np.array([0, 0, 0, 1, 1]), np.array([1, 1, 0, 0, 0])
-    found = report.mistakes(IDS, values, predicted, np.column_stack([1 - scores, scores]), CLASSES, PICTURES.__getitem__)
+    found = galleries.mistakes(IDS, values, predicted, np.column_stack([1 - scores, scores]), CLASSES, PICTURES.__getitem__)
     assert {name: [(p.name, p.caption) for p in gallery.pictures] for name, gallery in found.items()} == {
         "false_positives": [("b", "stripes: 0.900"), ("a", "stripes: 0.600")],
         "false_negatives": [("e", "stripes: 0.300"), ("d", "stripes: 0.450")],
@@ -252,7 +252,7 @@ def test_mistakes_of_two_classes_are_apart_and_the_surest_come_first() -> None:
 def test_mistakes_of_more_classes_are_one_gallery() -> None:
     probabilities = np.array([[0.1, 0.8, 0.1], [0.3, 0.3, 0.4], [0.9, 0.05, 0.05], [0.2, 0.2, 0.6], [0.0, 1.0, 0.0]])
     values = np.array([0, 1, 0, 2, 1])
-    (found,) = report.mistakes(
+    (found,) = galleries.mistakes(
         IDS, values, probabilities.argmax(axis=1), probabilities, ["x", "y", "z"], PICTURES.__getitem__
     ).values()
     assert [(p.name, p.caption) for p in found.pictures] == [("a", "x called y: 0.800"), ("b", "y called z: 0.400")]
@@ -260,7 +260,7 @@ def test_mistakes_of_more_classes_are_one_gallery() -> None:
 
 def test_doubtful_labels_keep_their_order_and_suspects_are_marked() -> None:
     rows = [("c", 0, 1, "0.012345", "yes"), ("a", 1, 0, "0.200000", "no"), ("b", 1, 1, "0.900000", "no")]
-    found = report.doubted(pd.DataFrame(rows, columns=report.DOUBT), CLASSES, PICTURES.__getitem__)
+    found = galleries.doubted(pd.DataFrame(rows, columns=galleries.DOUBT), CLASSES, PICTURES.__getitem__)
     assert [(p.name, p.caption, p.marked) for p in found.pictures][:2] == [
         ("c", "labelled dots, looks like stripes: 0.012", True),
         ("a", "labelled stripes, looks like dots: 0.200", False),

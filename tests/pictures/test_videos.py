@@ -1,27 +1,15 @@
 """Real videos, recorded by OpenCV: frame n is grey of level 10 n, at ten frames a second."""
 
-import tempfile
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from recorded import recorded
 
 from sengu.pictures import videos
 
 KINDS = [("mp4", "mp4v"), ("mov", "mp4v"), ("avi", "MJPG"), ("mkv", "mp4v"), ("webm", "VP80")]
-
-
-def recorded(extension: str, codec: str, count: int) -> bytes:
-    cv2 = videos._opencv()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"video.{extension}"
-        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), 10, (64, 48))
-        for number in range(count):
-            writer.write(np.full((48, 64, 3), number * 10, np.uint8))
-        writer.release()
-        return path.read_bytes()
 
 
 @pytest.mark.parametrize(("extension", "codec"), KINDS)

@@ -14,7 +14,7 @@ from released import tiny_release
 
 from crawlers.demo import pictures
 from sengu import embeddings
-from sengu.base import tables
+from sengu.base import tables, working
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.caches import array_cache
@@ -60,7 +60,7 @@ def embed() -> embeddings.Embeddings:
 
 
 def working_store() -> list[Path]:
-    return [path for path in stage.FOLDER.glob("*") if path.name != array_cache.LOCK]
+    return [path for path in working.EMBEDDINGS.glob("*") if path.name != array_cache.LOCK]
 
 
 def output() -> dict[str, bytes]:

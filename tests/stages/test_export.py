@@ -36,12 +36,21 @@ BUILD = """
 import json, sys
 import sengu, numpy as np, tensorflow as tf, tf_keras as keras
 from pathlib import Path
-from sengu import backbones, classifier, conversion, datasets, images, params, preprocess, release, tables
-from sengu import pixels as pixel_files
-from sengu.errors import SenguError
-from sengu.ids import ObjectId
+from sengu.networks import backbone as backbones
+from sengu.networks import classifier
+from sengu.release import conversion
+from sengu.base.tables import versions as datasets
+from sengu.pictures import images
+from sengu.base import params
+from sengu.pictures import resizing as preprocess
+from sengu.release import bundle as release
+from sengu.base import tables
+from sengu import examples as pixel_files
+from sengu.base.errors import SenguError
+from sengu.base.ids import ObjectId
 from sengu.stages import export
-from sengu.store import ObjectStore, ObjectTree
+from sengu.objects.store import ObjectStore
+from sengu.objects.store import ObjectTree
 
 keras.utils.set_random_seed(1)
 layers = keras.layers

@@ -18,7 +18,7 @@ import_module("tensorflow")
 SIZE = 32
 STAGE = """
 import logging
-from sengu import backbones
+from sengu.networks import backbone as backbones
 from sengu.stages import features
 logging.basicConfig(level=logging.INFO)
 for cached in (False, True):

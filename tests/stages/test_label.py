@@ -6,7 +6,8 @@ import pytest
 
 from sengu.base import params, tables
 from sengu.base.errors import SenguError
-from sengu.stages.label import check, from_devices, from_sheet, from_tags, label, sheets
+from sengu.labels.sheets import from_sheet, sheets
+from sengu.stages.label import check, from_devices, from_tags, label
 
 A, B, C = (f"{digit * 40}.jpg" for digit in "abc")
 CLASSES = ["dots", "stripes"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_videos import recorded
+from recorded import recorded
 
 from crawlers.demo import pictures
 from sengu import warc
@@ -13,6 +13,7 @@ from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId, url_id
 from sengu.caches.outcomes import Outcomes
+from sengu.objects.filing import Filing
 from sengu.objects.store import ObjectTree
 from sengu.stages import objects as stage
 from sengu.stages.objects import objects
@@ -45,7 +46,7 @@ def store(archive: Path, *urls: str) -> dict[str, tables.IndexRow | tables.Rejec
     tree = archive.parent / "tree"
     tree.mkdir(exist_ok=True)
     wanted = {url_id(url): url for url in urls}
-    outcomes = objects(wanted, warc.read(archive, "a"), ObjectTree(tree), params.Objects(max_pixels=10**8))
+    outcomes = objects(wanted, warc.read(archive, "a"), Filing(ObjectTree(tree), 10**8))
     rows = [outcome[0] if isinstance(outcome, list) else outcome for outcome in outcomes]
     return {wanted[row.urlId].rpartition("/")[2]: row for row in rows}
 
@@ -93,9 +94,8 @@ def test_a_video_is_an_object_and_so_are_the_frames_asked_for(tmp_path: Path) ->
     writer.response("http://a.example/cut", DATE, 200, [], VIDEO[: len(VIDEO) // 2])
     writer.close()
     tree = ObjectTree(tmp_path / "tree")
-    settings = params.Objects(max_pixels=10**8, video=params.Video(frames=3))
     urls = {url_id(url): url for url in ("http://a.example/v", "http://a.example/cut")}
-    outcomes = list(objects(urls, warc.read(tmp_path / "raw", "a"), tree, settings))
+    outcomes = list(objects(urls, warc.read(tmp_path / "raw", "a"), Filing(tree, 10**8, frames=3)))
     (rejected,) = (outcome for outcome in outcomes if isinstance(outcome, tables.Rejected))
     assert (rejected.urlId, rejected.reason) == (url_id("http://a.example/cut"), "broken")
     (rows,) = (outcome for outcome in outcomes if isinstance(outcome, list))
@@ -116,12 +116,12 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The URLs whose payloads were read, in order; the work is done in this process."""
     found: list[str] = []
 
-    def work(entries: Sequence[warc.Entry], *options: Any) -> list[Any]:
+    def file_all(filing: Filing, entries: Sequence[warc.Entry]) -> list[Any]:
         found.extend(entry.url.rpartition("/")[2] for entry in entries)
-        return original(entries, *options)
+        return original(filing, entries)
 
-    original = stage._work
-    monkeypatch.setattr(stage, "_work", work)
+    original = Filing.file_all
+    monkeypatch.setattr(Filing, "file_all", file_all)
     monkeypatch.setattr(stage, "Parallel", lambda **_: lambda calls: (f(*args, **kwargs) for f, args, kwargs in calls))
     return found
 
@@ -131,7 +131,8 @@ def journalled(archive: Path, urls: Iterable[str], settings: params.Objects = SE
     tree = ObjectTree(archive.parent / "tree")
     tree.root.mkdir(exist_ok=True)
     with closing(Outcomes(archive.parent / "journal", stage._key(settings))) as journal:
-        found = objects({url_id(url): url for url in urls}, warc.read(archive, "a"), tree, settings, journal)
+        filing = Filing(tree, settings.max_pixels, settings.checks)
+        found = objects({url_id(url): url for url in urls}, warc.read(archive, "a"), filing, journal)
         return sorted(islice(found, until), key=str)
 
 

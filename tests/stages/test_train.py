@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,18 +18,19 @@ import pytest
 import yaml
 from project import ROOT, environment, run
 
-from sengu.base import params, tables
+from sengu.base import digests, params, tables
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError
 from sengu.base.tables import versions
 from sengu.examples import EXAMPLES, FEATURES, PIXELS, Examples, read_features, read_pixels
 from sengu.networks import classifier
-from sengu.training import workers
+from sengu.training import fine_tuning, workers
+from sengu.training.network import Network
 
 pytestmark = pytest.mark.slow
 
 train = import_module("sengu.stages.train")
-tf, fine_tuning = train.tf, train.fine_tuning
+tf = train.tf
 
 FOLDERS = ("dataset", "pixels", "features", "backbone", "classifier", "training")
 TRAIN = (sys.executable, "-m", "sengu.stages.train", *FOLDERS)
@@ -56,12 +58,13 @@ features.main(["pixels", "backbone", "features"])
 NOTED = """
 import sys
 import numpy as np
-from sengu import errors, training
-from sengu.fine_tuning import FineTuning
+from sengu.base import errors
+from sengu.training import phases
+from sengu.training.fine_tuning import FineTuning
 from sengu.stages import train
 from tensorflow.python.framework import config
 
-def fit(name, *arguments, fit=training.fit):
+def fit(name, *arguments, fit=phases.fit):
     print("deterministic:", name, config.is_op_determinism_enabled(), flush=True)
     return fit(name, *arguments)
 
@@ -71,7 +74,7 @@ def trained(self, epoch, trained=FineTuning.trained):
         np.savez("optimizer.npz", *(variable.numpy() for variable in self.learner.optimizer.variables))
     return means
 
-training.fit, FineTuning.trained = fit, trained
+phases.fit, FineTuning.trained = fit, trained
 """
 RUN = """
 errors.run_program(train.main, "DATASET PIXELS FEATURES BACKBONE CLASSIFIER CURVES")
@@ -79,8 +82,9 @@ errors.run_program(train.main, "DATASET PIXELS FEATURES BACKBONE CLASSIFIER CURV
 # says what the barrier and the removal of folders did last; pictures are not to be copied into memory as a whole
 WATCHED = """
 import shutil, sys
-from sengu import errors, training
-from sengu.pixels import Examples
+from sengu.base import errors
+from sengu.training import learner as training
+from sengu.examples import Examples
 from sengu.stages import train
 
 def watched(name, function):
@@ -99,7 +103,7 @@ training.total, shutil.rmtree = watched("total", training.total), watched("rmtre
 # two workers, the second of which comes to another head
 DIFFERENT = """
 import os, sys
-from sengu import workers
+from sengu.training import workers
 
 if workers.VARIABLE not in os.environ:
     workers.supervise([sys.executable, *sys.argv], 2)
@@ -284,7 +288,7 @@ def tuned(inputs: Path, checkpoint: Path, rate: float, killed_in: int = 0) -> tu
     rows = pixels.rows.assign(
         value=pixels.rows["value"].where(pixels.rows["type"] != "validation", (pixels.rows["value"] + 1) % 3)
     )
-    network = fine_tuning.Network(inputs / "backbone", (np.zeros((6, 3), np.float32), np.zeros(3, np.float32)), 32)
+    network = Network(inputs / "backbone", (np.zeros((6, 3), np.float32), np.zeros(3, np.float32)), 32)
     phase = {"epochs": 4, "batch": 16, "patience": 2}
     settings = params.Train(seed=1, head=params.Phase(rate=1, **phase), fine_tune=params.FineTune(rate=rate, **phase))
 
@@ -453,11 +457,13 @@ def test_a_checkpoint_is_named_by_all_that_decides(inputs: Path, monkeypatch: py
         assert name(workers.Place(1, 2)) == added  # another worker's own processor does not count
     assert len({*names, added}) == 5
 
-    hashed: list[Path] = []
-    monkeypatch.setattr(train.prepared, "key", lambda settings, paths, libraries: hashed.extend(paths) or "name")
+    hashed: list[Any] = []
+    monkeypatch.setattr(digests, "key", lambda settings, parts, libraries: hashed.extend(parts) or "name")
     name()
     code = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["train"]["deps"]
-    assert {ROOT / dep for dep in code if dep.startswith("src/")} <= set(hashed)
+    rooms = {Path(part.__file__).with_name("").as_posix() if hasattr(part, "__path__") else part.__file__ for part in hashed[:-3]}
+    expected = {str(ROOT / dep) for dep in code if dep.startswith("src/") and not dep.endswith("/__init__.py")}
+    assert rooms == expected
     assert hashed[-3:] == folders
 
 

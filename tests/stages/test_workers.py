@@ -19,7 +19,7 @@ CLUSTER = {"worker": ["a:1", "b:1"]}
 WORKER = """
 import json, os, sys, time
 from pathlib import Path
-from sengu import workers
+from sengu.training import workers
 config = os.environ["TF_CONFIG"]
 found = workers.place(2, os.environ)
 Path(f"{found.rank}.json").write_text(config)

@@ -12,11 +12,13 @@ import pytest
 from sengu.base import params
 from sengu.examples import Examples
 from sengu.training import fine_tuning
+from sengu.training import network as network_module
+from sengu.training.network import Network
 from sengu.training.workers import Place
 
 pytestmark = pytest.mark.slow
 
-augmentation, tf, keras = fine_tuning.augmentation, fine_tuning.tf, fine_tuning.keras
+augmentation, tf, keras = fine_tuning.augmentation, fine_tuning.tf, network_module.keras
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 5])
@@ -81,7 +83,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Any:
     picture = keras.Input((None, None, 3))
     vector = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(5, 3)(picture))
     keras.Model(picture, vector).save(folder)
-    return fine_tuning.Network(folder, (np.zeros((5, 2), np.float32), np.zeros(2, np.float32)), 8)
+    return Network(folder, (np.zeros((5, 2), np.float32), np.zeros(2, np.float32)), 8)
 
 
 def numbers(tuning: Any, epoch: int) -> tuple[list[list[int]], np.ndarray]:
@@ -191,14 +193,14 @@ def test_half_precision_is_for_gpus(
 def test_the_functions_of_a_saved_network_have_one_order_whatever_tensorflow_gave_them(tmp_path: Path) -> None:
     found = []
     for names in (["c", "a", "b"], ["b", "c", "a"]):
-        saved = fine_tuning.saved_model_pb2.SavedModel()
+        saved = network_module.saved_model_pb2.SavedModel()
         library = saved.meta_graphs.add().graph_def.library
         for name in names:
             library.function.add().signature.name = name
         path = tmp_path / "saved_model.pb"
         path.write_bytes(saved.SerializeToString())
-        fine_tuning._sort_functions(path)
+        network_module._sort_functions(path)
         found.append(path.read_bytes())
     assert found[0] == found[1]
-    functions = fine_tuning.saved_model_pb2.SavedModel.FromString(found[0]).meta_graphs[0].graph_def.library.function
+    functions = network_module.saved_model_pb2.SavedModel.FromString(found[0]).meta_graphs[0].graph_def.library.function
     assert [function.signature.name for function in functions] == ["a", "b", "c"]

@@ -15,10 +15,11 @@ from sengu.base.params import Phase
 
 pytestmark = pytest.mark.slow
 
-training = import_module("sengu.training.learner")
+learner_module = import_module("sengu.training.learner")
+phases = import_module("sengu.training.phases")
 checkpoints = import_module("sengu.training.checkpoints")
-tf, keras = training.tf, training.keras
-Epoch, Learner, Progress = training.Epoch, training.Learner, training.Progress
+tf, keras = learner_module.tf, learner_module.keras
+Epoch, Learner, Progress = phases.Epoch, phases.Learner, phases.Progress
 
 
 def phase(epochs: int = 4, **more: Any) -> Phase:
@@ -28,12 +29,12 @@ def phase(epochs: int = 4, **more: Any) -> Phase:
 @pytest.mark.parametrize("values", [[0, 0, 0, 1], [2, 0, 0, 1, 1, 1, 1, 2, 2]])
 def test_balanced_weights_are_those_of_scikit_learn(values: list[int]) -> None:
     expected = compute_class_weight("balanced", classes=np.unique(values), y=values)
-    assert training.class_weights("balanced", np.array(values), max(values) + 1) == pytest.approx(expected)
-    assert list(training.class_weights("none", np.array(values), 3)) == [1, 1, 1]
+    assert learner_module.class_weights("balanced", np.array(values), max(values) + 1) == pytest.approx(expected)
+    assert list(learner_module.class_weights("none", np.array(values), 3)) == [1, 1, 1]
 
 
 def test_a_class_without_examples_has_no_weight() -> None:
-    assert list(training.class_weights("balanced", np.array([0, 2, 2, 2]), 4)) == pytest.approx([2, 0, 2 / 3, 0])
+    assert list(learner_module.class_weights("balanced", np.array([0, 2, 2, 2]), 4)) == pytest.approx([2, 0, 2 / 3, 0])
 
 
 @pytest.mark.parametrize(
@@ -48,13 +49,13 @@ def test_a_class_without_examples_has_no_weight() -> None:
     ids=["constant", "warm-up", "warm-up of one step", "cosine", "both"],
 )
 def test_the_rate_of_every_step(settings: dict[str, Any], expected: list[float]) -> None:
-    rates = training.rates(phase(**settings), 10)
+    rates = learner_module.rates(phase(**settings), 10)
     assert [float(rates(step)) if callable(rates) else rates for step in range(10)] == pytest.approx(expected, abs=1e-7)
 
 
 @pytest.mark.parametrize("settings", [{}, {"warm_up": 0.9}, {"decay": "cosine"}, {"decay": "cosine", "warm_up": 0.9}])
 def test_a_training_of_one_step_learns_at_the_peak(settings: dict[str, Any]) -> None:
-    rates = training.rates(phase(**settings), 1)
+    rates = learner_module.rates(phase(**settings), 1)
     assert float(rates(0) if callable(rates) else rates) == pytest.approx(0.1)
 
 
@@ -64,10 +65,10 @@ def test_the_rate_before_any_step_is_that_of_the_first() -> None:
 
 
 def test_an_epoch_has_every_example_once_in_an_order_of_its_own() -> None:
-    order = training.order(10, 1, 0)
+    order = learner_module.order(10, 1, 0)
     assert sorted(order) == list(range(10))
-    assert list(training.order(10, 1, 0)) == list(order)
-    assert list(training.order(10, 1, 1)) != list(order) != list(training.order(10, 2, 0))
+    assert list(learner_module.order(10, 1, 0)) == list(order)
+    assert list(learner_module.order(10, 1, 1)) != list(order) != list(learner_module.order(10, 2, 0))
 
 
 def dense() -> Any:
@@ -81,7 +82,7 @@ def dense() -> Any:
 def test_the_step_is_that_of_keras(half: bool) -> None:
     chance = np.random.default_rng(3)
     inputs, values = chance.random((8, 2), np.float32), chance.integers(0, 3, 8)
-    weights = training.class_weights("balanced", values, 3)[values]
+    weights = learner_module.class_weights("balanced", values, 3)[values]
     layer, reference = dense(), dense()
     learner = Learner(layer, layer.trainable_weights, phase(), 8, lambda: layer.losses, half)
     model = keras.Sequential([reference])
@@ -130,7 +131,7 @@ def history(*losses: float) -> list[Any]:
 def test_a_phase_ends_when_it_has_been_patient(
     start: float | None, losses: tuple[float, ...], patience: int, ended: bool
 ) -> None:
-    assert training.finished(Progress(history(*losses), start), phase(6, patience=patience)) is ended
+    assert phases.finished(Progress(history(*losses), start), phase(6, patience=patience)) is ended
 
 
 PHASES = pytest.mark.parametrize("name", ["head", "fine_tune"])
@@ -158,7 +159,7 @@ def fitted(settings: Phase, losses: list[float], progress: Any, name: str = "hea
     def save(progress: Any) -> None:
         saved.append((len(progress.history), progress.start, *(float(array.flat[0]) for array in progress.best[:1])))
 
-    training.fit(name, learner, train, (lambda: (next(left), 0.5)) if losses else None, log, progress, save)
+    phases.fit(name, learner, train, (lambda: (next(left), 0.5)) if losses else None, log, progress, save)
     assert not list(left)
     return float(layer.get_weights()[0][0, 0]), logged, saved
 
@@ -203,7 +204,7 @@ def test_a_phase_without_epochs_is_not_validated() -> None:
     assert fitted(phase(0), [], Progress()) == (START, [], [])
     layer = dense()
     learner = Learner(layer, layer.trainable_weights, phase(0, patience=1), 4)
-    training.fit("head", learner, pytest.fail, lambda: pytest.fail("validated"), pytest.fail, Progress())
+    phases.fit("head", learner, pytest.fail, lambda: pytest.fail("validated"), pytest.fail, Progress())
 
 
 def kept(weight: float) -> list[np.ndarray]:

@@ -11,10 +11,10 @@ import pytest
 from project import BIN
 
 from sengu import warc
+from sengu.base import working
 from sengu.base.errors import SenguError
 from sengu.base.urls import canonical_url
-from sengu.warc import index as cache
-from sengu.warc import reading
+from sengu.warc import index, reading
 
 DATE = "2013-10-05T20:00:00Z"
 HEADERS = [(b"Content-Type", b"text/html"), (b"X-Name", b"caf\xe9"), (b"Set-Cookie", b"a=1"), (b"Set-Cookie", b"b=2")]
@@ -245,7 +245,7 @@ def test_a_bomb_is_not_decoded_to_its_end() -> None:
     for encoding, data in bombs.items():
         assert len(warc.decode(data, encoding)) == 1 << 20
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sengu.warc.reading.MAX_DECODED", 1000)
+        patch.setattr("sengu.warc.payloads.MAX_DECODED", 1000)
         for encoding, data in bombs.items():
             with pytest.raises(warc.UnreadableCapture, match="larger than 1000 bytes when decoded"):
                 warc.decode(data, encoding)
@@ -268,7 +268,7 @@ def scans(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         found.append(path)
         return warc.entries(path)
 
-    monkeypatch.setattr(cache, "entries", entries)
+    monkeypatch.setattr(index, "entries", entries)
     return found
 
 
@@ -360,6 +360,6 @@ def test_the_indexes_of_files_that_are_gone_go_when_the_site_is_read(tmp_path: P
     (tmp_path / "a/a-00000.warc.gz").unlink()
     assert [entry.url for entry in warc.read(tmp_path / "a", "a")] == ["http://a.example/1"]
     left = ["a-00001.warc.gz.index", "a-b-00000.warc.gz.index", "a-b-00001.warc.gz.index"]
-    assert sorted(index.name for index in cache.FOLDER.iterdir()) == left
+    assert sorted(path.name for path in working.WARC.iterdir()) == left
     warc.forget("a")
-    assert sorted(index.name for index in cache.FOLDER.iterdir()) == left[1:]
+    assert sorted(path.name for path in working.WARC.iterdir()) == left[1:]

@@ -15,6 +15,9 @@ import tensorflow as tf
 import tf_keras as keras
 from dvclive import Live
 
+import sengu.base
+import sengu.training
+from sengu import examples, networks
 from sengu.base import atomic, digests, params, working
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError, run_program
@@ -41,6 +44,7 @@ NAMES = {
     "validation_accuracy": "validation/accuracy",
 }
 # what TensorFlow says, the last of them when a copy finds no room on a GPU
+CODE = (sengu.base, examples, networks, sengu.training, sys.modules[__name__])  # what decides a training beside its inputs
 MEMORY = re.compile("OOM|OUT_OF_MEMORY|[Oo]ut of memory|allocate memory|Dst tensor is not initialized")
 
 
@@ -112,12 +116,10 @@ def joined(place: workers.Place) -> tf.distribute.Strategy:
 
 def kept_in(inputs: list[Path], settings: params.Train, classes: int, place: workers.Place) -> Path:
     """The folder of the checkpoint, named by all that decides the training, for each worker alike; needs the strategy's scope."""
-    loaded = (module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "sengu" and module.__file__)
-    sources = sorted({Path(__file__), *map(Path, loaded)})
     # of the chief, as its weights are kept; 40 bits are exact in the sum
     processors = int.from_bytes(hashlib.sha256(repr(backbones.processors()).encode()).digest()[:5]) * place.chief
     decides = settings, classes, fine_tuning.half(settings), float(training.total(np.array(processors, np.float64)))
-    return working.TRAINING / digests.key(decides, [*sources, *inputs], backbones.LIBRARIES)
+    return working.TRAINING / digests.key(decides, [*CODE, *inputs], backbones.LIBRARIES)
 
 
 def of_chief(head: Head, place: workers.Place) -> Head:

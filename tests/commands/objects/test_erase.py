@@ -15,7 +15,7 @@ from released import tiny_release
 
 from crawlers.demo import pictures
 from sengu import embeddings, warc
-from sengu.base import tables
+from sengu.base import digests, tables
 from sengu.base.ids import ObjectId
 from sengu.base.tables import tombstones
 from sengu.commands.objects import erase
@@ -127,7 +127,7 @@ def test_an_erasure_that_stops_half_way_is_finished_by_the_next_and_loses_no_com
     folder = shutil.copytree(repository, repository.parent / "stopped", symlinks=True)
     archive = folder / "data/raw/camera"
     (path,) = warc.files(archive, "camera")
-    digest = dvc_lock.md5(path)
+    digest = digests.md5(path)
     name = str(ObjectId.of(KEPT, "jpg"))
     command = ("sengu", "objects", "erase", name, "--yes", "--reason", "asked to")
     lock = zc.lockfile.LockFile(str(folder / ".dvc/tmp/lock"))  # as another `dvc` that is at work
@@ -137,7 +137,7 @@ def test_an_erasure_that_stops_half_way_is_finished_by_the_next_and_loses_no_com
         lock.close()
     assert stopped.returncode == 1
     assert f"again; the commands that are to follow are kept in {erase.COMMANDS}" in stopped.stdout
-    assert dvc_lock.md5(path) != digest
+    assert digests.md5(path) != digest
 
     said = run(folder, *command).splitlines()
     copies = [line for line in said if line.startswith("rm --force /") and line.endswith(f"/files/md5/{digest[:2]}/{digest[2:]}")]

@@ -19,7 +19,7 @@ from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.tables import versions
 from sengu.commands.objects import export
-from sengu.commands.objects.group import named
+from sengu.commands.objects.find import named
 from sengu.objects.store import ObjectStore
 
 SHARED, ONLY = (pictures.jpeg(pictures.draw("dots", number)) for number in range(2))

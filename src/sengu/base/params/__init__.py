@@ -1,4 +1,4 @@
-"""params.yaml -> frozen dataclasses, one per section; an unknown key or a wrong type is an error that names it."""
+"""Reads params.yaml -> frozen dataclasses, one per section; an unknown key or a wrong type is an error that names it."""
 
 import json
 import re

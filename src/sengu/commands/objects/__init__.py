@@ -1,1 +1,1 @@
-"""`sengu objects`: one module per command."""
+"""One module per command of `sengu objects`."""

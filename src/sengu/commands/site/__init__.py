@@ -1,1 +1,1 @@
-"""`sengu site`: the sites in params.yaml."""
+"""One module per job of `sengu site`: the group, and edits of params.yaml."""
