@@ -1,7 +1,7 @@
 import pytest
 
 from sengu.base.errors import SenguError
-from sengu.base.ids import ObjectId, url_id
+from sengu.base.ids import ObjectId, are_object_ids, are_videos, low_bytes, url_id
 
 FOO = "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33"  # SHA-1 of b"foo"
 
@@ -22,3 +22,24 @@ def test_any_other_spelling_is_refused(text: str) -> None:
 def test_a_url_is_named_by_its_utf8_bytes() -> None:
     assert url_id("foo") == FOO
     assert url_id("http://example.org/é") == "799d79c5e00c3999783f7ea40cbe7e4f679c1dc8"
+
+
+IDS = [f"{number:040x}.{extension}" for number, extension in ((0, "jpg"), (255, "webp"), (0x1A3, "mp4"), (2**160 - 2, "gz"))]
+
+
+def test_the_low_bytes_of_many_are_those_of_each() -> None:
+    assert low_bytes(IDS).tolist() == [0, 255, 0xA3, 254]
+    assert low_bytes([]).tolist() == []
+
+
+def test_videos_are_told_by_their_extension() -> None:
+    assert are_videos(IDS).tolist() == [ObjectId.parse(name).is_video for name in IDS] == [False, False, True, False]
+    assert are_videos([]).tolist() == []
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "x", IDS[0].upper(), IDS[0][:-1], f"{IDS[0]} ", IDS[0].replace("0", "\uff10", 1), IDS[0].replace(".", "0")]
+)
+def test_a_quick_look_at_many_ids_passes_no_wrong_one(wrong: str) -> None:
+    assert are_object_ids([IDS[0], IDS[2]])
+    assert not are_object_ids([IDS[0], wrong, IDS[2]])

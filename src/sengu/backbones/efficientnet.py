@@ -6,13 +6,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
-import tf_keras as keras
-from tf_keras.src.applications import efficientnet as published
 
 from sengu.backbones import downloads
 from sengu.base import arrays
 from sengu.base.errors import SenguError
+from sengu.networks.runtime import keras, tf
+from sengu.networks.runtime import published_efficientnet as published
 
 # the input size that each variant was made for, in pixels (https://keras.io/api/applications/efficientnet/)
 SIZES = {"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456, "b6": 528, "b7": 600}

@@ -2,14 +2,22 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+import numpy as np
 
 from sengu.base.errors import SenguError
 
 OBJECT_ID = re.compile(r"(?P<sha1>[0-9a-f]{40})\.(?P<extension>[a-z0-9]{2,4})")
 VIDEOS = ("mp4", "mov", "webm", "mkv", "avi", "mpg")  # extensions of objects that are videos
 URL_ID = re.compile(r"[0-9a-f]{40}")
+SHA1_DIGITS = 40
+HEX, LETTERS = b"0123456789abcdef", b"0123456789abcdefghijklmnopqrstuvwxyz"
+DIGITS = np.zeros(256, np.int64)
+DIGITS[np.frombuffer(HEX, np.uint8)] = np.arange(16)
+PART = 1 << 14  # object ids that are looked at together
 
 
 @dataclass(frozen=True, order=True)
@@ -42,6 +50,55 @@ class ObjectId:
     def path(self) -> PurePosixPath:
         """Where the object lies below the root of a tree: `ab/cd/<object id>`."""
         return PurePosixPath(self.sha1[:2], self.sha1[2:4], str(self))
+
+
+def sha1_of(object_id: str) -> str:
+    """The SHA-1 of an object id in text, or of a SHA-1 that stands alone."""
+    return object_id.partition(".")[0]
+
+
+def low_bytes(object_ids: Sequence[str] | np.ndarray) -> np.ndarray:
+    """The last byte of each SHA-1, int64 (n,); the texts must be object ids."""
+    letters = _letters(object_ids)
+    return np.asarray(DIGITS[letters[:, SHA1_DIGITS - 2]] * 16 + DIGITS[letters[:, SHA1_DIGITS - 1]])
+
+
+def are_videos(object_ids: Sequence[str] | np.ndarray) -> np.ndarray:
+    """Which objects are videos, by their extensions: bool (n,)."""
+    letters = _letters(object_ids)
+    start = SHA1_DIGITS + 1
+    extensions = np.ascontiguousarray(letters[:, start:]).view(f"S{letters.shape[1] - start}").ravel()
+    return np.isin(extensions, [extension.encode() for extension in VIDEOS])
+
+
+def _letters(object_ids: Sequence[str] | np.ndarray) -> np.ndarray:
+    """uint8 (n, length of the longest), at least as long as an object id without its extension and one letter more."""
+    texts = np.asarray(object_ids, dtype="S")
+    width = max(texts.dtype.itemsize, SHA1_DIGITS + 2)
+    return texts.astype(f"S{width}").view(np.uint8).reshape(len(texts), width)
+
+
+def are_object_ids(texts: Sequence[str]) -> bool:
+    """Whether every text is an object id with an extension of three letters, which nearly all have; False says nothing.
+
+    A quick look at a million: whoever gets False looks at each of them.
+    """
+    if set(map(len, texts)) != {SHA1_DIGITS + 4}:
+        return False
+    return all(map(_are_short_ids, (texts[start : start + PART] for start in range(0, len(texts), PART))))
+
+
+def _are_short_ids(texts: Sequence[str]) -> bool:
+    try:
+        letters = np.frombuffer("".join(texts).encode("ascii"), np.uint8).reshape(len(texts), SHA1_DIGITS + 4)
+    except UnicodeEncodeError:
+        return False
+    parts = (
+        (letters[:, :SHA1_DIGITS], HEX),
+        (letters[:, SHA1_DIGITS : SHA1_DIGITS + 1], b"."),
+        (letters[:, SHA1_DIGITS + 1 :], LETTERS),
+    )
+    return not any(part.tobytes().translate(None, allowed) for part, allowed in parts)
 
 
 def url_id(canonical_url: str) -> str:

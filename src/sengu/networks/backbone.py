@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-import tensorflow_hub as hub
-
-# no public module has it; tf2onnx, which the release needs, takes it from the same place
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from sengu.base.errors import SenguError
+
+# no public module has it; tf2onnx, which the release needs, takes it from the same place
+from sengu.networks.runtime import convert_variables_to_constants_v2, hub, tf
 
 # different in every run, and not needed for loading
 FINGERPRINT = "fingerprint.pb"

@@ -45,7 +45,7 @@ def run_network(folder: Path, pixels: np.ndarray, rows: np.ndarray | None = None
     Of a memory-mapped array no more than a batch is in memory at a time. Returns probabilities, float32 (n, classes), and
     embeddings, float32 (n, d): L2-normalised feature vectors. Raises SenguError if the network is missing or damaged.
     """
-    import tensorflow as tf  # 20 seconds that the head does not need
+    from sengu.networks.runtime import tf  # 20 seconds that the head does not need
 
     path = folder / NETWORK
     if not path.is_dir():

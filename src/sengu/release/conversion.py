@@ -6,13 +6,12 @@ from pathlib import Path
 
 import onnx
 import onnxruntime
-import tensorflow as tf
 from onnx import compose, helper
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tf2onnx import tfonnx
 
 from sengu.base.errors import SenguError
 from sengu.networks.classifier import OUTPUTS
+from sengu.networks.runtime import convert_variables_to_constants_v2, tf
 from sengu.pictures import resizing
 
 CURE = "run `dvc repro train`, or `dvc pull` if someone else trained it"

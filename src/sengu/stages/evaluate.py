@@ -15,7 +15,7 @@ from sklearn.metrics import confusion_matrix
 from sengu.base import params, tables
 from sengu.base.atomic import replaced_file, replaced_folder
 from sengu.base.errors import SenguError, run_program
-from sengu.base.ids import VIDEOS
+from sengu.base.ids import are_videos
 from sengu.base.params import Evaluate
 from sengu.base.tables import versions
 from sengu.drawing import fonts
@@ -174,7 +174,7 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def _excluded(split: Path) -> int:
     rows = tables.read(split, tables.SplitLabel)
-    return int(((rows["type"] == "excluded") & ~rows["objectId"].str.slice(41).isin(VIDEOS)).sum())
+    return int(((rows["type"] == "excluded") & ~are_videos(rows["objectId"].to_numpy())).sum())
 
 
 def _sites(index: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import tensorflow as tf
 from tqdm import tqdm
 
 from sengu import examples as pixels
@@ -21,6 +20,7 @@ from sengu.base.tables import versions
 from sengu.base.tables.versions import Version
 from sengu.examples import Examples
 from sengu.networks import classifier
+from sengu.networks.runtime import tf
 from sengu.objects.store import ObjectStore
 from sengu.parallel.threads import map_in_threads
 from sengu.pictures import images, resizing

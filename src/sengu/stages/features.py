@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from sengu import examples as pixels
@@ -16,6 +15,7 @@ from sengu.base.errors import run_program
 from sengu.caches import array_cache
 from sengu.caches.array_cache import Prepared
 from sengu.networks import backbone as backbones
+from sengu.networks.runtime import tf
 
 logger = logging.getLogger("features")
 

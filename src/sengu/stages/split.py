@@ -8,11 +8,10 @@ import pandas as pd
 
 from sengu.base import params, tables
 from sengu.base.errors import SenguError, run_program
-from sengu.base.ids import VIDEOS
+from sengu.base.ids import are_videos, low_bytes
 
 logger = logging.getLogger("split")
 
-DIGITS = np.array([int(chr(letter), 16) if chr(letter) in "0123456789abcdef" else 0 for letter in range(256)])
 HELD_OUT = ("test", "validation")
 
 
@@ -28,14 +27,13 @@ def split(labels: pd.DataFrame, duplicates: pd.DataFrame, rule: params.Split) ->
     is_sorted = labels["objectId"].is_monotonic_increasing
     table = labels.reset_index(drop=True) if is_sorted else labels.sort_values("objectId", ignore_index=True)
     values = table["value"].to_numpy()
-    letters = table["objectId"].to_numpy().astype("S").view(np.uint8).reshape(len(table), -1)
-    low_byte = DIGITS[letters[:, 38]] * 16 + DIGITS[letters[:, 39]]
+    object_ids = table["objectId"].to_numpy()
+    low_byte = low_bytes(object_ids)
     types = np.full(len(table), "train", dtype=object)
     for name in HELD_OUT:
         first, last = getattr(rule, name)
         types[(low_byte >= first) & (low_byte <= last)] = name
-    extensions = np.ascontiguousarray(letters[:, 41:]).view(f"S{letters.shape[1] - 41}").ravel()
-    types[np.isin(extensions, [extension.encode() for extension in VIDEOS])] = "excluded"
+    types[are_videos(object_ids)] = "excluded"
     for name in HELD_OUT:
         places = [np.flatnonzero((types == name) & (values == value)) for value in np.unique(values)]
         smallest = min(map(len, places), default=0)

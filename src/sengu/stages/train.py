@@ -11,8 +11,6 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
-import tf_keras as keras
 from dvclive import Live
 
 import sengu.base
@@ -25,6 +23,7 @@ from sengu.base.tables import versions
 from sengu.examples import Examples, read_features, read_pixels
 from sengu.networks import backbone as backbones
 from sengu.networks import classifier
+from sengu.networks.runtime import keras, tf
 from sengu.training import checkpoints, fine_tuning, phases, workers
 from sengu.training import learner as training
 from sengu.training.fine_tuning import FineTuning

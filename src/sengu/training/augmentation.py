@@ -7,9 +7,9 @@ batch, on another worker, after a resume, on a GPU.
 import math
 
 import numpy as np
-import tensorflow as tf
 
 from sengu.base.params import Augmentation
+from sengu.networks.runtime import tf
 
 CHANCES = 6  # random numbers that one example takes: flip, rotation, zoom, brightness, contrast, saturation
 GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue in a grey level (ITU-R BT.601)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from sengu.base import arrays, working
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError
+from sengu.networks.runtime import tf
 
 LOCK = "lock"
 KEPT = 2  # unfinished trainings beside the present one

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from sengu.base.params import Train
 from sengu.examples import Examples
+from sengu.networks.runtime import tf
 from sengu.training import augmentation, learner
 from sengu.training.learner import Learner, Means
 from sengu.training.network import Network

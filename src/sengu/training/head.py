@@ -3,11 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
-import tf_keras as keras
 
 from sengu.base import params
 from sengu.examples import Examples
+from sengu.networks.runtime import keras, tf
 from sengu.training import learner as training
 from sengu.training import phases
 from sengu.training.learner import Learner, Means

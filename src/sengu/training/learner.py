@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-import tf_keras as keras
 
 from sengu.base.params import Phase
+from sengu.networks.runtime import keras, tf
 
 Means = tuple[float, float]  # loss and accuracy
 

@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
-import tf_keras as keras
-from tensorflow.core.protobuf import saved_model_pb2
 
 from sengu.networks import backbone as backbones
 from sengu.networks import classifier
+from sengu.networks.runtime import keras, saved_model_pb2, tf
 
 Head = tuple[np.ndarray, np.ndarray]  # kernel (d, classes) and bias (classes,)
 

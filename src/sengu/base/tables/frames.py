@@ -16,15 +16,14 @@ import pandas as pd
 
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
-from sengu.base.ids import OBJECT_ID, URL_ID
+from sengu.base.ids import OBJECT_ID, URL_ID, are_object_ids
 from sengu.base.tables import csvfile
 from sengu.base.tables.rows import TYPES
 
 Row = TypeVar("Row")
 
-HEX, LETTERS = b"0123456789abcdef", b"0123456789abcdefghijklmnopqrstuvwxyz"
-NAMES = ("objectId", "group")  # columns of object ids
-FEW = ("value", "type")  # columns of few different cells
+OBJECT_ID_COLUMNS = ("objectId", "group")
+REPETITIVE_COLUMNS = ("value", "type")  # of few different cells
 # column name -> (pattern that every cell must match, what the user is told was expected)
 SPELLINGS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -100,27 +99,10 @@ def _checked(cells: pd.Series, is_number: bool, path: Path, lines: Sequence[int]
     pattern, expected = SPELLINGS.get(str(cells.name), (r"-?[0-9]{1,18}", "a whole number") if is_number else (None, ""))
     if pattern is None:
         return cells
-    codes, different = pd.factorize(cells) if str(cells.name) in FEW else (slice(None), cells)
-    if not (str(cells.name) in NAMES and _are_object_ids(cells)):
+    codes, different = pd.factorize(cells) if str(cells.name) in REPETITIVE_COLUMNS else (slice(None), cells)
+    if not (str(cells.name) in OBJECT_ID_COLUMNS and are_object_ids(cells.tolist())):
         wrong = ~pd.Series(different, dtype="str").str.fullmatch(pattern).to_numpy()[codes]
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             raise SenguError(f"{path}:{lines[row]}: {cells.name} is {cells.iloc[row]!r}, expected {expected}")
     return pd.Series(different.astype(np.int64)[codes], cells.index, name=cells.name) if is_number else cells
-
-
-def _are_object_ids(cells: pd.Series) -> bool:
-    """Is every cell an object id? A quick look at a million; what it does not pass is looked at one by one."""
-    texts = cells.tolist()
-    if set(map(len, texts)) != {44}:  # extensions of three letters, which nearly all have
-        return False
-    return all(map(_are_short_ids, (texts[start : start + csvfile.ROWS] for start in range(0, len(texts), csvfile.ROWS))))
-
-
-def _are_short_ids(texts: list[str]) -> bool:
-    try:
-        letters = np.frombuffer("".join(texts).encode("ascii"), np.uint8).reshape(len(texts), 44)
-    except UnicodeEncodeError:
-        return False
-    parts = ((letters[:, :40], HEX), (letters[:, 40:41], b"."), (letters[:, 41:], LETTERS))
-    return not any(part.tobytes().translate(None, allowed) for part, allowed in parts)

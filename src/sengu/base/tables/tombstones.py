@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from sengu.base import tables
-from sengu.base.ids import ObjectId
+from sengu.base.ids import ObjectId, sha1_of
 
 TOMBSTONES = Path("tombstones.csv")
 
@@ -15,7 +15,7 @@ def erased(path: Path = TOMBSTONES) -> frozenset[str]:
     """The SHA-1s of the erased objects; none if there is no such table."""
     if not path.is_file():
         return frozenset()
-    return frozenset(name.partition(".")[0] for name in tables.read(path, tables.Tombstone)["objectId"])
+    return frozenset(sha1_of(name) for name in tables.read(path, tables.Tombstone)["objectId"])
 
 
 def add(objects: Iterable[ObjectId], reason: str, date: str, path: Path = TOMBSTONES) -> None:

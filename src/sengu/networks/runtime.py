@@ -1,0 +1,29 @@
+"""TensorFlow, Keras and TensorFlow Hub, loaded without what they print about processors that this machine lacks.
+
+Whoever needs one of them takes it from here: `from sengu.networks.runtime import keras, tf`.
+"""
+
+import re
+from pathlib import Path
+
+from sengu.base.quiet import quiet
+
+DRIVER = Path("/proc/driver/nvidia")  # there if a GPU is to be had: then what is said of CUDA matters
+NOISE = [
+    r"All log messages before absl::InitializeLog",
+    r"^I\d{4} .*\.cc:\d+\]",  # information, which TF_CPP_MIN_LOG_LEVEL does not reach before its start
+    r"pkg_resources",
+]
+NO_GPU = [r"cuda_platform\.cc:\d+\] failed call to cuInit", r"Unable to register cu(FFT|DNN|BLAS) factory", r"computation_placer"]
+
+with quiet(re.compile("|".join(NOISE if DRIVER.exists() else NOISE + NO_GPU))):
+    import tensorflow as tf
+    import tensorflow_hub as hub
+    import tf_keras as keras
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+    from tf_keras.src.applications import efficientnet as published_efficientnet
+
+    tf.config.list_physical_devices()  # or its first operation would print what this prints
+
+__all__ = ["convert_variables_to_constants_v2", "hub", "keras", "published_efficientnet", "saved_model_pb2", "tf"]
