@@ -47,8 +47,18 @@ def _is_cut_off() -> bool:
     return bool(events.poll(0))
 
 
+def _help(usage: str) -> str:
+    """What a program is for and takes, by its module."""
+    program = sys.modules["__main__"]
+    name = program.__spec__.name if program.__spec__ is not None else sys.argv[0]
+    return f"usage: python -m {name} {usage}\n\n{(program.__doc__ or '').strip()}"
+
+
 def run_program(main: Callable[[list[str]], None], usage: str) -> None:
     """Runs `main` on as many arguments as `usage` names; what goes wrong becomes one line, see `one_line`."""
+    if sys.argv[1:] in (["-h"], ["--help"]):
+        print(_help(usage))
+        return
     if len(sys.argv) - 1 != len(usage.split()):
         sys.exit(f"error: {len(sys.argv) - 1} arguments, expected {usage}")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)

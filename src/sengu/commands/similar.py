@@ -16,6 +16,7 @@ from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.tables import versions
 from sengu.commands import places
+from sengu.commands.completion import ObjectPrefix
 from sengu.commands.objects import find
 from sengu.commands.objects.find import named
 from sengu.drawing import thumbnails
@@ -129,7 +130,7 @@ def _labels() -> dict[str, str]:
 
 
 @click.command("similar")
-@click.argument("query", metavar="PICTURE|ID")
+@click.argument("query", metavar="PICTURE|ID", type=ObjectPrefix())
 @click.option("-n", "number", type=click.IntRange(min=1), default=20, show_default=True, help="How many to show.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write them to a page that holds all it shows.")

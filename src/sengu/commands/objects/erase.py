@@ -21,6 +21,7 @@ from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.tables import csvfile, tombstones
 from sengu.commands import places
+from sengu.commands.completion import ObjectPrefix
 from sengu.commands.objects.find import named
 from sengu.objects.store import ObjectStore
 from sengu.repository import dvc_lock
@@ -178,7 +179,7 @@ def _removals(md5s: Sequence[str]) -> list[str]:
 
 
 @click.command("erase")
-@click.argument("object_ids", metavar="ID…", nargs=-1, required=True)
+@click.argument("object_ids", metavar="ID…", nargs=-1, required=True, type=ObjectPrefix())
 @click.option("--reason", required=True, help="Why: kept in tombstones.csv.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def erase_command(object_ids: tuple[str, ...], reason: str, yes: bool) -> None:

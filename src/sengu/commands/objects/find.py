@@ -13,6 +13,7 @@ from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.commands import places
+from sengu.commands.completion import ObjectPrefix
 from sengu.objects.store import ObjectStore
 
 
@@ -127,7 +128,7 @@ def _indexed(prefix: str) -> Iterator[ObjectId]:
 
 
 @click.command("path")
-@click.argument("object_id", metavar="ID")
+@click.argument("object_id", metavar="ID", type=ObjectPrefix())
 def path_command(object_id: str) -> None:
     """Print where the object ID lies; the beginning of its hash is enough."""
     store = ObjectStore.below(places.TREES)
@@ -135,7 +136,7 @@ def path_command(object_id: str) -> None:
 
 
 @click.command("info")
-@click.argument("object_id", metavar="ID")
+@click.argument("object_id", metavar="ID", type=ObjectPrefix())
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def info_command(object_id: str, as_json: bool) -> None:
     """Print everything that is known of the object ID."""
@@ -159,7 +160,7 @@ def info_command(object_id: str, as_json: bool) -> None:
 
 
 @click.command("where")
-@click.argument("object_id", metavar="ID")
+@click.argument("object_id", metavar="ID", type=ObjectPrefix())
 def where_command(object_id: str) -> None:
     """Print where the object ID was seen: site, date, URL and page, separated by tabs."""
     for row in known(named(object_id, ObjectStore.below(places.TREES)), places.DATA).seen:

@@ -16,6 +16,7 @@ from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.tables import tombstones
 from sengu.commands import places
+from sengu.commands.completion import SiteName
 from sengu.objects.filing import Filing
 from sengu.objects.store import ObjectTree
 from sengu.stages import objects as stage
@@ -87,7 +88,7 @@ def _table(findings: Sequence[Finding]) -> str:
 
 
 @click.command("verify")
-@click.argument("sites", nargs=-1)
+@click.argument("sites", nargs=-1, type=SiteName())
 def verify_command(sites: tuple[str, ...]) -> None:
     """Hash every object again, of some SITES or of all; exit with 1 if a file is missing, damaged or foreign."""
     unknown = sorted(set(sites) - set(params.site_names()))

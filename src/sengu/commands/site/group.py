@@ -11,6 +11,7 @@ from sengu import warc
 from sengu.base import params, working
 from sengu.base.errors import SenguError
 from sengu.commands import places
+from sengu.commands.completion import SiteName
 from sengu.commands.site import editing
 from sengu.repository import dvc_lock, pipeline
 from sengu.warc import last_crawl
@@ -94,7 +95,7 @@ def add_command(name: str, **given: Any) -> None:
 
 
 @group.command("remove")
-@click.argument("name")
+@click.argument("name", type=SiteName())
 @click.option("--force", is_flag=True, help="Lose an archive that dvc.lock does not pin.")
 def remove_command(name: str, force: bool) -> None:
     """Take the site NAME out of params.yaml, and delete its outputs."""

@@ -1,0 +1,35 @@
+"""What a shell completes: the names of sites, and object ids from their first digits."""
+
+import click
+from click.shell_completion import CompletionItem
+
+from sengu.base import params
+from sengu.base.errors import SenguError
+from sengu.commands import places
+
+FOLDERS = 2  # of an object's path, each named by two digits of the SHA-1
+
+
+class SiteName(click.ParamType[str]):
+    """A site of params.yaml; whether it is one, the command says."""
+
+    name = "site"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        try:
+            return [CompletionItem(name) for name in params.site_names() if name.startswith(incomplete)]
+        except SenguError:  # outside a project
+            return []
+
+
+class ObjectPrefix(click.ParamType[str]):
+    """An object id, or the beginning of one; whether it names an object, the command says."""
+
+    name = "id"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Only from four digits on: a store holds too many objects to list them all."""
+        if len(incomplete) < 2 * FOLDERS:
+            return []
+        pattern = f"*/{incomplete[:2]}/{incomplete[2:4]}/{incomplete}*"
+        return [CompletionItem(name) for name in sorted({path.name for path in places.TREES.glob(pattern)})]
