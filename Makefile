@@ -1,14 +1,17 @@
 # `make repro` runs the whole pipeline, `make test` every test; both set up the environment first.
-PYTHON ?= python3.11
+# The first Python of these that is there and runs; PYTHON=… takes another
+SUPPORTED := python3.11 python3.12 python3.13
+PYTHON ?= $(firstword $(foreach name,$(SUPPORTED),$(shell $(name) -c "" 2>/dev/null && echo $(name))) python3)
 # requirements-gpu.txt: the same with NVIDIA's libraries, see docs/training.md
 REQUIREMENTS ?= requirements.txt
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+PIP := pip install --disable-pip-version-check --progress-bar on
 
 # bare commands below are the environment's
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro test pull lint lock install clean
+.PHONY: repro test check soak pull lint lock notice install clean
 
 repro: install
 	dvc repro
@@ -18,6 +21,14 @@ repro: install
 # two workers; files in their order, so that the long run starts early (tests/conftest.py)
 test: install
 	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+# what people who edit run: the linters, and the tests that train no network and start no long program
+check: lint
+	pytest --numprocesses 2 --dist loadfile -m "not slow"
+
+# the long counts, seeded: random kills, wounds, fuzzing, of which `make test` runs a twentieth
+soak: install
+	SENGU_SOAK=1 pytest --numprocesses 2 --dist loadfile -m soak
 
 # `dvc pull`, after a look whether the remote is there at all
 pull: install
@@ -33,9 +44,11 @@ lint: install
 install: $(INSTALLED)
 
 $(INSTALLED): $(REQUIREMENTS) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1): Sengu needs Python 3.11, 3.12 or 3.13; install one, or name it: make PYTHON=/path/to/python3.13"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	pip install --quiet --disable-pip-version-check --require-hashes -r $(REQUIREMENTS)
-	pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	$(PIP) --require-hashes -r $(REQUIREMENTS)
+	$(PIP) --quiet --no-build-isolation --no-deps --editable .
 	touch $@
 
 # renews both lock files after a change of pyproject.toml; needs uv
@@ -45,6 +58,10 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --extra test --
 lock:
 	$(LOCK) --output-file requirements.txt
 	$(LOCK) --extra gpu --constraint requirements.txt --output-file requirements-gpu.txt
+
+# the licences of what the lock file names; an error for what is under the GPL alone
+notice: install
+	python -m sengu.repository.licences requirements.txt NOTICE
 
 clean:
 	rm -rf $(VENV)

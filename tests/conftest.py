@@ -5,7 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from project import ROOT, copy_of_the_project, run
+
+settings.register_profile("sengu", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("sengu")
 
 
 @pytest.hookimpl(optionalhook=True)

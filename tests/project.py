@@ -6,8 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
+
+
+def needs(program: str, package: str) -> pytest.MarkDecorator:
+    """For a test that starts `program` of a Debian package: skipped where it is missing, but not in CI, where it fails."""
+    missing = shutil.which(program) is None and os.environ.get("CI") != "true"
+    return pytest.mark.skipif(missing, reason=f"{program} is missing: apt-get install {package}")
 
 
 def environment(**extra: str) -> dict[str, str]:

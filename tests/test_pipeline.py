@@ -129,6 +129,7 @@ EDITS = {
 }
 
 
+@pytest.mark.slow
 def test_an_edit_reruns_what_it_concerns(rebuilt: Path, tmp_path: Path) -> None:
     folder = copy_of_the_project(tmp_path / "copy")
     for lock in ("dvc.lock", "datasets/dvc.lock"):

@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import shutil
 import socket
 import subprocess
 import termios
@@ -11,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from project import attempt, environment, run
+from project import attempt, environment, needs, run
 from served import CRAWL, JPEG, Site, fetch_of, page, write_params
 
 from crawlers import mqtt
@@ -61,7 +60,7 @@ def test_a_terminal_shows_one_line_that_is_renewed(work: Path, site: Site) -> No
         assert word in shown[-1]
 
 
-@pytest.mark.skipif(shutil.which("mosquitto") is None, reason="mosquitto is not installed")
+@needs("mosquitto", "mosquitto")
 def test_an_mqtt_broker_hears_of_every_picture_and_of_the_totals(work: Path, site: Site, tmp_path: Path) -> None:
     from paho.mqtt.client import Client
     from paho.mqtt.enums import CallbackAPIVersion

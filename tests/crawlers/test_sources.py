@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from io import BytesIO
@@ -11,7 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from project import attempt, run
+from project import attempt, needs, run
 from scrapy.http import HtmlResponse
 from served import CRAWL, EXTRACT, JPEG, Site, failures, fetch_of, page, write_params
 from warcio.statusandheaders import StatusAndHeaders
@@ -298,7 +297,7 @@ def test_a_file_that_is_no_warc_is_named_and_leaves_nothing_half(tmp_path: Path)
     assert "sites.web.fetch.files: nowhere/*.warc is no file" in attempt(tmp_path, *CRAWL).stdout
 
 
-@pytest.mark.skipif(shutil.which("wget") is None, reason="wget is not installed")
+@needs("wget", "wget")
 def test_an_archive_made_by_wget(tmp_path: Path, site: Site) -> None:
     site.answers["/two"] = page('<p class="t"><a>dots</a></p><img src="/a.jpg"><img src="/b.jpg">')
     (tmp_path / "old").mkdir()
