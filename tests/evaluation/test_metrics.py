@@ -3,18 +3,9 @@ import pytest
 from scipy.stats import norm
 from sklearn import metrics as reference
 
+from sengu.base.measurements import METRICS, OF_CLASS
 from sengu.evaluation import calibration
-from sengu.evaluation.metrics import (
-    COMPARED,
-    METRICS,
-    OF_CLASS,
-    Judged,
-    compare,
-    estimate,
-    estimate_classes,
-    measure,
-    measure_classes,
-)
+from sengu.evaluation.metrics import COMPARED, Judged, compare, estimate, estimate_classes, measure, measure_classes
 from sengu.evaluation.threshold import MOST_PROBABLE, Decision
 
 VALUES = np.array([0, 0, 0, 1, 1, 1])

@@ -10,20 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sengu.base import measurements
+from sengu.base.measurements import Difference, Estimate, Measurements
 from sengu.evaluation import galleries, report
 from sengu.evaluation.galleries import Gallery, Picture
 
 VOID = {"meta", "img", "br"}
-METRICS = ("accuracy", "roc_auc", "calibration_error")
 CLASSES = ["dots", "stripes"]
 REACHED = {
     "wanted": {"precision": 0.95},
     "reached": True,
     "value": 0.7342,
-    "validation_precision": 0.96,
-    "validation_precision_interval": [0.9, 0.98],
-    "validation_recall": 0.91,
-    "validation_recall_interval": [0.85, 0.94],
+    "validation_precision": {"value": 0.96, "low": 0.9, "high": 0.98},
+    "validation_recall": {"value": 0.91, "low": 0.85, "high": 0.94},
     "support": 88,
 }
 OUT_OF_REACH = {"wanted": {"precision": 0.95}, "reached": False, "value": None, "missed": "there are no validation pictures"}
@@ -49,11 +48,14 @@ def result(**changes: Any) -> dict[str, Any]:
         "test_images": 100,
         "test_groups": 90,
         "excluded_as_leaks": 7,
-        "threshold": REACHED,
-        "network": model,
-        "head": copy.deepcopy(model) | {"threshold": REACHED | {"value": 0.8, "validation_recall": 0.9}},
+        "network": copy.deepcopy(model) | {"threshold": REACHED},
+        "head": copy.deepcopy(model) | {"threshold": REACHED | {"value": 0.8, "validation_recall": number(0.9, 0.85, 0.94)}},
         "head_against_network": {"accuracy": number(0.04, 0.01, 0.07), "roc_auc": number(0.02, -0.01, 0.05)},
     } | changes
+
+
+def typed(found: dict[str, Any]) -> Measurements:
+    return measurements.from_json(found, "a test")
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ class Page(HTMLParser):
 
 def rendered(plots: Path, classes: list[str] = CLASSES, **changes: Any) -> str:
     galleries = [Gallery("Worst mistakes", "Two.", [Picture("ab.jpg", "stripes: 0.9", np.zeros((300, 200, 3), np.uint8), True)])]
-    return report.page("v1", classes, result(**changes), METRICS, plots, galleries)
+    return report.page("v1", classes, typed(result(**changes)), plots, galleries)
 
 
 def test_the_page_needs_nothing_beside_itself(plots: Path) -> None:
@@ -144,14 +146,14 @@ def test_the_numbers_of_the_page(plots: Path) -> None:
 
 def test_plain_words() -> None:
     found = result()
-    assert report.summary(found, CLASSES) == [
+    assert report.summary(typed(found), CLASSES) == [
         "The network is right on 94 of 100 test pictures.",
         "Of 100 pictures called dots, 98 are. Of 100 pictures that are dots, 90 are called so.",
         "Of 100 pictures called stripes, more than 99 are. Of 100 pictures that are stripes, 90 are called so.",
     ]
     found["network"]["by_class"]["dots"] |= {"precision": None, "recall": number(0.0)}
     found["network"]["by_class"]["stripes"] |= {"precision": number(1.0), "recall": None}
-    assert report.summary(found, CLASSES)[1:] == [
+    assert report.summary(typed(found), CLASSES)[1:] == [
         "It called no picture dots. Of 100 pictures that are dots, 0 are called so.",
         "Of 100 pictures called stripes, 100 are.",
     ]
@@ -159,22 +161,24 @@ def test_plain_words() -> None:
 
 def test_no_mistake_is_not_taken_for_perfection() -> None:
     found = result()
-    assert report.warnings(found) == []
+    assert report.warnings(typed(found)) == []
     found["network"]["accuracy"] = number(1.0, 0.963, 1.0)
-    (said,) = report.warnings(found)
+    (said,) = report.warnings(typed(found))
     assert said.startswith("No mistake on 100 pictures does not mean none at all: up to 3.7% of mistakes")
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, 0.0051, 0.9949])
 def test_of_a_hundred_pictures(share: float) -> None:
-    assert report.summary(with_precision(share), CLASSES)[1].startswith(f"Of 100 pictures called dots, {100 * share:.0f} are.")
+    assert report.summary(typed(with_precision(share)), CLASSES)[1].startswith(
+        f"Of 100 pictures called dots, {100 * share:.0f} are."
+    )
 
 
 @pytest.mark.parametrize(
     ("share", "count"), [(0.000001, "fewer than 1"), (0.005, "fewer than 1"), (0.995, "more than 99"), (0.999999, "more than 99")]
 )
 def test_nearly_none_is_not_none_and_nearly_all_not_all(share: float, count: str) -> None:
-    assert report.summary(with_precision(share), CLASSES)[1].startswith(f"Of 100 pictures called dots, {count} are.")
+    assert report.summary(typed(with_precision(share)), CLASSES)[1].startswith(f"Of 100 pictures called dots, {count} are.")
 
 
 def with_precision(share: float) -> dict[str, Any]:
@@ -184,7 +188,7 @@ def with_precision(share: float) -> dict[str, Any]:
 
 
 def test_the_thresholds_of_both_models_are_told() -> None:
-    assert report.warnings(result()) == []
+    assert report.warnings(typed(result())) == []
     told = (
         "The {} calls a picture stripes if the probability of it is at least {}. This was chosen on the validation pictures for "
         "a precision of 0.95, which 88 of them support (near-duplicates count once), and gives a precision of 0.960 (0.900 to "
@@ -192,28 +196,29 @@ def test_the_thresholds_of_both_models_are_told() -> None:
         "is worth."
     )
     expected = f"{told.format('network', '0.7342', '0.910')} {told.format('head', '0.8000', '0.900')}"
-    assert report.threshold(result(), CLASSES) == expected
+    assert report.threshold(typed(result()), CLASSES) == expected
 
 
 @pytest.mark.parametrize("name", ["network", "head"])
 def test_a_threshold_out_of_reach_is_said_of_its_model(name: str) -> None:
     found = result()
-    (found if name == "network" else found["head"])["threshold"] = OUT_OF_REACH
-    (said,) = report.warnings(found)
+    found[name]["threshold"] = OUT_OF_REACH
+    (said,) = report.warnings(typed(found))
     assert said == (
         f"The {name} has no threshold for the wanted precision of 0.95: there are no validation pictures. "
         "It calls a picture what it most probably is."
     )
-    told = report.threshold(found, CLASSES)
+    told = report.threshold(typed(found), CLASSES)
     assert f"The {name} calls a picture what it most probably is, without a threshold." in told
     assert told.count("if the probability of it is at least") == 1
 
 
 def test_where_no_threshold_is_wanted_none_is_missed() -> None:
-    found = result(threshold=NONE_WANTED)
-    found["head"]["threshold"] = NONE_WANTED
-    assert report.warnings(found) == []
-    assert report.threshold(found, CLASSES) == "A picture is called what it most probably is; no threshold is used."
+    found = result()
+    for model in ("network", "head"):
+        found[model]["threshold"] = NONE_WANTED
+    assert report.warnings(typed(found)) == []
+    assert report.threshold(typed(found), CLASSES) == "A picture is called what it most probably is; no threshold is used."
 
 
 @pytest.mark.parametrize(
@@ -227,7 +232,7 @@ def test_where_no_threshold_is_wanted_none_is_missed() -> None:
 def test_a_difference_is_claimed_only_if_its_interval_leaves_out_zero(
     value: float, low: float, high: float, expected: str
 ) -> None:
-    difference = {"accuracy": number(value, low, high), "roc_auc": number(0.02, -0.01, 0.05)}
+    difference = Difference(accuracy=Estimate(value, low, high), roc_auc=Estimate(0.02, -0.01, 0.05))
     assert f" {expected} (95% interval" in report.comparison(difference)
     assert f"{100 * low:+.1f} to {100 * high:+.1f}" in report.comparison(difference)
 

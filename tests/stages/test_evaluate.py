@@ -9,6 +9,7 @@ import pytest
 
 from sengu.base import tables
 from sengu.base.errors import SenguError
+from sengu.base.measurements import METRICS
 from sengu.base.params import Threshold
 from sengu.base.tables import versions
 from sengu.evaluation import metrics
@@ -105,10 +106,11 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
         "head",
         "head_against_network",
     ]
-    assert found["threshold"]["wanted"] == {"recall": 0.8}
-    assert found["threshold"]["reached"] is True and found["threshold"]["validation_recall"] >= 0.8
+    assert found["network"]["threshold"]["wanted"] == {"recall": 0.8}
+    assert found["network"]["threshold"]["reached"] is True
+    assert found["network"]["threshold"]["validation_recall"]["value"] >= 0.8
     network, head = found["network"], found["head"]
-    for metric in metrics.METRICS:
+    for metric in METRICS:
         assert network[metric]["low"] <= network[metric]["value"] <= network[metric]["high"]
         assert network[metric]["low"] < network[metric]["high"]
     assert network["calibration_error"]["chance"] > 0
@@ -125,7 +127,9 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
     right = counts["dots"]["dots"] + counts["stripes"]["stripes"]
     assert network["accuracy"]["value"] == right / 20
     shown = json.loads(Path("reports/summary/network.json").read_text())
-    assert shown == {metric: network[metric]["value"] for metric in metrics.METRICS} | {"threshold": found["threshold"]["value"]}
+    assert shown == {metric: network[metric]["value"] for metric in METRICS} | {
+        "threshold": found["network"]["threshold"]["value"]
+    }
     assert sorted(path.name for path in Path("reports/plots/mistakes").iterdir()) == [
         "false_negatives.jpg",
         "false_positives.jpg",
@@ -141,7 +145,7 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_the_report_of_three_classes() -> None:
     found = Project(3).run()
-    assert {name for name, value in found["threshold"].items() if value is not None} == set()
+    assert {name for name, value in found["network"]["threshold"].items() if value is not None} == set()
     assert list(found["head"]["confusion_matrix"]) == ["dots", "stripes", "waves"]
     mean = np.mean([numbers["recall"]["value"] for numbers in found["head"]["by_class"].values()])
     assert found["head"]["recall"]["value"] == pytest.approx(mean, abs=1e-6)
@@ -162,9 +166,9 @@ def test_outputs_are_the_same_bytes_twice(classes: int) -> None:
 def test_a_threshold_out_of_reach_is_said_and_not_used(caplog: pytest.LogCaptureFixture) -> None:
     project = Project(2, "threshold: { precision: 0.95 },")  # 10 pictures of a class cannot show it
     found = project.run()
-    assert found["threshold"]["value"] is None and found["threshold"]["reached"] is False
+    assert found["network"]["threshold"]["value"] is None and found["network"]["threshold"]["reached"] is False
     missed = "no threshold reaches it on the 20 validation pictures by the 20 pictures called so that it takes"
-    assert found["threshold"]["missed"] == missed
+    assert found["network"]["threshold"]["missed"] == missed
     assert f"no threshold for {{'precision': 0.95}}: {missed}" in caplog.text
     assert f"The network has no threshold for the wanted precision of 0.95: {missed}" in Path("reports/index.html").read_text()
     shown = pd.read_csv("reports/plots/predictions.csv")
@@ -181,7 +185,7 @@ def test_validation_that_cannot_give_a_threshold_is_said(gone: list[int], missed
     rows = tables.read(Path("pixels/examples.csv"), tables.SplitLabel)
     rows.loc[(rows["type"] == "validation") & rows["value"].isin(gone), "type"] = "train"
     tables.write(Path("pixels/examples.csv"), rows, tables.SplitLabel)
-    assert project.run()["threshold"]["missed"] == missed
+    assert project.run()["network"]["threshold"]["missed"] == missed
     assert missed in caplog.text and missed in Path("reports/index.html").read_text()
 
 
@@ -265,7 +269,9 @@ def test_the_threshold_comes_from_validation_alone() -> None:
 def test_a_model_without_a_mistake_is_not_said_to_be_perfect() -> None:
     values = np.array([0, 1] * 20)
     good = Judged(values, two([0.9 if value else 0.1 for value in values]), MOST_PROBABLE)
-    found = evaluate.evaluate({"network": good, "head": good}, ["a", "b"], {}, np.arange(40), resamples=200, seed=1)
+    found = evaluate.evaluate(
+        {"network": good, "head": good}, ["a", "b"], {}, evaluate.Resampling(np.arange(40), resamples=200, seed=1)
+    )
     for metric in ("accuracy", "precision", "recall", "f1", "roc_auc", "average_precision"):
         assert (found["network"][metric]["value"], found["network"][metric]["high"]) == (1, 1)
         assert 0.8 < found["network"][metric]["low"] < 0.95
@@ -285,6 +291,8 @@ def test_classes_keep_their_share_in_resamples_of_the_whole_but_not_of_a_site(mo
     measure = metrics.measure
     monkeypatch.setattr(metrics, "measure", noting)
     held = np.arange(40) < 30
-    evaluate.evaluate({"network": model, "head": model}, ["a", "b"], {"here": held}, np.arange(40), resamples=50, seed=1)
+    evaluate.evaluate(
+        {"network": model, "head": model}, ["a", "b"], {"here": held}, evaluate.Resampling(np.arange(40), resamples=50, seed=1)
+    )
     assert all(spread == 0 for count, spread in drawn if count == 40)
     assert max(spread for count, spread in drawn if count == 30) > 5

@@ -5,12 +5,11 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from sengu.base.measurements import METRICS
 from sengu.evaluation import calibration
 from sengu.evaluation.intervals import bootstrap, envelope, independent, of_difference, of_mean, wilson
 from sengu.evaluation.threshold import Decision
 
-METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "calibration_error")
-OF_CLASS = ("precision", "recall", "f1")
 COMPARED = ("accuracy", "roc_auc")
 CALIBRATION = METRICS.index("calibration_error")
 

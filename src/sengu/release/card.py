@@ -1,9 +1,10 @@
 """The manifest of a release -> its MODEL_CARD.md: what the model is, how good, and what nobody knows of it."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from sengu.base import measurements
+from sengu.base.measurements import METRICS, OF_CLASS, DecisionThreshold, Estimate, Measurements
 from sengu.release.bundle import Manifest
 
 FITS = {
@@ -62,6 +63,7 @@ def write(manifest: Manifest) -> str:
     """The card as Markdown; everything in it comes from the manifest."""
     size, fit = manifest.preprocessing["size"], manifest.preprocessing["fit"]
     counts = manifest.dataset["rows_by_value"]
+    measured = measurements.from_json(manifest.metrics, "metrics of the manifest")
     return TEMPLATE.format(
         name=manifest.name,
         version=manifest.version,
@@ -70,54 +72,48 @@ def write(manifest: Manifest) -> str:
         source=manifest.backbone["source"],
         created_by=manifest.created_by,
         fit=FITS[fit].format(size=size),
-        decision=_decision(manifest),
+        decision=_decision(manifest, measured.network.threshold),
         dataset=manifest.dataset["version"],
         md5=manifest.dataset["md5"],
         rows=manifest.dataset["rows"],
         counts=", ".join(f"{counts[str(value)]} {_literal(name)}" for value, name in enumerate(manifest.classes)),
         split=", ".join(f"{number} {kind}" for kind, number in sorted(manifest.dataset["split"].items())),
-        test_images=manifest.metrics["test_images"],
-        groups=f", {manifest.metrics['test_groups']} if near-duplicates count once" if "test_groups" in manifest.metrics else "",
-        metrics="\n".join(_table(manifest.metrics)),
+        test_images=measured.test_images,
+        groups=f", {measured.test_groups} if near-duplicates count once" if measured.test_groups else "",
+        metrics="\n".join(_table(measured)),
     )
 
 
-def _decision(manifest: Manifest) -> str:
-    found = manifest.metrics.get("threshold") or {}
-    asked = " and ".join(f"{metric} of {ratio}" for metric, ratio in (found.get("wanted") or {}).items())
+def _decision(manifest: Manifest, threshold: DecisionThreshold) -> str:
+    asked = " and ".join(f"{metric} of {ratio}" for metric, ratio in (threshold.wanted or {}).items())
     if manifest.threshold is None or len(manifest.classes) != 2:
-        missed = f"; a {asked} was wanted, but {found['missed']}" if found.get("missed") else ""
+        missed = f"; a {asked} was wanted, but {threshold.missed}" if threshold.missed else ""
         return f"the class with the highest probability{missed}"
     first, second = map(_literal, manifest.classes)
     decides = (
         f'"{second}" from a probability of {manifest.threshold} on, which was chosen on the validation split, else "{first}"'
     )
-    if not found.get("support"):
+    if not threshold.support:
         return decides
-    gives = " and ".join(f"a {metric} of {_on_validation(found, metric)}" for metric in ("precision", "recall"))
-    return f"{decides}. A {asked} was wanted; {found['support']} validation pictures support it, and it gives {gives} there"
+    estimates = (("precision", threshold.validation_precision), ("recall", threshold.validation_recall))
+    gives = " and ".join(f"a {metric} of {_figure(estimate)}" for metric, estimate in estimates)
+    return f"{decides}. A {asked} was wanted; {threshold.support} validation pictures support it, and it gives {gives} there"
 
 
-def _on_validation(threshold: Mapping[str, Any], metric: str) -> str:
-    low, high = threshold[f"validation_{metric}_interval"]
-    return _figure({"value": threshold[f"validation_{metric}"], "low": low, "high": high})
-
-
-def _table(metrics: Mapping[str, Any]) -> Iterator[str]:
-    """The fine-tuned network beside the head on the frozen backbone, for every metric that is one number; then by class."""
-    network, head = metrics["network"], metrics["head"]
+def _table(measured: Measurements) -> Iterator[str]:
+    """The fine-tuned network beside the head on the frozen backbone, for every metric; then the network by class."""
     yield "| metric | this model | head on the frozen backbone |"
     yield "| --- | --- | --- |"
-    for name, value in network.items():
-        if text := _figure(value):
-            yield f"| {_words(name)} | {text} | {_figure(head.get(name))} |"
-    if by_class := network.get("by_class"):
-        names = [name for name, value in next(iter(by_class.values())).items() if _figure(value)]
+    for name in METRICS:
+        values = (getattr(model, name) for model in (measured.network, measured.head))
+        yield f"| {_words(name)} | {' | '.join(map(_figure, values))} |"
+    if measured.network.by_class:
         yield ""
-        yield f"| class | {' | '.join(map(_words, names))} |"
-        yield "| --- |" + " --- |" * len(names)
-        for label, values in by_class.items():
-            yield f"| {_literal(label)} | {' | '.join(_figure(values[name]) for name in names)} |"
+        yield f"| class | support | {' | '.join(map(_words, OF_CLASS))} |"
+        yield "| --- | --- |" + " --- |" * len(OF_CLASS)
+        for label, found in measured.network.by_class.items():
+            figures = (_figure(getattr(found, name)) for name in OF_CLASS)
+            yield f"| {_literal(label)} | {found.support} | {' | '.join(figures)} |"
 
 
 def _literal(name: str) -> str:
@@ -129,11 +125,9 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _figure(value: Any) -> str:
-    """A number, with its interval if it has one; a dash for what is undefined, nothing for what is no number."""
-    if value is None:
+def _figure(estimate: Estimate | None) -> str:
+    """A value with its interval, if it has one; a dash for what is undefined."""
+    if estimate is None:
         return "-"
-    if isinstance(value, Mapping) and {"value", "low", "high"} <= value.keys():
-        limits = value["low"], value["high"]
-        return _figure(value["value"]) + ("" if None in limits else f" [{limits[0]:.4f}, {limits[1]:.4f}]")
-    return f"{value:.4f}" if isinstance(value, float) else str(value) if isinstance(value, int) else ""
+    limits = "" if estimate.low is None else f" [{estimate.low:.4f}, {estimate.high:.4f}]"
+    return f"{estimate.value:.4f}{limits}"

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -12,17 +12,28 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from sengu.base import params, tables
+from sengu.base import measurements, params, tables
 from sengu.base.atomic import replaced_file, replaced_folder
 from sengu.base.errors import SenguError, run_program
 from sengu.base.ids import are_videos
+from sengu.base.measurements import (
+    METRICS,
+    OF_CLASS,
+    DecisionThreshold,
+    Difference,
+    Estimate,
+    Measurements,
+    OfClass,
+    OfModel,
+    OfSite,
+)
 from sengu.base.params import Evaluate
 from sengu.base.tables import versions
 from sengu.drawing import fonts
 from sengu.drawing.contact_sheets import contact_sheet
 from sengu.evaluation import calibration, plots, report, threshold
 from sengu.evaluation.galleries import Gallery, doubted, mistakes
-from sengu.evaluation.metrics import COMPARED, METRICS, OF_CLASS, Judged, compare, estimate, estimate_classes
+from sengu.evaluation.metrics import COMPARED, Judged, compare, estimate, estimate_classes
 from sengu.evaluation.threshold import Decision
 from sengu.examples import Examples, read_features, read_pixels
 from sengu.networks import classifier
@@ -43,44 +54,63 @@ def judge(rows: pd.DataFrame, probabilities: np.ndarray, wanted: params.Threshol
     return Judged(values[test], probabilities[test], decision)
 
 
-def evaluate(
-    judged: Mapping[str, Judged],
-    classes: Sequence[str],
-    sites: Mapping[str, np.ndarray],
-    groups: np.ndarray,
-    resamples: int,
-    seed: int,
-) -> dict[str, Any]:
-    """What is measured of `network` and `head`, by class and by site too, and by how much the first is better: metrics.json.
+@dataclass(frozen=True)
+class Resampling:
+    """The bootstrap: which test pictures are near-duplicates, groups (n,), how many resamples, and their seed."""
 
-    `sites` says which of the examples (n,) a site holds, `groups` (n,) which are near-duplicates. What is undefined is null.
+    groups: np.ndarray
+    resamples: int
+    seed: int
+
+    def part(self, held: np.ndarray) -> "Resampling":
+        return Resampling(self.groups[held], self.resamples, self.seed)
+
+
+def evaluate(
+    judged: Mapping[str, Judged], classes: Sequence[str], sites: Mapping[str, np.ndarray], by: Resampling, excluded: int = 0
+) -> Measurements:
+    """What is measured of `network` and `head`, by class and by site too, and by how much the first is better.
+
+    `sites` says which of the examples (n,) a site holds; `excluded` counts the pictures that were left out as leaks.
     """
     network, head = judged["network"], judged["head"]
-    drawn = {"resamples": resamples, "seed": seed}
-    result: dict[str, Any] = {"threshold": _threshold(network.decision)}
-    for name, model in judged.items():
-        # within their class: how many test pictures a class has was set by the split, not by chance
-        of_class = estimate_classes(model, groups, model.values, **drawn)
-        confusion = confusion_matrix(model.values, model.predicted, labels=range(len(classes)))
-        result[name] = _measured(estimate(model, groups, model.values, **drawn)) | {
-            "by_class": {
-                label: {"support": int(confusion[value].sum())} | _estimates(OF_CLASS, of_class[:, value])
-                for value, label in enumerate(classes)
-            },
-            "by_site": {
-                # all together: how many of them are of a class is chance
-                site: {"test_images": int(held.sum()), "test_groups": len(np.unique(groups[held]))}
-                | _measured(estimate(model.part(held), groups[held], np.zeros(held.sum()), **drawn))
-                for site, held in sites.items()
-                if held.any()
-            },
-            "confusion_matrix": {
-                label: dict(zip(classes, row.tolist(), strict=True)) for label, row in zip(classes, confusion, strict=True)
-            },
-        }
-    result["head"]["threshold"] = _threshold(head.decision)
-    better_by = compare(network, head, groups, network.values, **drawn)
-    return result | {"head_against_network": _estimates(COMPARED, better_by)}
+    better_by = compare(network, head, by.groups, network.values, resamples=by.resamples, seed=by.seed)
+    return Measurements(
+        test_images=len(network.values),
+        test_groups=len(np.unique(by.groups)),
+        excluded_as_leaks=excluded,
+        network=_of_model(network, classes, sites, by),
+        head=_of_model(head, classes, sites, by),
+        head_against_network=Difference(**_estimates(COMPARED, better_by)),
+    )
+
+
+def _of_model(model: Judged, classes: Sequence[str], sites: Mapping[str, np.ndarray], by: Resampling) -> OfModel:
+    # within their class: how many test pictures a class has was set by the split, not by chance
+    drawn = {"resamples": by.resamples, "seed": by.seed}
+    of_class = estimate_classes(model, by.groups, model.values, **drawn)
+    confusion = confusion_matrix(model.values, model.predicted, labels=range(len(classes)))
+    return OfModel(
+        **_scores(model, model.values, by),
+        threshold=_threshold(model.decision),
+        by_class={
+            label: OfClass(support=int(confusion[value].sum()), **_estimates(OF_CLASS, of_class[:, value]))
+            for value, label in enumerate(classes)
+        },
+        by_site={
+            # all together: how many of them are of a class is chance
+            site: OfSite(
+                test_images=int(held.sum()),
+                test_groups=len(np.unique(by.groups[held])),
+                **_scores(model.part(held), np.zeros(held.sum()), by.part(held)),
+            )
+            for site, held in sites.items()
+            if held.any()
+        },
+        confusion_matrix={
+            label: dict(zip(classes, row.tolist(), strict=True)) for label, row in zip(classes, confusion, strict=True)
+        },
+    )
 
 
 def draw(judged: Mapping[str, Judged], classes: Sequence[str], ids: Sequence[str], folder: Path) -> None:
@@ -116,7 +146,7 @@ def galleries(
 
 
 def write(
-    result: Mapping[str, Any],
+    measured: Measurements,
     judged: Mapping[str, Judged],
     version: versions.Version,
     ids: Sequence[str],
@@ -136,35 +166,50 @@ def write(
                 folder / "mistakes" / f"{name}.jpg",
             )
     with replaced_file(page) as file:
-        text = report.page(version.version, version.classes, result, METRICS, plots_folder, on_page)
+        text = report.page(version.version, version.classes, measured, plots_folder, on_page)
         file.write_text(text, encoding="utf-8")
     with replaced_file(metrics_file) as file:
-        _write_json(file, result)
+        measurements.write(file, measured)
     with replaced_folder(summary) as folder:
         for name, model in judged.items():
-            numbers = {metric: result[name][metric] and result[name][metric]["value"] for metric in METRICS}
+            scores: OfModel = getattr(measured, name)
+            found = {metric: getattr(scores, metric) for metric in METRICS}
+            numbers = {metric: estimate and estimate.value for metric, estimate in found.items()}
             _write_json(folder / f"{name}.json", numbers | {"threshold": model.decision.value})
 
 
-def _threshold(decision: Decision) -> dict[str, Any]:
-    found = asdict(decision)
-    wanted = found.pop("wanted") or None
-    return {"wanted": wanted, "reached": wanted and decision.value is not None} | found
+def _threshold(decision: Decision) -> DecisionThreshold:
+    on_validation = {
+        name: None if value is None else Estimate(value, *(limits or (None, None)))
+        for name, value, limits in (
+            ("validation_precision", decision.validation_precision, decision.validation_precision_interval),
+            ("validation_recall", decision.validation_recall, decision.validation_recall_interval),
+        )
+    }
+    return DecisionThreshold(
+        wanted=decision.wanted or None,
+        reached=decision.value is not None if decision.wanted else None,
+        value=decision.value,
+        support=decision.support,
+        missed=decision.missed,
+        **on_validation,
+    )
 
 
-def _measured(estimate: tuple[np.ndarray, float]) -> dict[str, Any]:
-    numbers, chance = estimate
+def _scores(model: Judged, strata: np.ndarray, by: Resampling) -> dict[str, Estimate | None]:
+    numbers, chance = estimate(model, by.groups, strata, resamples=by.resamples, seed=by.seed)
     found = _estimates(METRICS, numbers)
-    found["calibration_error"]["chance"] = round(chance, 6)
+    if (error := found["calibration_error"]) is not None:
+        found["calibration_error"] = replace(error, chance=round(chance, 6))
     return found
 
 
-def _estimates(names: Sequence[str], numbers: np.ndarray) -> dict[str, Any]:
-    """Numbers (3, names): values and the limits of their intervals, null for nan."""
+def _estimates(names: Sequence[str], numbers: np.ndarray) -> dict[str, Estimate | None]:
+    """Numbers (3, names): values and the limits of their intervals; None for nan."""
     rounded = [[None if np.isnan(number) else round(number, 6) for number in row] for row in numbers.T.tolist()]
     return {
-        name: None if row[0] is None else dict(zip(("value", "low", "high"), row, strict=True))
-        for name, row in zip(names, rounded, strict=True)
+        name: None if value is None else Estimate(value, low, high)
+        for name, (value, low, high) in zip(names, rounded, strict=True)
     }
 
 
@@ -203,11 +248,11 @@ def main(arguments: list[str]) -> None:
     network, _ = classifier.run_network(model, every.arrays, chosen)
     judged = {name: judge(rows, found, settings.threshold) for name, found in (("network", network), ("head", head))}
     groups = pd.factorize(rows.loc[rows["type"] == "test", "group"])[0]
-    result = evaluate(judged, version.classes, _sites(index, ids), groups, settings.bootstrap, settings.seed)
-    counted = {"test_images": len(ids), "test_groups": len(np.unique(groups)), "excluded_as_leaks": excluded}
-    result = counted | result
-    write(result, judged, version, ids, galleries(judged["network"], ids, version.classes, doubtful, every), outputs)
-    logger.info("accuracy on %d test pictures: %.4f", len(ids), result["network"]["accuracy"]["value"])
+    by = Resampling(groups, settings.bootstrap, settings.seed)
+    measured = evaluate(judged, version.classes, _sites(index, ids), by, excluded)
+    write(measured, judged, version, ids, galleries(judged["network"], ids, version.classes, doubtful, every), outputs)
+    accuracy = measured.network.accuracy
+    logger.info("accuracy on %d test pictures: %.4f", len(ids), accuracy.value if accuracy else np.nan)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Pack the fine-tuned network as ONNX with its preprocessing, manifest, model card and licence into one release."""
 
 import importlib.metadata
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +11,11 @@ import onnx
 from tqdm import tqdm
 
 from sengu import examples as pixels
-from sengu.base import params, tables
+from sengu.base import measurements, params, tables
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError, run_program
 from sengu.base.ids import ObjectId
+from sengu.base.measurements import Measurements
 from sengu.base.tables import versions
 from sengu.base.tables.versions import Version
 from sengu.examples import Examples
@@ -89,9 +89,7 @@ def furthest(objects: Sequence[ObjectId], name: str, ours: np.ndarray, theirs: n
     return float(far[row, column])
 
 
-def describe(
-    settings: params.Export, model: onnx.ModelProto, version: Version, metrics: dict[str, Any], **facts: Any
-) -> Manifest:
+def describe(settings: params.Export, model: onnx.ModelProto, version: Version, measured: Measurements, **facts: Any) -> Manifest:
     """The manifest of a release; `facts` are its other keys. Raises SenguError for a number of classes that differs."""
     outputs = {value.name: _tensor(value) for value in model.graph.output}
     if outputs["probabilities"]["shape"] != [len(version.classes)]:
@@ -104,10 +102,10 @@ def describe(
         version=settings.version,
         created_by=f"sengu {importlib.metadata.version('sengu')}",
         classes=version.classes,
-        threshold=metrics["threshold"]["value"],
+        threshold=measured.network.threshold.value,
         inputs=[_tensor(value) for value in model.graph.input],
         outputs=list(outputs.values()),
-        metrics=metrics,
+        metrics=measurements.as_json(measured),
         files={},
         **facts,
     )
@@ -143,7 +141,7 @@ def main(arguments: list[str]) -> None:
         params.section("export", params.Export),
         converted,
         version,
-        json.loads(_content(metrics)),
+        measurements.read(metrics),
         preprocessing={"size": prepare.size, "fit": prepare.fit, "resize": "bilinear with antialias, inside model.onnx"},
         dataset={
             "version": version.version,

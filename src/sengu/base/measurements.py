@@ -1,0 +1,142 @@
+"""reports/metrics.json <-> typed values: what `evaluate` measured, and what report, model card and release say of it."""
+
+import json
+from dataclasses import asdict, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from sengu.base.errors import SenguError
+
+METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "calibration_error")
+OF_CLASS = ("precision", "recall", "f1")
+LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False)  # a later Sengu may say more
+
+
+@dataclass(config=LENIENT, frozen=True)
+class Estimate:
+    """A measured value with its 95% interval, which is None where none is defined.
+
+    `chance` is the calibration error that perfect probabilities would show on as many pictures.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    chance: float | None = None
+
+
+@dataclass(config=LENIENT, frozen=True, kw_only=True)
+class DecisionThreshold:
+    """How a model decides; without a `value` a picture is called what it most probably is, and `missed` says why.
+
+    `reached` is None where no threshold was wanted. The estimates are those of the validation split; `support` counts the
+    validation pictures that what was wanted stands on, near-duplicates once.
+    """
+
+    wanted: dict[str, float] | None = None
+    reached: bool | None = None
+    value: float | None = None
+    validation_precision: Estimate | None = None
+    validation_recall: Estimate | None = None
+    support: int | None = None
+    missed: str | None = None
+
+
+@dataclass(config=LENIENT, frozen=True, kw_only=True)
+class Scores:
+    """METRICS of some pictures; None where a metric is undefined."""
+
+    accuracy: Estimate | None = None
+    precision: Estimate | None = None
+    recall: Estimate | None = None
+    f1: Estimate | None = None
+    roc_auc: Estimate | None = None
+    average_precision: Estimate | None = None
+    calibration_error: Estimate | None = None
+
+
+@dataclass(config=LENIENT, frozen=True, kw_only=True)
+class OfClass:
+    """What holds for one class; `support` counts its test pictures."""
+
+    support: int
+    precision: Estimate | None = None
+    recall: Estimate | None = None
+    f1: Estimate | None = None
+
+
+@dataclass(config=LENIENT, frozen=True, kw_only=True)
+class OfSite(Scores):
+    """METRICS of one site's test pictures; groups of near-duplicates count once in `test_groups`."""
+
+    test_images: int
+    test_groups: int = 0
+
+
+@dataclass(config=LENIENT, frozen=True, kw_only=True)
+class OfModel(Scores):
+    """What was measured of one model. The confusion matrix maps actual class -> predicted class -> pictures."""
+
+    threshold: DecisionThreshold = field(default_factory=DecisionThreshold)
+    by_class: dict[str, OfClass] = field(default_factory=dict)
+    by_site: dict[str, OfSite] = field(default_factory=dict)
+    confusion_matrix: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+@dataclass(config=LENIENT, frozen=True, kw_only=True)
+class Difference:
+    """By how much the network is better than the head, on the same pictures."""
+
+    accuracy: Estimate | None = None
+    roc_auc: Estimate | None = None
+
+
+@dataclass(config=LENIENT, frozen=True, kw_only=True)
+class Measurements:
+    """All of metrics.json."""
+
+    test_images: int
+    test_groups: int = 0
+    excluded_as_leaks: int = 0
+    network: OfModel
+    head: OfModel
+    head_against_network: Difference = field(default_factory=Difference)
+
+
+def as_json(measured: Measurements) -> dict[str, Any]:
+    """Plain values, without what no metric but the calibration error has."""
+    plain: dict[str, Any] = _without_chance(asdict(measured))
+    return plain
+
+
+def from_json(document: Any, source: str) -> Measurements:
+    """Raises SenguError, which names the `source`, if the values are not those of a measurement."""
+    try:
+        return TypeAdapter(Measurements).validate_python(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise SenguError(f"{source}: {place}: {first['msg']} (found {first['input']!r}): run `dvc repro evaluate`") from error
+
+
+def read(path: Path) -> Measurements:
+    """Raises SenguError if the file is missing or damaged."""
+    if not path.is_file():
+        raise SenguError(f"{path} is missing: run `dvc repro evaluate`")
+    try:
+        return from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+    except ValueError as error:
+        raise SenguError(f"{path} is damaged ({error}): run `dvc repro --force --single-item evaluate`") from error
+
+
+def write(path: Path, measured: Measurements) -> None:
+    path.write_text(json.dumps(as_json(measured), indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _without_chance(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: _without_chance(found) for name, found in value.items() if not (name == "chance" and found is None)}

@@ -1,0 +1,112 @@
+"""Data outputs have the same bytes under every supported Python that this machine has."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from project import ROOT, attempt, copy_of_the_project, run
+
+SUPPORTED = ("3.11", "3.12", "3.13")
+OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
+# what the stages from extract to prepare import
+NEEDED = (
+    "brotli", "boto3", "fastwarc", "faiss-cpu", "imagehash", "joblib", "numpy", "onnx", "onnxruntime", "opencv-python-headless",
+    "paho-mqtt", "pandas", "pillow", "pydantic", "pyyaml", "ruamel.yaml", "scrapy", "setuptools", "tqdm", "w3lib", "wheel",
+)  # fmt: skip
+STAGES = """
+set -e
+python -m crawlers.extract demo_a data/raw/demo_a data/captures/demo_a.csv
+python -m sengu.stages.objects data/raw/demo_a data/captures/demo_a.csv tombstones.csv data/object/demo_a data/index/demo_a.csv \\
+  data/rejected/demo_a.csv
+python -m sengu.stages.duplicates data/index data/object data/duplicates.csv
+python -m sengu.stages.split data/dataset/v1 data/duplicates.csv data/split_label.csv
+python -m sengu.stages.prepare data/split_label.csv data/object data/pixels
+"""
+
+
+def interpreter(version: str) -> str | None:
+    """A Python of a version that runs, from PATH or from pyenv; None if there is none."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    places = [shutil.which(f"python{version}"), *map(str, sorted(root.glob(f"versions/{version}.*/bin/python")))]
+    return next((place for place in filter(None, places) if subprocess.run([place, "-c", ""], check=False).returncode == 0), None)
+
+
+def closure(names: tuple[str, ...]) -> set[str]:
+    """The distributions that these need, by the metadata of those installed here."""
+    found: set[str] = set()
+    waiting = [canonicalize_name(name) for name in names]
+    while waiting:
+        name = waiting.pop()
+        try:
+            requires = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue
+        if name not in found:
+            found.add(name)
+            parsed = map(Requirement, requires)
+            waiting += [canonicalize_name(one.name) for one in parsed if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return found
+
+
+def locked(names: set[str]) -> str:
+    """The blocks of the lock file for these distributions, hashes and all."""
+    blocks = re.split(r"\n(?=\S)", (ROOT / "requirements.txt").read_text())
+    return "\n".join(block for block in blocks if canonicalize_name(block.partition("==")[0]) in names) + "\n"
+
+
+@pytest.fixture(scope="module")
+def archived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with the archive of one demo site and a dataset version."""
+    folder = copy_of_the_project(tmp_path_factory.mktemp("archived") / "project")
+    text = (folder / "params.yaml").read_text()
+    (folder / "params.yaml").write_text(re.sub(r"(?m)^  demo_b:\n(?:    .*\n)+", "", text))
+    run(folder, "python", "-m", "crawlers.crawl", "demo_a", "data/raw/demo_a", "data/failed/demo_a.csv")
+    run(folder, "python", "-m", "crawlers.extract", "demo_a", "data/raw/demo_a", "data/captures/demo_a.csv")
+    of_site = "data/object/demo_a data/index/demo_a.csv data/rejected/demo_a.csv"
+    run(folder, "bash", "-c", f"python -m sengu.stages.objects data/raw/demo_a data/captures/demo_a.csv tombstones.csv {of_site}")
+    of_all = "data/captures data/index data/label.csv data/label_conflicts.csv"
+    run(folder, "bash", "-c", f"python -m sengu.stages.label labels tombstones.csv {of_all}")
+    version = folder / "data/dataset/v1"
+    version.mkdir(parents=True)
+    shutil.copy(folder / "data/label.csv", version / "label.csv")
+    return folder
+
+
+def outputs(archived: Path, folder: Path, path: str) -> dict[str, bytes]:
+    """What the data stages make in `folder` of the same archive, under the Python that comes first in `path`."""
+    shutil.copytree(
+        archived, folder, symlinks=True, ignore=shutil.ignore_patterns(".sengu", "object", "captures", "index", "__pycache__")
+    )
+    for name in ("captures", "index", "object"):
+        (folder / "data" / name).mkdir(exist_ok=True)
+    done = attempt(folder, "bash", "-c", STAGES, PATH=path)
+    assert done.returncode == 0, done.stdout[-3000:]
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted((folder / "data").rglob("*")) if path.is_file()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [version for version in SUPPORTED if version != OWN])
+def test_data_outputs_are_the_same_under_another_python(version: str, archived: Path, tmp_path: Path) -> None:
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"this machine has no Python {version}")
+    venv = tmp_path / "venv"
+    run(tmp_path, python, "-m", "venv", str(venv))
+    (tmp_path / "requirements.txt").write_text(locked(closure(NEEDED)))
+    pip = (str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
+    run(tmp_path, *pip, "--require-hashes", "-r", "requirements.txt")
+    run(archived, *pip, "--no-build-isolation", "--editable", ".")
+    here = outputs(archived, tmp_path / "here", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    there = outputs(archived, tmp_path / "there", f"{venv / 'bin'}:{os.environ['PATH']}")
+    assert here.keys() == there.keys()
+    assert len([name for name in here if name.startswith("data/object")]) > 500
+    assert [name for name in here if here[name] != there[name]] == []
