@@ -153,7 +153,7 @@ def commands() -> list[str]:
 def _keep(removals: Sequence[str]) -> None:
     """Adds what removes old copies to COMMANDS."""
     between = [line for line in [*commands(), *removals] if line not in (*FIRST, *LAST)]
-    with replaced_file(COMMANDS) as partial:
+    with replaced_file(COMMANDS, durable=True) as partial:
         partial.write_text("\n".join([*FIRST, *dict.fromkeys(between), *LAST, ""]), encoding="utf-8")
 
 
