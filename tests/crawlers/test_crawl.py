@@ -140,7 +140,7 @@ def test_a_clone_without_the_pinned_archive_is_told_both_cures(work: Path, site:
         done = attempt(work, *CRAWL)
         assert done.returncode == 1
         assert f"pins 10000 bytes of archives of site web (0000{'0' * 28}.dir), and raw/web has {here}" in done.stdout
-        assert "fetch it with `dvc pull raw/web`, or give it up by removing crawl@web from dvc.lock" in done.stdout
+        assert "fetch it with `sengu heal raw/web`, or give it up by removing crawl@web from dvc.lock" in done.stdout
     assert not site.seen
 
 

@@ -188,7 +188,7 @@ def test_a_flipped_byte_is_an_error_that_names_the_file(tmp_path: Path, place: f
     data = bytearray(path.read_bytes())
     data[picture.offset + int(place * 70_000)] ^= 1
     path.write_bytes(bytes(data))
-    with pytest.raises(SenguError, match=r"site-00000.warc.gz: damaged .*dvc checkout"):
+    with pytest.raises(SenguError, match=r"site-00000.warc.gz: damaged .*sengu heal"):
         warc.body(picture)
 
 

@@ -26,7 +26,8 @@ from sengu.repository import pins, restoring, verified
 def heal(below: Sequence[Path] = ()) -> tuple[list[str], list[Damage]]:
     """Mends what is damaged at or below some paths, or anywhere; returns what was done, and what is damaged still.
 
-    A file is hashed only if it does not look as it did when it was last found whole: `sengu verify` is what looks at all.
+    Without paths a file is hashed only if it does not look as it did when it was last found whole: `sengu verify` is what
+    looks at all.
     """
     done: list[str] = []
     with verified.opened() as memory:
@@ -64,8 +65,9 @@ def _lists(repo: Any, below: Sequence[Path]) -> list[pins.Output]:
 
 def _damages(repo: Any, below: Sequence[Path], memory: verified.Memory) -> list[Damage]:
     every = verify.items(repo, below)
-    unsure = [item for item in every if not (mark := verify.stamp(item)) or not memory.holds(item.place, item.digest, mark)]
-    found, _ = verify.verify(unsure, memory)
+    if not below:
+        every = [item for item in every if not (mark := verify.stamp(item)) or not memory.holds(item.place, item.digest, mark)]
+    found, _ = verify.verify(every, memory)
     rewritten = verify.changed(found, repo)
     return [damage for damage in found if damage.path not in rewritten]
 

@@ -112,4 +112,4 @@ def heal_command() -> None:
     click.echo(f"{len(found) - len(left)} objects restored")
     if left:
         click.echo(_table(left))
-        raise SenguError("the archive does not give these back: fetch it with `dvc pull`, and try again")
+        raise SenguError("the archive does not give these back: `sengu heal` restores it first, and then them")
