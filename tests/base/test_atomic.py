@@ -53,7 +53,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     sync, replace = os.fsync, Path.replace
 
     def fsync(descriptor: int) -> None:
-        names.append(f"sync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name}")
+        names.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
         sync(descriptor)
 
     def rename(self: Path, target: Path) -> Path:

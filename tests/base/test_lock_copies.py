@@ -1,5 +1,6 @@
 """dvc.lock, emptied or cut off by a DVC that was killed while it wrote it."""
 
+import os
 import shutil
 import signal
 import sys
@@ -11,7 +12,7 @@ from project import attempt, run
 
 from sengu.base import lock_copies
 
-# kills DVC in the first step that it takes after it has emptied dvc.lock; the second time it is written, as it then holds a stage
+# kills DVC in the first step that it takes after it has emptied dvc.lock
 KILLED = """
 import os, signal, sys
 seen = []
@@ -20,6 +21,7 @@ def watch(event, arguments):
     if event == "open" and str(arguments[0]).endswith("/dvc.lock") and "w" in str(arguments[1]):
         seen.append(arguments[0])
     elif seen and os.path.exists("dvc.lock") and not os.path.getsize("dvc.lock"):
+        seen.clear()  # to kill is an event, too
         os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(watch)
@@ -37,9 +39,9 @@ run_program(lambda arguments: Path(arguments[1]).write_text(Path(arguments[0]).r
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A DVC repository of two stages, which has run once and is committed; the second stage is to run again."""
-    (tmp_path / "copy.py").write_text(STAGE)
+    (tmp_path / "stage.py").write_text(STAGE)
     stages = {
-        name: {"cmd": f"{sys.executable} copy.py {source} {name}", "deps": [source], "outs": [name]}
+        name: {"cmd": f"{sys.executable} stage.py {source} {name}", "deps": [source], "outs": [name]}
         for name, source in (("b", "a"), ("c", "b"))
     }
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
@@ -62,7 +64,7 @@ def kill_while_it_writes(folder: Path) -> None:
 def test_a_kill_while_dvc_writes_is_named_and_the_copy_is_exact(folder: Path) -> None:
     before = (folder / "dvc.lock").read_bytes()
     kill_while_it_writes(folder)
-    for program in ((sys.executable, "copy.py", "a", "b"), ("sengu", "verify")):
+    for program in ((sys.executable, "stage.py", "a", "b"), ("sengu", "verify")):
         done = attempt(folder, *program)
         assert done.returncode == 1
         cure = "`cp .sengu/lock_files/dvc.lock dvc.lock` puts back what it was before"
@@ -84,8 +86,6 @@ def test_a_clone_without_a_copy_is_sent_to_git(folder: Path) -> None:
 
 
 def test_a_commit_later_than_the_copy_goes_before_it(folder: Path) -> None:
-    import os
-
     kill_while_it_writes(folder)
     os.utime(folder / ".sengu/lock_files/dvc.lock", (1, 1))
     assert "`git checkout dvc.lock` puts back what is committed" in attempt(folder, "sengu", "verify").stdout
@@ -105,7 +105,9 @@ def test_without_git_and_copy_the_lock_is_written_anew_from_the_outputs(folder: 
 
 
 @pytest.mark.parametrize(("data", "is_whole"), [(b"", False), (b"schema: '2.0'\nsta", False), (b"schema: '2.0'\n", True)])
-def test_a_lock_that_is_cut_off_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, is_whole: bool) -> None:
+def test_a_lock_that_is_cut_off_is_not_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, is_whole: bool
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("dvc.lock").write_bytes(b"schema: '2.0'\nstages: {}\n")
     assert lock_copies.keep() == ""
@@ -114,7 +116,9 @@ def test_a_lock_that_is_cut_off_is_not_copied(tmp_path: Path, monkeypatch: pytes
     assert (lock_copies.COPIES / "dvc.lock").read_bytes() == (data if is_whole else b"schema: '2.0'\nstages: {}\n")
 
 
-def test_a_lock_that_ends_where_a_write_ends_and_became_shorter_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_ends_where_a_write_ends_and_became_shorter_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     whole = b"a: 1234\n" * 2048
     Path("dvc.lock").write_bytes(whole)

@@ -12,6 +12,7 @@ import yaml
 from project import attempt, copy_of_the_project, run
 
 from crawlers.demo import pictures
+from sengu.base import locks
 from sengu.base.errors import SenguError
 from sengu.commands import verify
 from sengu.repository import verified
@@ -244,3 +245,19 @@ def test_a_crawl_reads_a_pinned_archive_again_only_if_it_looks_otherwise(folder:
         for _ in range(2):
             with pytest.raises(SenguError, match=f"{ARCHIVE} is damaged or missing: dvc.lock pins [0-9a-f]+, .*`sengu heal"):
                 pinned.refuse_if_damaged("web", Path("data/raw/web"), memory)
+
+
+@pytest.mark.parametrize(("name", "stage", "work"), [
+    ("crawl-web", "crawl@web", "site web is being crawled"),
+    ("objects-web", "objects@web", "the tree of site web is being filled"),
+])  # fmt: skip
+def test_a_stage_that_dvc_left_behind_keeps_the_next_one_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, stage: str, work: str
+) -> None:
+    monkeypatch.chdir(folder)
+    before = state(folder)
+    with locks.held(name, work):
+        done = attempt(folder, "dvc", "repro", "--force", "--single-item", stage)
+    assert done.returncode != 0
+    assert f"error: {work} already: process {os.getpid()} on " in done.stdout
+    assert state(folder) == before

@@ -20,7 +20,7 @@ from sengu.base.errors import SenguError
 from sengu.commands import places, verify
 from sengu.commands.objects import verify as trees
 from sengu.commands.verify import CACHE, FOLDER, OUTPUT, TREE, Damage
-from sengu.repository import pins, restoring, verified
+from sengu.repository import dvc_lock, pins, restoring, verified
 
 
 def heal(below: Sequence[Path] = ()) -> tuple[list[str], list[Damage]]:
@@ -124,13 +124,24 @@ def _in_order(repo: Any) -> list[Any]:
 
 
 def _rebuild(stage: str) -> str:
+    before = _pinned(stage)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     command = [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", stage]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
     if answer.returncode:
         last = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
         return f"{stage}: `dvc repro --force --single-item {stage}` failed: {last[-1] if last else answer.returncode}"
+    others = sorted(name for name, digest in _pinned(stage).items() if before.get(name) != digest)
+    if others:
+        return f"the outputs of {stage}: rebuilt, but {', '.join(others)} with other bytes, which the lock file now pins: see git diff"
     return f"the outputs of {stage}: rebuilt"
+
+
+def _pinned(stage: str) -> dict[str, str]:
+    """The MD5s of a stage's outputs, as its lock file has them now."""
+    file, _, name = stage.rpartition(":")
+    lock = Path(file or "dvc.yaml").with_suffix(".lock")
+    return {out["path"]: out["md5"] for out in dvc_lock.stages(lock).get(name, {}).get("outs", []) if "md5" in out}
 
 
 def _trees(damages: Iterable[Damage]) -> list[str]:

@@ -102,8 +102,7 @@ def _record(entry: Entry) -> Iterator[WarcRecord]:
             yield record
     except (OSError, KeyError, StopIteration) as error:
         raise SenguError(
-            f"{entry.file}: damaged record at byte {entry.offset}, {entry.url} ({error}): "
-            "`sengu heal` restores what is pinned"
+            f"{entry.file}: damaged record at byte {entry.offset}, {entry.url} ({error}): `sengu heal` restores what is pinned"
         ) from error
 
 
