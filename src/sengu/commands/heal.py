@@ -133,7 +133,7 @@ def _rebuild(stage: str) -> str:
         return f"{stage}: `dvc repro --force --single-item {stage}` failed: {last[-1] if last else answer.returncode}"
     others = sorted(name for name, digest in _pinned(stage).items() if before.get(name) != digest)
     if others:
-        return f"the outputs of {stage}: rebuilt, but {', '.join(others)} with other bytes, which the lock file now pins: see git diff"
+        return f"the outputs of {stage}: rebuilt, but {', '.join(others)} with other bytes, which are pinned now: see `git diff`"
     return f"the outputs of {stage}: rebuilt"
 
 
