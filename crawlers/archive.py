@@ -37,7 +37,8 @@ PAGE_TYPES = (
 )
 THIS_CRAWL = "this crawl"  # flag of an answer that this crawl itself archived, before it was killed
 PURPOSE = "pictures for training an image classifier, kept so that it can be rebuilt from them"
-SWALLOWS = ("scrapy.utils.signal", "scrapy.core.engine")  # loggers of exceptions after which Scrapy goes on
+# loggers of exceptions after which Scrapy goes on: in a signal handler, in itself, and while the archive is read
+SWALLOWS = ("scrapy.utils.signal", "scrapy.core.engine", "scrapy.downloadermiddlewares.httpcache")
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,20 @@ class Swallowed(logging.Handler):
     """Keeps the exceptions that Scrapy only logs, such as one in a signal handler."""
 
     def __init__(self, errors: list[str]):
-        super().__init__(logging.ERROR)
+        super().__init__(logging.WARNING)
         self.errors = errors
 
     def emit(self, record: logging.LogRecord) -> None:
         reason = record.exc_info[1] if record.exc_info else None
-        self.errors.append(f"{type(reason).__name__}: {reason}" if reason else record.getMessage())
+        if isinstance(reason, SenguError):
+            self.errors.append(str(reason))
+        else:
+            self.errors.append(f"{type(reason).__name__}: {reason}" if reason else record.getMessage())
 
 
 @contextmanager
 def opened(settings: Mapping[str, Any]) -> Iterator[OpenArchive]:
-    """The archive that the settings of a crawl name; within, what Scrapy swallows is added to its errors.
+    """The archive that the settings of a crawl name.
 
     It is read before Scrapy starts, and closed after Scrapy has ended: of an exception in between Scrapy makes a line in the
     log, and goes on with an empty archive. Raises SenguError if the archive is damaged.
@@ -83,17 +87,22 @@ def opened(settings: Mapping[str, Any]) -> Iterator[OpenArchive]:
     try:
         left_open = writer.of_this_crawl()
         archive = warc.gather(warc.files(folder, site) + left_open[-1:], settings["SENGU_TRACKING"])
-        open_archive = OpenArchive(writer, archive, frozenset(left_open))
-        listener = Swallowed(open_archive.errors)
-        for name in SWALLOWS:
-            logging.getLogger(name).addHandler(listener)
-        try:
-            yield open_archive
-        finally:
-            for name in SWALLOWS:
-                logging.getLogger(name).removeHandler(listener)
+        yield OpenArchive(writer, archive, frozenset(left_open))
     finally:
         writer.close()
+
+
+@contextmanager
+def noticing(errors: list[str]) -> Iterator[None]:
+    """Within, what Scrapy swallows is added to `errors`. A process takes handlers off its loggers, so make it before."""
+    listener = Swallowed(errors)
+    for name in SWALLOWS:
+        logging.getLogger(name).addHandler(listener)
+    try:
+        yield
+    finally:
+        for name in SWALLOWS:
+            logging.getLogger(name).removeHandler(listener)
 
 
 class ArchivePolicy:
@@ -200,8 +209,7 @@ class WarcStorage:
         pairs, body = entry.headers, b""
         # neither a crawl nor a replay looks into a picture; reading them all would cost what the replay is to save
         if not is_file(entry.url) and not is_media(_headers(entry, pairs)):
-            with self._noting():
-                pairs, body = warc.headers_and_body(entry)
+            pairs, body = warc.headers_and_body(entry)
         headers = _headers(entry, pairs)
         kind = responsetypes.from_args(headers=headers, url=entry.url, body=body)
         flags = [THIS_CRAWL] if entry.file in self.of_this_crawl and entry.status < 400 else []

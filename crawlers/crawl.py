@@ -44,7 +44,8 @@ def crawl(name: str, site: params.Site, folder: Path, again: list[tables.Failed]
             assert isinstance(fetch, params.FolderFetch | params.S3Fetch)
             crawler = process.create_crawler(FilesSpider)
             process.crawl(crawler, place=_place(name, fetch), device=fetch.device)
-        process.start()
+        with archive.noticing(opened.errors):
+            process.start()
     if opened.errors:
         raise SenguError(f"site {name}: the crawl broke off ({opened.errors[0]}); {KEPT.format(folder)}")
     return crawler

