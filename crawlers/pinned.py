@@ -63,16 +63,13 @@ def _pinned_files(digests: Mapping[str, str], pinned: str) -> Mapping[str, str] 
 
 
 def _listing(pinned: str) -> Mapping[str, str] | None:
-    """The MD5s of the files of a pinned folder, by name, as DVC's cache knows them."""
-    from dvc.exceptions import NotDvcRepoError  # DVC takes its time, and is asked only if something is wrong
-    from dvc.repo import Repo
-
+    """The MD5s of the files of a pinned folder, by name, as DVC's cache knows them; None if it does not."""
     from sengu.repository import pins
 
     try:
-        with Repo() as repo:
+        with pins.repository() as repo:
             return pins.listing(repo, pinned)
-    except NotDvcRepoError:
+    except SenguError:  # such as: this is no repository
         return None
 
 

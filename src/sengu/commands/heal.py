@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from dvc.repo import Repo
 
 from sengu.base import locks
 from sengu.base.errors import SenguError
@@ -31,7 +30,7 @@ def heal(below: Sequence[Path] = ()) -> tuple[list[str], list[Damage]]:
     """
     done: list[str] = []
     with verified.opened() as memory:
-        with Repo() as repo, repo.lock, ExitStack() as crawls:
+        with pins.repository() as repo, repo.lock, ExitStack() as crawls:
             for output in _lists(repo, below):
                 if whence := restoring.list_of(repo, output):
                     done.append(f"the list of {output.path}: from {whence}")
@@ -44,7 +43,7 @@ def heal(below: Sequence[Path] = ()) -> tuple[list[str], list[Damage]]:
             stages = _to_rebuild(repo, damages)
         for stage in sorted(stages, key=order.index):
             done.append(_rebuild(stage))
-        with Repo() as repo:
+        with pins.repository() as repo:
             damages = _damages(repo, below, memory)
             done += _trees(damages)
             return done, _damages(repo, below, memory)
@@ -170,7 +169,7 @@ def command(paths: tuple[Path, ...]) -> None:
     if not left:
         click.echo("everything that was looked at is whole" if done else "nothing was damaged")
         return
-    with Repo() as repo:
+    with pins.repository() as repo:
         click.echo(verify.table(left, repo))
     unlisted = [damage for damage in left if damage.item.kind == FOLDER]
     raise SenguError(

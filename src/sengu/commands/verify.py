@@ -6,7 +6,7 @@ DVC trusts a file whose size and time are as they were, so a byte that the disk 
 import re
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.tables import tombstones
 from sengu.commands import places
-from sengu.repository import dvc_lock, pins, verified
+from sengu.repository import dvc_lock, pins, restoring, verified
 
 OUTPUT, FOLDER, TREE, CACHE = "output", "folder", "tree", "cache"
 EARLIER = "an earlier commit"  # needs what is in the cache and in no lock file
@@ -195,24 +195,19 @@ def changed(damages: Collection[Damage], repo: Any) -> set[Path]:
     return {found.path for found in damages if found.path in lists and outs[found.path].changed_checksum()}
 
 
-def cure(damage: Damage, repo: Any) -> str:
-    """What mends it, as far as can be told without asking a remote."""
+def cure(damage: Damage, repo: Any, copies: Mapping[str, Sequence[Path]]) -> str:
+    """What mends it, as far as can be told without asking a remote; `copies` are where each hash should be found."""
     item = damage.item
     if item.kind == TREE:
         return HEAL.format("the archive")
-    copies = [path for path in (pins.cached(repo, item.digest), *_siblings(repo, item)) if path != item.path]
-    if any(path.is_file() and digests.md5(path) == item.digest.removesuffix(".dir") for path in copies):
+    others = [
+        path for path in (pins.cached(repo, item.digest), *copies.get(item.digest, ())) if path.resolve() != item.path.resolve()
+    ]
+    if any(restoring.is_whole(path, item.digest) for path in others):
         return HEAL.format("another copy")
     if item.is_archive and not can_regenerate(item.stage):
         return HEAL.format("a remote") if repo.config["remote"] else LOST.format(item.digest)
     return HEAL.format("a remote, or rebuilds it")
-
-
-def _siblings(repo: Any, item: Item) -> Iterator[Path]:
-    for output in pins.outputs(repo):
-        for path, digest in (pins.files(repo, output) or {}).items():
-            if digest == item.digest:
-                yield path
 
 
 def can_regenerate(stage: str) -> bool:
@@ -222,11 +217,19 @@ def can_regenerate(stage: str) -> bool:
 
 
 def table(damages: Sequence[Damage], repo: Any) -> str:
+    """State, file, the stage that made it, the stages that read it, and what mends it, as text."""
+    copies = restoring.places_of(repo, pins.outputs(repo))
     rows = [
-        (found.state, str(found.path), found.item.stage, ", ".join(found.item.needed_by) or "-", cure(found, repo))
+        (found.state, _shown(found.path), found.item.stage, ", ".join(found.item.needed_by) or "-", cure(found, repo, copies))
         for found in damages
     ]
     return pd.DataFrame(rows, columns=["state", "file", "of", "needed by", "cure"]).to_string(index=False)
+
+
+def _shown(path: Path) -> str:
+    """Below the current folder, as DVC's cache is by default, if it is there."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def budget(text: str) -> float:
@@ -247,9 +250,7 @@ def command(paths: tuple[Path, ...], limit: str) -> None:
     One that was broken off is gone on with.
     """
     seconds = budget(limit) if limit else float("inf")
-    from dvc.repo import Repo
-
-    with Repo() as repo, verified.opened() as memory:
+    with pins.repository() as repo, verified.opened() as memory:
         every = items(repo, paths)
         if limit:
             times = memory.times()

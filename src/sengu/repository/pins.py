@@ -3,9 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sengu.base.errors import SenguError
 
 CRAWL = "crawl@"  # stages whose output cannot be rebuilt, as a rule
 
@@ -24,6 +27,19 @@ class Output:
     @property
     def is_archive(self) -> bool:
         return self.stage.startswith(CRAWL) and not self.is_list
+
+
+@contextmanager
+def repository() -> Iterator[Any]:
+    """The DVC repository in the current folder. Within, what DVC says is wrong becomes a SenguError."""
+    from dvc.exceptions import DvcException  # they take their time, and most that is pinned can be looked at without
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            yield repo
+    except DvcException as error:
+        raise SenguError(" ".join(str(error).split())) from error
 
 
 def outputs(repo: Any) -> list[Output]:
