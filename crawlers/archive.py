@@ -1,6 +1,9 @@
 """Scrapy's HTTP cache, kept as WARC: one storage and one policy for crawls, incremental recrawls and offline replays."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
+from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from scrapy.settings import BaseSettings
@@ -16,6 +20,7 @@ from scrapy.utils.defer import deferred_from_coro
 
 from crawlers.spiders import AGE, MEDIA, PAGE
 from sengu import warc
+from sengu.base.errors import SenguError
 from sengu.base.ids import url_id
 from sengu.base.urls import archived_url, canonical_url
 from sengu.repository import git
@@ -32,6 +37,72 @@ PAGE_TYPES = (
 )
 THIS_CRAWL = "this crawl"  # flag of an answer that this crawl itself archived, before it was killed
 PURPOSE = "pictures for training an image classifier, kept so that it can be rebuilt from them"
+# loggers of exceptions after which Scrapy goes on: in a signal handler, in itself, and while the archive is read
+SWALLOWS = ("scrapy.utils.signal", "scrapy.core.engine", "scrapy.downloadermiddlewares.httpcache")
+
+
+@dataclass(frozen=True)
+class OpenArchive:
+    """The archive of a site while a crawl adds to it, and why that crawl is to end with an error."""
+
+    writer: warc.Writer
+    archive: warc.Archive
+    of_this_crawl: frozenset[Path]  # files that a crawl wrote which was killed, and which this one continues
+    errors: list[str] = field(default_factory=list)
+
+    def __deepcopy__(self, memo: Any) -> "OpenArchive":
+        return self  # Scrapy copies its settings, among which it is
+
+
+class Swallowed(logging.Handler):
+    """Keeps the exceptions that Scrapy only logs, such as one in a signal handler."""
+
+    def __init__(self, errors: list[str]):
+        super().__init__(logging.WARNING)
+        self.errors = errors
+
+    def emit(self, record: logging.LogRecord) -> None:
+        reason = record.exc_info[1] if record.exc_info else None
+        if isinstance(reason, SenguError):
+            self.errors.append(str(reason))
+        else:
+            self.errors.append(f"{type(reason).__name__}: {reason}" if reason else record.getMessage())
+
+
+@contextmanager
+def opened(settings: Mapping[str, Any]) -> Iterator[OpenArchive]:
+    """The archive that the settings of a crawl name.
+
+    It is read before Scrapy starts, and closed after Scrapy has ended: of an exception in between Scrapy makes a line in the
+    log, and goes on with an empty archive. Raises SenguError if the archive is damaged.
+    """
+    site, folder, reproducible = (
+        settings["SENGU_SITE"],
+        Path(settings["SENGU_ARCHIVE"]),
+        settings.get("SENGU_REPRODUCIBLE", False),
+    )
+    robots = "obeyed" if settings["ROBOTSTXT_OBEY"] else "not applicable"
+    fields = description(site, settings.get("USER_AGENT", ""), robots, reproducible)
+    writer = warc.Writer(folder, site, fields, not reproducible, int(settings["SENGU_ROLL_OVER"] * 1e6))
+    try:
+        left_open = writer.of_this_crawl()
+        archive = warc.gather(warc.files(folder, site) + left_open[-1:], settings["SENGU_TRACKING"])
+        yield OpenArchive(writer, archive, frozenset(left_open))
+    finally:
+        writer.close()
+
+
+@contextmanager
+def noticing(errors: list[str]) -> Iterator[None]:
+    """Within, what Scrapy swallows is added to `errors`. A process takes handlers off its loggers, so make it before."""
+    listener = Swallowed(errors)
+    for name in SWALLOWS:
+        logging.getLogger(name).addHandler(listener)
+    try:
+        yield
+    finally:
+        for name in SWALLOWS:
+            logging.getLogger(name).removeHandler(listener)
 
 
 class ArchivePolicy:
@@ -69,6 +140,9 @@ class ArchiveCache(HttpCacheMiddleware):
         for condition in CONDITIONS.values():  # of another URL, from which this one was redirected
             request.headers.pop(condition, None)
         found: Request | Response | None = super().process_request(request)
+        if self.storage.is_broken():
+            self.storage.end(spider or self.crawler.spider)
+            raise IgnoreRequest("the crawl broke off")
         return found
 
     def process_exception(self, request: Request, exception: Exception, spider: Spider | None = None) -> None:
@@ -99,26 +173,33 @@ class WarcStorage:
         self.offline = settings.getbool("HTTPCACHE_IGNORE_MISSING")
         self.reproducible = settings.getbool("SENGU_REPRODUCIBLE")
         self.archive = warc.Archive()
-        self.of_this_crawl: set[Path] = set()
+        self.of_this_crawl: frozenset[Path] = frozenset()
         self.erased: frozenset[str] = settings.get("SENGU_ERASED") or frozenset()
         self.writer: warc.Writer | None = None
+        self.errors: list[str] = []
+        if not self.offline:
+            crawled: OpenArchive = settings["SENGU_OPEN_ARCHIVE"]
+            self.archive, self.of_this_crawl, self.writer = crawled.archive, crawled.of_this_crawl, crawled.writer
+            self.errors = crawled.errors
 
     def open_spider(self, spider: Any) -> None:
         if self.offline:  # the stage has read it, and a big one takes its time
             assert spider.archive is not None
             self.archive = spider.archive
-            return
-        roll_over = int(self.settings.getfloat("SENGU_ROLL_OVER") * 1e6)
-        robots = "obeyed" if self.settings.getbool("ROBOTSTXT_OBEY") else "not applicable"
-        fields = description(self.site, self.settings["USER_AGENT"], robots, self.reproducible)
-        self.writer = warc.Writer(self.folder, self.site, fields, not self.reproducible, roll_over)
-        left_open = self.writer.of_this_crawl()
-        self.of_this_crawl = set(left_open)
-        self.archive = warc.gather(warc.files(self.folder, self.site) + left_open[-1:], self.settings.getlist("SENGU_TRACKING"))
 
     def close_spider(self, spider: Spider) -> None:
-        if self.writer is not None:
-            self.writer.close()
+        """Scrapy asks for it; see `opened`."""
+
+    def is_broken(self) -> bool:
+        """Is what comes now fetched in vain?"""
+        return bool(self.errors)
+
+    def end(self, spider: Any) -> None:
+        """Ends a crawl whose archive can be read or written no more; the server need not be asked for what is left."""
+        engine = spider.crawler.engine
+        assert engine is not None
+        if engine.running:
+            deferred_from_coro(engine.close_spider_async(reason="broken off"))
 
     def retrieve_response(self, spider: Spider, request: Request) -> Response | None:
         versions = self.archive.versions(request.url) if request.meta.get(AGE) else [self.archive.find(request.url)]
@@ -143,19 +224,27 @@ class WarcStorage:
         device = (response.headers.get("File-Device") or b"").decode()
         seen = (response.status, location, device)
         unchanged = known is not None and (known.status, known.header("Location"), known.header("File-Device")) == seen
-        if known is not None and unchanged and warc.body(known) == response.body:
-            return
+        with self._noting():
+            if known is not None and unchanged and warc.body(known) == response.body:
+                return
         encoding = (response.headers.get("Content-Encoding") or b"").decode("latin-1")
         if self.erased and warc.payload_sha1(response.body, encoding) in self.erased:
             spider.note(response.url, request.meta.get(PAGE, ""), MEDIA, "erased for good (tombstones.csv)")
             return
         try:
-            self.archive.add(self._append(url, date, response))
-        except OSError as error:
-            # nothing that comes now can be kept; the server need not be asked for it
-            engine = spider.crawler.engine
-            assert engine is not None
-            deferred_from_coro(engine.close_spider_async(reason=f"the archive cannot be written: {error}"))
+            with self._noting("the archive cannot be written: "):
+                self.archive.add(self._append(url, date, response))
+        finally:
+            if self.errors:
+                self.end(spider)
+
+    @contextmanager
+    def _noting(self, what: str = "") -> Iterator[None]:
+        """Within, an error of the archive is one of the crawl: Scrapy would take it for one of the request, and go on."""
+        try:
+            yield
+        except (OSError, SenguError) as error:
+            self.errors.append(f"{what}{error}")
             raise
 
     def _append(self, url: str, date: str, response: Response) -> warc.Entry:

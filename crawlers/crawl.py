@@ -7,18 +7,19 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from crawlers import demo, foreign, mqtt, pinned, progress, settings
-from crawlers.archive import description
+from crawlers import archive, demo, foreign, mqtt, pinned, progress, settings
 from crawlers.sources import spider_class
 from crawlers.spiders.files import FilesSpider, Place
 from crawlers.spiders.folder import Folder
 from sengu import warc
-from sengu.base import params, tables
+from sengu.base import locks, params, tables
 from sengu.base.errors import SenguError, run_program
 from sengu.base.tables import tombstones
+from sengu.repository import verified
 from sengu.warc import last_crawl
 
 LOGGED = 20  # failures; the table has all
+KEPT = "what was fetched is kept in {}, and the next run goes on from there"
 WHOLE = ("finished", "closespider_timeout")  # the ends of a crawl that are as they should be
 
 logger = logging.getLogger("crawl")
@@ -27,11 +28,15 @@ logger = logging.getLogger("crawl")
 def crawl(name: str, site: params.Site, folder: Path, again: list[tables.Failed]) -> Any:
     """Runs the site's spider until it is done; `again` is what the crawl before could not fetch.
 
-    Returns the Scrapy crawler, which knows how it ended, and whose spider knows what was fetched and what failed.
+    Returns the Scrapy crawler, which knows how it ended, and whose spider knows what was fetched and what failed. Raises
+    SenguError if the archive could not be read or written, or if something failed that Scrapy passes over.
     """
-    fetch = site.fetch
-    process = settings.quiet_process(settings.for_crawl(name, site, folder))
-    with demo.served(fetch.demo) if isinstance(fetch, params.GenericFetch) and fetch.demo else nullcontext():
+    fetch, chosen = site.fetch, settings.for_crawl(name, site, folder)
+    with (
+        demo.served(fetch.demo) if isinstance(fetch, params.GenericFetch) and fetch.demo else nullcontext(),
+        archive.opened(chosen) as opened,
+    ):
+        process = settings.quiet_process(chosen | {"SENGU_OPEN_ARCHIVE": opened})
         if isinstance(fetch, params.GenericFetch):
             crawler = process.create_crawler(spider_class(fetch.spider))
             process.crawl(crawler, fetch=fetch, read=site.read, again=again)
@@ -39,14 +44,17 @@ def crawl(name: str, site: params.Site, folder: Path, again: list[tables.Failed]
             assert isinstance(fetch, params.FolderFetch | params.S3Fetch)
             crawler = process.create_crawler(FilesSpider)
             process.crawl(crawler, place=_place(name, fetch), device=fetch.device)
-        process.start()
+        with archive.noticing(opened.errors):
+            process.start()
+    if opened.errors:
+        raise SenguError(f"site {name}: the crawl broke off ({opened.errors[0]}); {KEPT.format(folder)}")
     return crawler
 
 
 def adopt(name: str, fetch: params.WarcFetch, folder: Path) -> int:
     """Copies the records of WARC files made by others into the archive, but for those that it has; returns how many."""
     paths = foreign.matching(name, fetch.files)
-    writer = warc.Writer(folder, name, description(name), roll_over=int(fetch.roll_over * 1e6))
+    writer = warc.Writer(folder, name, archive.description(name), roll_over=int(fetch.roll_over * 1e6))
     try:
         here = warc.files(folder, name) + writer.of_this_crawl()[-1:]
         return foreign.adopt(paths, writer, foreign.record_ids(here), tombstones.erased())
@@ -71,10 +79,7 @@ def _account(name: str, crawler: Any, folder: Path) -> None:
     spider, stats = crawler.spider, crawler.stats
     reason, broken = stats.get_value("finish_reason"), stats.get_value("spider_exceptions/count", 0)
     if reason not in WHOLE or broken:
-        raise SenguError(
-            f"site {name}: the crawl broke off ({reason}, {broken} spider exceptions); what was fetched is kept in {folder}, "
-            "and the next run goes on from there"
-        )
+        raise SenguError(f"site {name}: the crawl broke off ({reason}, {broken} spider exceptions); {KEPT.format(folder)}")
     failures = list(spider.failures.values())
     for failure in failures[:LOGGED]:
         logger.warning("not fetched: %s: %s", failure.url, failure.reason)
@@ -94,14 +99,22 @@ def main(arguments: list[str]) -> None:
     name, folder, failed = arguments[0], Path(arguments[1]), Path(arguments[2])
     site = params.section(f"sites.{name}", params.Site)
     mqtt.broker()  # a mistake in it is said here, not out of the middle of Scrapy
-    reproducible = isinstance(site.fetch, params.GenericFetch) and site.fetch.reproducible
     if isinstance(site.fetch, params.GenericFetch):
         settings.check(name, site.fetch)
+    with locks.held(f"crawl-{name}", f"site {name} is being crawled"):
+        _run(name, site, folder, failed)
+
+
+def _run(name: str, site: params.Site, folder: Path, failed: Path) -> None:
+    """The whole of a crawl, while no other one of the site runs."""
+    reproducible = isinstance(site.fetch, params.GenericFetch) and site.fetch.reproducible
     if reproducible:
         shutil.rmtree(folder, ignore_errors=True)
         failed.unlink(missing_ok=True)
     else:
         pinned.refuse_if_missing(name, folder)
+        with verified.opened() as memory:
+            pinned.refuse_if_damaged(name, folder, memory)
     if isinstance(site.fetch, params.WarcFetch):
         copied = adopt(name, site.fetch, folder)
         tables.write(failed, tables.empty(tables.Failed), tables.Failed)
@@ -111,7 +124,7 @@ def main(arguments: list[str]) -> None:
         crawler = crawl(name, site, folder, again)
         if crawler.spider is None:
             raise SenguError(f"site {name}: the crawl did not begin; see the log above")
-        tables.write(failed, tables.frame(crawler.spider.failures.values(), tables.Failed), tables.Failed)
+        tables.write(failed, tables.frame(crawler.spider.failures.values(), tables.Failed), tables.Failed, durable=True)
         _account(name, crawler, folder)
     if reproducible:
         pinned.refuse_if_different(name, folder, params.document()["sites"][name]["fetch"])

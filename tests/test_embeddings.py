@@ -61,10 +61,10 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("embeddings.npy", b"\x93NUMPY", "embeddings.npy is damaged .*dvc checkout --force"),
-        ("embeddings.npy", b"", "embeddings.npy is damaged .*dvc checkout --force"),
-        ("probabilities.npy", npy(np.array(1, np.float32)), "probabilities.npy is damaged .*dvc checkout --force"),
-        ("meta.json", b"{", "meta.json is damaged .*dvc checkout --force"),
+        ("embeddings.npy", b"\x93NUMPY", "embeddings.npy is damaged .*sengu heal"),
+        ("embeddings.npy", b"", "embeddings.npy is damaged .*sengu heal"),
+        ("probabilities.npy", npy(np.array(1, np.float32)), "probabilities.npy is damaged .*sengu heal"),
+        ("meta.json", b"{", "meta.json is damaged .*sengu heal"),
         ("meta.json", json.dumps({"name": "tiny"}).encode(), "meta.json is damaged"),
         ("objects.csv", b"objectId\n" + IDS[0].encode() + b"\n", "embeddings.npy has 3 rows, but .*objects.csv has 1"),
     ],

@@ -89,7 +89,7 @@ def read(folder: Path) -> Embeddings:
     except FileNotFoundError:
         raise SenguError(f"{path} is missing: {CURE}") from None
     except (ValueError, TypeError) as error:
-        raise SenguError(f"{path} is damaged ({error}): restore it with `dvc checkout --force {folder}`") from error
+        raise SenguError(f"{path} is damaged ({error}): `sengu heal {folder}` restores it") from error
 
 
 def nearest(query: np.ndarray, vectors: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -210,14 +210,14 @@ def test_a_damaged_savedmodel_is_named(tmp_path: Path, model: Path, name: str, k
     (folder / name).unlink()
     if kept is not None:
         (folder / name).write_bytes(whole[:kept])
-    with pytest.raises(SenguError, match=r"model is damaged \(.*\): restore it with `dvc checkout --force .*model`"):
+    with pytest.raises(SenguError, match=r"model is damaged \(.*\): `sengu heal .*model` restores it"):
         backbones.layer(folder, trainable=False)
     with pytest.raises(SenguError, match="backbone.source: there is not a TF2 SavedModel of a feature vector: "):
         backbones.features(folder, "there", SIZE)
     for part in ("saved_model.pb", "variables"):  # as train writes it
         (tmp_path / "classifier/network").mkdir(parents=True, exist_ok=True)
         (folder / part).rename(tmp_path / "classifier/network" / part)
-    with pytest.raises(SenguError, match=r"network is damaged \(.*\): restore it with `dvc checkout --force .*classifier`"):
+    with pytest.raises(SenguError, match=r"network is damaged \(.*\): `sengu heal .*classifier` restores it"):
         classifier.run_network(tmp_path / "classifier", np.zeros((1, SIZE, SIZE, 3), np.uint8))
 
 

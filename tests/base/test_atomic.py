@@ -1,8 +1,11 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from sengu.base.atomic import replaced_file, replaced_folder
+from sengu.base.ids import ObjectId
+from sengu.base.tables import tombstones
 
 FULL = Path("/dev/full")
 
@@ -42,3 +45,40 @@ def test_a_full_disk_names_what_was_to_be_written(replaced, tmp_path: Path) -> N
         stream.write(b"x")
     with pytest.raises(OSError, match="No such file or directory: 'other'"), replaced(path):
         Path("other").read_bytes()
+
+
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of what is brought to the disk from now on, and of what is renamed, in order."""
+    names: list[str] = []
+    sync, replace = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        names.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        sync(descriptor)
+
+    def rename(self: Path, target: Path) -> Path:
+        names.append(f"rename {self.name}")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", rename)
+    return names
+
+
+def test_what_cannot_be_rebuilt_is_on_the_disk_before_and_after_it_is_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = synced(monkeypatch)
+    with replaced_file(tmp_path / "a") as partial:
+        partial.write_bytes(b"a")
+    assert names == ["rename .a.partial"]
+    names.clear()
+    with replaced_file(tmp_path / "a", durable=True) as partial:
+        partial.write_bytes(b"a")
+    assert names == ["sync .a.partial", "rename .a.partial", f"sync {tmp_path.name}"]
+
+
+def test_tombstones_are_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = synced(monkeypatch)
+    tombstones.add([ObjectId("0" * 40, "jpg")], "asked to", "2026-01-01", tmp_path / "tombstones.csv")
+    assert names == ["sync .tombstones.csv.partial", "rename .tombstones.csv.partial", f"sync {tmp_path.name}"]

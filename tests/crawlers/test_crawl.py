@@ -140,7 +140,7 @@ def test_a_clone_without_the_pinned_archive_is_told_both_cures(work: Path, site:
         done = attempt(work, *CRAWL)
         assert done.returncode == 1
         assert f"pins 10000 bytes of archives of site web (0000{'0' * 28}.dir), and raw/web has {here}" in done.stdout
-        assert "fetch it with `dvc pull raw/web`, or give it up by removing crawl@web from dvc.lock" in done.stdout
+        assert "fetch it with `sengu heal raw/web`, or give it up by removing crawl@web from dvc.lock" in done.stdout
     assert not site.seen
 
 
@@ -419,3 +419,99 @@ def test_another_device_for_the_same_files_is_a_change(tmp_path: Path) -> None:
         run(tmp_path, *CRAWL)
     run(tmp_path, sys.executable, "-m", "crawlers.extract", "web", "raw/web", "web.csv")
     assert tables.read(tmp_path / "web.csv", tables.Capture)["device"].tolist() == ["scope"]
+
+
+def pinned_copy(folder: Path) -> None:
+    """Pins the archive that is here, as DVC does."""
+    size = sum(path.stat().st_size for path in (folder / "raw/web").iterdir())
+    outs = [{"path": "raw/web", "md5": dvc_hash(folder / "raw/web"), "size": size}]
+    (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"crawl@web": {"outs": outs}}}))
+
+
+def flip(path: Path, place: int) -> None:
+    """Turns one bit of a file, whose size and time stay."""
+    state, data = path.stat(), bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+def test_a_damaged_byte_of_a_pinned_archive_ends_the_crawl_and_leaves_the_pin(work: Path, site: Site, share: float) -> None:
+    run(work, *CRAWL)
+    pinned_copy(work)
+    run(work, *CRAWL)
+    (path,) = warc.files(work / "raw/web", "web")
+    flip(path, int(path.stat().st_size * share))
+    before = (work / "dvc.lock").read_bytes()
+    site.seen.clear()
+    done = attempt(work, *CRAWL)
+    assert done.returncode == 1
+    assert "error: raw/web is damaged: dvc.lock pins" in done.stdout
+    assert "nothing was fetched, and the pin is as it was: `sengu heal raw/web` restores what is pinned" in done.stdout
+    assert not site.seen
+    assert (work / "dvc.lock").read_bytes() == before
+    assert warc.files(work / "raw/web", "web") == [path]
+
+
+def test_a_later_file_beside_the_pinned_ones_is_no_damage(work: Path, site: Site) -> None:
+    run(work, *CRAWL)
+    pinned_copy(work)
+    site.answers["/two"] = page('<img src="a.jpg"><img src="/new.jpg">')
+    site.answers["/new.jpg"] = Answer("image/jpeg", JPEG["c"])
+    run(work, *CRAWL)
+    run(work, *CRAWL)
+    assert len(warc.files(work / "raw/web", "web")) == 2
+
+
+@pytest.mark.parametrize("name", ["", "two?b=1&a=2"])
+def test_a_damaged_page_of_an_archive_without_a_pin_ends_the_crawl(work: Path, site: Site, name: str) -> None:
+    run(work, *CRAWL)
+    entry = captures(work)[name]
+    (path,) = warc.files(work / "raw/web", "web")
+    length = len(site.answers["/" + name.partition("?")[0]].body)
+    data = path.read_bytes()
+    run(work, *CRAWL)  # its index is kept now, and holds as long as size and time are the same
+    middle = entry.offset + (len(data[entry.offset :]) and min(length, 100))
+    flip(path, middle)
+    site.seen.clear()
+    done = attempt(work, *CRAWL)
+    assert done.returncode == 1, done.stdout
+    assert "damaged" in done.stdout.splitlines()[-1]
+    assert "`sengu heal` restores what is pinned" in done.stdout.splitlines()[-1]
+    assert not {"/a.jpg", "/d.jpg"} & set(site.paths())
+
+
+@pytest.mark.parametrize("signal_of", ["spider_opened", "spider_closed", "response_received"])
+def test_what_fails_in_a_signal_handler_ends_the_crawl_with_an_error(work: Path, site: Site, signal_of: str) -> None:
+    program = (
+        "import sys; from crawlers import progress, crawl; from scrapy import signals\n"
+        "def broken(*_, **__): raise RuntimeError('the handler broke')\n"
+        "made = progress.Progress.from_crawler.__func__\n"
+        "def from_crawler(kind, crawler):\n"
+        f"    crawler.signals.connect(broken, signal=signals.{signal_of}, weak=False)\n"
+        "    return made(kind, crawler)\n"
+        "progress.Progress.from_crawler = classmethod(from_crawler)\n"
+        "crawl.run_program(crawl.main, 'SITE ARCHIVE FAILED')"
+    )
+    done = attempt(work, sys.executable, "-c", program, *CRAWL[3:])
+    assert done.returncode == 1
+    said = done.stdout.splitlines()[-1]
+    assert said.startswith("error: site web: the crawl broke off (RuntimeError: the handler broke); what was fetched is kept in")
+    if signal_of != "spider_closed":
+        assert "/a.jpg" not in site.paths()
+    assert not list((work / "raw/web").glob("*.open"))
+
+
+def test_two_crawls_of_one_site_do_not_run_at_once(work: Path, site: Site) -> None:
+    site.delay = 0.2
+    with subprocess.Popen(CRAWL, cwd=work, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+        while not site.seen:
+            assert first.poll() is None, "the crawl ended before the second began"
+            time.sleep(0.005)
+        done = attempt(work, *CRAWL)
+        assert done.returncode == 1
+        assert f"error: site web is being crawled already: process {first.pid} on " in done.stdout
+        assert first.wait() == 0
+    assert site.paths().count("/a.jpg") == 1
+    run(work, *CRAWL)

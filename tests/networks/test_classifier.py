@@ -27,7 +27,7 @@ def test_the_head_gives_probabilities(folder: Path) -> None:
 def test_a_damaged_head_is_named(folder: Path, kept: int) -> None:
     path = folder / classifier.HEAD
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(SenguError, match=r"head.npz is damaged \(.+\): restore it with `dvc checkout --force .*`"):
+    with pytest.raises(SenguError, match=r"head.npz is damaged \(.+\): `sengu heal .*` restores it"):
         classifier.head_probabilities(folder, FEATURES)
 
 

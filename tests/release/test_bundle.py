@@ -154,7 +154,7 @@ def test_a_deflated_file_that_is_damaged_and_an_encrypted_one_are_errors(tmp_pat
         start = archive.infolist()[0].header_offset + 30 + len(bundle.MODEL)
     whole = path.read_bytes()
     path.write_bytes(whole[:start] + b"\xff" * 20 + whole[start + 20 :])
-    with pytest.raises(SenguError, match="is not a whole zip file .*: run `dvc repro export`"):
+    with pytest.raises(SenguError, match="is not a whole zip file .*: `sengu heal models/release`"):
         bundle.load(path)
     directory = whole.index(b"PK\1\2")
     flagged = bytearray(whole)

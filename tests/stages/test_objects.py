@@ -84,7 +84,7 @@ def test_a_damaged_archive_stops_the_stage(archive: Path) -> None:
     data = bytearray(picture.file.read_bytes())
     data[picture.offset + 600] ^= 1
     picture.file.write_bytes(bytes(data))
-    with pytest.raises(SenguError, match=r"damaged .*dvc checkout"):
+    with pytest.raises(SenguError, match=r"damaged .*sengu heal"):
         store(archive, "http://a.example/1.jpg")
 
 

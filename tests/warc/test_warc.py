@@ -14,7 +14,7 @@ from sengu import warc
 from sengu.base import working
 from sengu.base.errors import SenguError
 from sengu.base.urls import canonical_url
-from sengu.warc import index, reading
+from sengu.warc import index, reading, writing
 
 DATE = "2013-10-05T20:00:00Z"
 HEADERS = [(b"Content-Type", b"text/html"), (b"X-Name", b"caf\xe9"), (b"Set-Cookie", b"a=1"), (b"Set-Cookie", b"b=2")]
@@ -188,7 +188,7 @@ def test_a_flipped_byte_is_an_error_that_names_the_file(tmp_path: Path, place: f
     data = bytearray(path.read_bytes())
     data[picture.offset + int(place * 70_000)] ^= 1
     path.write_bytes(bytes(data))
-    with pytest.raises(SenguError, match=r"site-00000.warc.gz: damaged .*dvc checkout"):
+    with pytest.raises(SenguError, match=r"site-00000.warc.gz: damaged .*sengu heal"):
         warc.body(picture)
 
 
@@ -363,3 +363,38 @@ def test_the_indexes_of_files_that_are_gone_go_when_the_site_is_read(tmp_path: P
     assert sorted(path.name for path in working.WARC.iterdir()) == left
     warc.forget("a")
     assert sorted(path.name for path in working.WARC.iterdir()) == left[1:]
+
+
+def test_an_archive_file_is_on_the_disk_when_it_has_its_name_and_at_intervals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    sync, rename = os.fsync, Path.rename
+
+    def fsync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        steps.append(path.name)
+        sync(descriptor)
+
+    def renamed(self: Path, target: Path) -> Path:
+        steps.append("rename")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "rename", renamed)
+    name = "site-00000.warc.gz.open"
+    writer = warc.Writer(tmp_path / "raw", "site", {"software": "test"})
+    writer.response("http://a.example/", "2026-01-01T00:00:00Z", 200, [], b"x")
+    assert steps == ["raw", tmp_path.name]  # the name of the new file, and that of its folder
+    steps.clear()
+    monkeypatch.setattr(writing, "SYNC_BYTES", 1000)
+    writer.response("http://a.example/b", "2026-01-01T00:00:00Z", 200, [], b"x" * 1000)
+    assert steps == [name]
+    writer.response("http://a.example/c", "2026-01-01T00:00:00Z", 200, [], b"x")
+    assert steps == [name]
+    monkeypatch.setattr(writing, "SYNC_SECONDS", 0.0)
+    writer.response("http://a.example/d", "2026-01-01T00:00:00Z", 200, [], b"x")
+    assert steps == [name, name]
+    steps.clear()
+    writer.close()
+    assert steps == [name, "rename", "raw"]

@@ -40,7 +40,7 @@ def mapped(path: Path, dtype: str, dimensions: int, rows: int, table: Path) -> n
     """
     if not path.is_file():
         raise SenguError(f"{path} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")
-    cure = f"restore it with `dvc checkout --force {path.parent}`"
+    cure = f"`sengu heal {path.parent}` restores it"
     try:
         array = np.lib.format.open_memmap(path, mode="r")
     except DAMAGE as error:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from sengu.base import lock_copies
+
 
 class SenguError(Exception):
     """An error that the user can mend: says what, which value, which file and line, and what to do next."""
@@ -66,4 +68,11 @@ def run_program(main: Callable[[list[str]], None], usage: str) -> None:
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its warnings are of its own metrics and deprecations
     with one_line():
+        check_lock_files()
         main(sys.argv[1:])
+
+
+def check_lock_files() -> None:
+    """Raises SenguError if dvc.lock is empty or cut off: a stage that ran now would be taken for the first of all."""
+    if wrong := lock_copies.keep():
+        raise SenguError(wrong)

@@ -7,6 +7,8 @@ ROOT = Path(".sengu")
 WARC = ROOT / "warc"  # indexes of archive files
 CRAWLS = ROOT / "crawls"  # when each site was last crawled on this machine
 OBJECTS = ROOT / "objects"  # what became of each record
+LOCKS = ROOT / "locks"  # who crawls a site, or fills its tree, now
+VERIFIED = ROOT / "verified.sqlite"  # when which file was last found whole
 EMPTY = ROOT / "empty"  # a layer of a mount
 ERASE_COMMANDS = ROOT / "erase-commands.sh"
 

@@ -5,16 +5,18 @@ import sys
 
 import click
 
-from sengu.base.errors import one_line
+from sengu.base.errors import check_lock_files, one_line
 from sengu.commands.lazy import LazyGroup
 
 COMMANDS = {
+    "heal": "sengu.commands.heal:command",
     "model": "sengu.commands.model:group",
     "objects": "sengu.commands.objects.group:group",
     "predict": "sengu.commands.predict:command",
     "similar": "sengu.commands.similar:command",
     "site": "sengu.commands.site.group:group",
     "suggest": "sengu.commands.suggest:command",
+    "verify": "sengu.commands.verify:command",
 }
 
 
@@ -23,6 +25,7 @@ COMMANDS = {
 def sengu() -> None:
     """Sengu rebuilds an image classifier from raw crawled data. Run it in the folder that holds params.yaml."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    check_lock_files()
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ def _check_pinned(version: str) -> None:
     if places.RELEASE.is_dir() and (found := dvc_lock.dvc_hash(places.RELEASE)) != pinned["md5"]:
         raise SenguError(
             f"{places.RELEASE} is not what {dvc_lock.LOCK} pins (MD5 {found}, not {pinned['md5']}): "
-            "run `dvc checkout --force models/release`, or `dvc repro` and commit"
+            "`sengu heal models/release` restores that, or run `dvc repro` and commit"
         )
     if stale := _stale():
         raise SenguError(

@@ -39,7 +39,7 @@ def layer(folder: Path, trainable: bool) -> Any:
     try:
         return hub.KerasLayer(str(folder), trainable=trainable)
     except BROKEN as error:
-        raise SenguError(f"{folder} is damaged ({_reason(error)}): restore it with `dvc checkout --force {folder}`") from error
+        raise SenguError(f"{folder} is damaged ({_reason(error)}): `sengu heal {folder}` restores it") from error
 
 
 def frozen(folder: Path, size: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -16,7 +16,7 @@ from sengu.examples import batch
 HEAD = "head.npz"
 NETWORK = "network"
 OUTPUTS = ("probabilities", "embedding")
-RESTORE = "restore it with `dvc checkout --force {}`"
+RESTORE = "`sengu heal {}` restores it"
 
 
 def save_head(path: Path, kernel: np.ndarray, bias: np.ndarray) -> None:

@@ -23,6 +23,7 @@ MANIFEST = "manifest.json"
 INPUT = "picture"
 OUTPUTS = ("probabilities", "embedding")
 CURE = "run `dvc repro export`, or `dvc pull` if someone else produced it"
+DAMAGED = "`sengu heal models/release` restores the one that dvc.lock pins; a copy of it you must fetch again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +122,7 @@ def _files(path: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:  # the last of what is encrypted
-        raise SenguError(f"{path} is not a whole zip file ({error}): {CURE}") from error
+        raise SenguError(f"{path} is not a whole zip file ({error}): {DAMAGED}") from error
 
 
 def _manifest(path: Path, files: Mapping[str, bytes], checked: Iterable[str]) -> Manifest:
@@ -137,13 +138,13 @@ def _manifest(path: Path, files: Mapping[str, bytes], checked: Iterable[str]) ->
         _check(manifest)
         expected = {name: manifest.files[name] for name in checked}
     except KeyError as error:
-        raise SenguError(f"{path}: there is no {error.args[0]} in it: {CURE}") from error
+        raise SenguError(f"{path}: there is no {error.args[0]} in it: {DAMAGED}") from error
     except (ValueError, TypeError, AttributeError) as error:
-        raise SenguError(f"{path}: {MANIFEST} is damaged ({error}): {CURE}") from error
+        raise SenguError(f"{path}: {MANIFEST} is damaged ({error}): {DAMAGED}") from error
     for name, digest in expected.items():
         found = hashlib.sha256(files[name]).hexdigest() if name in files else "missing"
         if found != digest:
-            raise SenguError(f"{path}: {name}: SHA-256 is {found}, but {MANIFEST} says {digest}: {CURE}")
+            raise SenguError(f"{path}: {name}: SHA-256 is {found}, but {MANIFEST} says {digest}: {DAMAGED}")
     return manifest
 
 

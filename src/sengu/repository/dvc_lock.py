@@ -33,7 +33,7 @@ def forget(names: Iterable[str], lock: Path = LOCK) -> None:
     document = stages(lock)
     if document:
         kept = {name: stage for name, stage in document.items() if name not in set(names)}
-        with replaced_file(lock) as partial:
+        with replaced_file(lock, durable=True) as partial:
             dump_yaml(partial, {"schema": "2.0", "stages": kept})
 
 
@@ -44,5 +44,10 @@ def dvc_hash(folder: Path) -> str:
 
 def hash_of(files: Mapping[str, str]) -> str:
     """The hash that DVC gives to a folder of files with such MD5s: the MD5 of its sorted JSON list of them, with `.dir` added."""
+    return hashlib.md5(listing_of(files), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def listing_of(files: Mapping[str, str]) -> bytes:
+    """What DVC writes into its cache for a folder of files with such MD5s."""
     listing = [{"md5": digest, "relpath": name} for name, digest in sorted(files.items())]
-    return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    return json.dumps(listing, sort_keys=True).encode()

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 import sengu.objects
 from sengu import pictures, warc
-from sengu.base import digests, ids, params, tables, working
+from sengu.base import digests, ids, locks, params, tables, working
 from sengu.base.errors import run_program
 from sengu.base.ids import ObjectId
 from sengu.base.tables import tombstones
@@ -126,7 +126,8 @@ def main(arguments: list[str]) -> None:
     tree.mkdir(parents=True, exist_ok=True)
     journal = Outcomes(working.OBJECTS / f"{captures.stem}.journal", _key(settings))
     filing = Filing(leaves, settings.max_pixels, settings.checks, settings.video.frames, tombstones.erased(erased_path))
-    with engine.running(params.engine()), closing(journal):
+    alone = locks.held(f"objects-{captures.stem}", f"the tree of site {captures.stem} is being filled")
+    with alone, engine.running(params.engine()), closing(journal):
         results = list(
             tqdm(
                 objects(urls, archive, filing, journal),

@@ -21,7 +21,7 @@ def erase(path: Path, unwanted: Collection[Entry]) -> None:
     offsets = {entry.offset for entry in unwanted}
     with path.open("rb") as stream:
         starts = [record.stream_pos for record in ArchiveIterator(stream, parse_http=False)]
-    with path.open("rb") as old, replaced_file(path) as partial, partial.open("wb") as new:
+    with path.open("rb") as old, replaced_file(path, durable=True) as partial, partial.open("wb") as new:
         ends = [*starts[1:], path.stat().st_size]
         for start, end in zip(starts, ends, strict=True):
             if start not in offsets:

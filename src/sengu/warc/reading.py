@@ -38,7 +38,7 @@ def entries(path: Path) -> Iterator[Entry]:
                     yield entry
             packing.check_end(stream, last)
         except (OSError, KeyError, UnicodeDecodeError) as error:
-            raise SenguError(f"{path}: damaged archive file ({error}): restore it with `dvc checkout` or `dvc pull`") from error
+            raise SenguError(f"{path}: damaged archive file ({error}): `sengu heal` restores what is pinned") from error
 
 
 def _entry(record: WarcRecord, path: Path) -> Entry | None:
@@ -102,8 +102,7 @@ def _record(entry: Entry) -> Iterator[WarcRecord]:
             yield record
     except (OSError, KeyError, StopIteration) as error:
         raise SenguError(
-            f"{entry.file}: damaged record at byte {entry.offset}, {entry.url} ({error}): "
-            "restore the file with `dvc checkout` or `dvc pull`"
+            f"{entry.file}: damaged record at byte {entry.offset}, {entry.url} ({error}): `sengu heal` restores what is pinned"
         ) from error
 
 

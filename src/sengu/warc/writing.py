@@ -6,6 +6,7 @@ file can be mended at the last whole record. Media are stored, not deflated: the
 
 import logging
 import os
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -14,12 +15,15 @@ from pathlib import Path
 
 from fastwarc.warc import WarcRecord, WarcRecordType
 
+from sengu.base.atomic import sync
 from sengu.base.errors import SenguError
 from sengu.warc import packing
 from sengu.warc.archive import Entry
 from sengu.warc.reading import KNOWN_HEADERS, OPEN, files, info
 
 CONTINUES = "continues"  # field of a warcinfo record: the file before this one of the same crawl
+# what a power cut may take of an open file: docs/reliability.md promises it
+SYNC_SECONDS, SYNC_BYTES = 10.0, 64 << 20
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +42,7 @@ class Writer:
         left_open = sorted(folder.glob(f"{site}-*.warc.gz{OPEN}"))
         self.path: Path | None = left_open[0] if left_open else None
         self._stream: FileIO | None = None
+        self._synced, self._unsynced = time.monotonic(), 0
         if self.path is not None:
             lost = packing.mend(self.path)
             if lost:
@@ -82,10 +87,12 @@ class Writer:
         self._write(self._open(date), record, deflate)
 
     def close(self) -> None:
+        """Closes the file that is open, if there is one; when it has its final name, it is on the disk."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
         if self.path is not None:
+            sync(self.path)
             closed = self.path.with_name(self.path.name.removesuffix(OPEN))
             if not self.path.stat().st_size:  # the disk was full from the start
                 self.path.unlink()
@@ -93,6 +100,7 @@ class Writer:
                 raise SenguError(f"{closed} is there already, and {self.path} would replace it: move one of them away")
             else:
                 self.path.rename(closed)
+            sync(self.folder)
             self.path = None
 
     def _serial(self) -> int:
@@ -128,6 +136,8 @@ class Writer:
         named = {"WARC-Filename": self.path.name.removesuffix(OPEN), "Content-Type": "application/warc-fields"}
         record = _record(WarcRecordType.warcinfo, date, text, named)
         self._write(self._stream, self._identified(record, 0), deflate=False)
+        sync(self.folder)
+        sync(self.folder.parent)
         return self._stream
 
     def _identified(self, record: WarcRecord, offset: int) -> bytes:
@@ -148,6 +158,10 @@ class Writer:
             os.truncate(self._file(), offset)  # the disk is full: what follows must not stand behind half a record
             stream.seek(offset)
             raise
+        self._unsynced += stream.tell() - offset
+        if self._unsynced >= SYNC_BYTES or time.monotonic() - self._synced >= SYNC_SECONDS:
+            os.fsync(stream.fileno())
+            self._synced, self._unsynced = time.monotonic(), 0
 
 
 def _record(kind: WarcRecordType, date: str, block: bytes, headers: Mapping[str, str]) -> WarcRecord:

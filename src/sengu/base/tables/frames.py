@@ -67,13 +67,13 @@ def read(path: Path, row_type: type) -> pd.DataFrame:
     return table
 
 
-def write(path: Path, table: pd.DataFrame, row_type: type) -> None:
-    """Writes a table of `row_type`, sorted by its columns, without an index, atomically."""
+def write(path: Path, table: pd.DataFrame, row_type: type, durable: bool = False) -> None:
+    """Writes a table of `row_type`, sorted by its columns, without an index, atomically; see `replaced_file` for `durable`."""
     names = columns(row_type)
     first = table[names[0]].tolist()
     if not all(map(lt, first, islice(first, 1, None))):
         table = table.sort_values(names, kind="stable")
-    with replaced_file(path) as partial:
+    with replaced_file(path, durable=durable) as partial:
         csvfile.write(partial, names, [table[name].tolist() for name in names])
 
 

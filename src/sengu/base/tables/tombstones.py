@@ -22,4 +22,4 @@ def add(objects: Iterable[ObjectId], reason: str, date: str, path: Path = TOMBST
     """Lists objects as erased; what is listed already keeps its reason and date."""
     before = tables.read(path, tables.Tombstone) if path.is_file() else tables.empty(tables.Tombstone)
     new = tables.frame([tables.Tombstone(str(object_id), reason, date) for object_id in objects], tables.Tombstone)
-    tables.write(path, pd.concat([before, new]).drop_duplicates("objectId"), tables.Tombstone)
+    tables.write(path, pd.concat([before, new]).drop_duplicates("objectId"), tables.Tombstone, durable=True)

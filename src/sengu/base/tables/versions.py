@@ -55,4 +55,4 @@ def read(folder: Path) -> Version:
     try:
         return Version(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise SenguError(f"{path} is damaged ({error}): restore it with `dvc checkout --force {folder}`") from error
+        raise SenguError(f"{path} is damaged ({error}): `sengu heal {folder}` restores it") from error

@@ -15,7 +15,7 @@ from dvc.repo import Repo
 from tqdm import tqdm
 
 from sengu import embeddings, warc
-from sengu.base import digests, params, tables, working
+from sengu.base import digests, locks, params, tables, working
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
@@ -90,9 +90,10 @@ def _without(site: str, holders: Mapping[Path, Sequence[warc.Entry]]) -> None:
         dvc_lock.forget([f"crawl@{site}"])
         _dvc("repro", "--single-item", f"crawl@{site}")
         return
-    for path, unwanted in holders.items():
-        warc.erase(path, unwanted)
-    _dvc("commit", "--force", f"crawl@{site}")
+    with locks.held(f"crawl-{site}", f"site {site} is being crawled"):
+        for path, unwanted in holders.items():
+            warc.erase(path, unwanted)
+        _dvc("commit", "--force", f"crawl@{site}")
 
 
 def _dvc(*arguments: str) -> None:
@@ -153,7 +154,7 @@ def commands() -> list[str]:
 def _keep(removals: Sequence[str]) -> None:
     """Adds what removes old copies to COMMANDS."""
     between = [line for line in [*commands(), *removals] if line not in (*FIRST, *LAST)]
-    with replaced_file(COMMANDS) as partial:
+    with replaced_file(COMMANDS, durable=True) as partial:
         partial.write_text("\n".join([*FIRST, *dict.fromkeys(between), *LAST, ""]), encoding="utf-8")
 
 

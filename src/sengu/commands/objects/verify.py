@@ -40,8 +40,8 @@ def verify(site: str, root: Path, indexed: Iterable[ObjectId]) -> list[Finding]:
     whole = sorted(here & expected.keys())
     # threads: hashing and reading release Python's lock
     with ThreadPoolExecutor() as pool:
-        digests = pool.map(lambda name: digests.sha1(root / name), whole)
-        for name, digest in tqdm(zip(whole, digests, strict=True), total=len(whole), desc=f"verify {site}", disable=None):
+        hashed = pool.map(lambda name: digests.sha1(root / name), whole)
+        for name, digest in tqdm(zip(whole, hashed, strict=True), total=len(whole), desc=f"verify {site}", disable=None):
             if digest != expected[name].sha1:
                 found.append(Finding("damaged", site, name))
     return sorted(found)
@@ -112,4 +112,4 @@ def heal_command() -> None:
     click.echo(f"{len(found) - len(left)} objects restored")
     if left:
         click.echo(_table(left))
-        raise SenguError("the archive does not give these back: fetch it with `dvc pull`, and try again")
+        raise SenguError("the archive does not give these back: `sengu heal` restores it first, and then them")

@@ -59,7 +59,7 @@ def _line_of_sites(lines: list[str]) -> int:
 
 def _write(path: Path, lines: list[str], expected: dict[str, Any], added: str = "") -> None:
     """Replaces the file, if it then says what it should: text is cut more easily than it is understood."""
-    with replaced_file(path) as partial:
+    with replaced_file(path, durable=True) as partial:
         partial.write_text("".join(lines), encoding="utf-8")
         if params.document(partial) != expected:
             raise SenguError(f"{path}: the list of sites is laid out in a way that cannot be edited here: edit it by hand")

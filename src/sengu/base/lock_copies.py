@@ -1,0 +1,57 @@
+"""dvc.lock -> a copy in .sengu/; and what to do if DVC was killed while it wrote dvc.lock, which it empties first.
+
+Every stage and every command looks at the files before it begins, so the copy is what they were before the stage that
+DVC wanted to write down.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+LOCKS = (Path("dvc.lock"), Path("datasets/dvc.lock"))
+COPIES = Path(".sengu/lock_files")
+BLOCK = 8192  # bytes that Python writes at once
+
+
+def keep() -> str:
+    """Copies the lock files in the current folder that are whole; says what is wrong with one that is not, or empty text."""
+    for path in LOCKS:
+        if not path.is_file():
+            continue
+        data, copy = path.read_bytes(), COPIES / path
+        before = copy.read_bytes() if copy.is_file() else b""
+        if _is_cut_off(data, before):
+            return _cure(path, data, copy)
+        if data != before:
+            _copy(data, copy)
+    return ""
+
+
+def _is_cut_off(data: bytes, before: bytes) -> bool:
+    """Is it empty, or does it end within a line or, having become shorter, where a write ends?"""
+    return not data.endswith(b"\n") or (len(data) % BLOCK == 0 and len(data) < len(before))
+
+
+def _cure(path: Path, data: bytes, copy: Path) -> str:
+    what = f"{path} is {'cut off' if data else 'empty'}, which DVC leaves if it is killed while it writes: "
+    committed = subprocess.run(
+        ["git", "log", "--max-count=1", "--format=%ct", "--", str(path)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    if copy.is_file() and int(committed or 0) <= copy.stat().st_mtime:
+        return f"{what}`cp {copy} {path}` puts back what it was before"
+    if committed:
+        return f"{what}`git checkout {path}` puts back what is committed; what ran since then runs again"
+    return f"{what}`rm {path}`, and `dvc commit --force` writes it anew from the outputs that are here"
+
+
+def _copy(data: bytes, copy: Path) -> None:
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    partial = copy.with_name(f".{copy.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(copy)
+    except OSError:  # a full disk: whoever runs out of it will say so, this copy is for another day
+        partial.unlink(missing_ok=True)

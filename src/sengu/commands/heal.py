@@ -1,0 +1,178 @@
+"""`sengu heal`: what is damaged or missing, mended from DVC's cache, a remote, the archive or a rebuild, in one step.
+
+Archives are never rebuilt over, and nothing that is not damaged is touched: a `dvc checkout --force` would take an archive
+file that no lock pins yet.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sengu.base import locks
+from sengu.base.errors import SenguError
+from sengu.commands import places, verify
+from sengu.commands.objects import verify as trees
+from sengu.commands.verify import CACHE, FOLDER, OUTPUT, TREE, Damage
+from sengu.repository import dvc_lock, pins, restoring, verified
+
+
+def heal(below: Sequence[Path] = ()) -> tuple[list[str], list[Damage]]:
+    """Mends what is damaged at or below some paths, or anywhere; returns what was done, and what is damaged still.
+
+    Without paths a file is hashed only if it does not look as it did when it was last found whole: `sengu verify` is what
+    looks at all.
+    """
+    done: list[str] = []
+    with verified.opened() as memory:
+        with pins.repository() as repo, repo.lock, ExitStack() as crawls:
+            for output in _lists(repo, below):
+                if whence := restoring.list_of(repo, output):
+                    done.append(f"the list of {output.path}: from {whence}")
+            damages = _damages(repo, below, memory)
+            for site in sorted({_site(damage) for damage in damages} - {""}):
+                crawls.enter_context(locks.held(f"crawl-{site}", f"site {site} is being crawled"))
+            done += _from_copies(repo, damages)
+            damages = _damages(repo, below, memory)
+            order = [stage.addressing for stage in _in_order(repo)]
+            stages = _to_rebuild(repo, damages)
+        for stage in sorted(stages, key=order.index):
+            done.append(_rebuild(stage))
+        with pins.repository() as repo:
+            damages = _damages(repo, below, memory)
+            done += _trees(damages)
+            return done, _damages(repo, below, memory)
+
+
+def _lists(repo: Any, below: Sequence[Path]) -> list[pins.Output]:
+    """The folders that are here, or asked for, of whose files DVC's cache has no list."""
+    return [
+        output
+        for output in pins.outputs(repo)
+        if output.md5.endswith(".dir")
+        and output.path.parent != places.TREES
+        and pins.listing(repo, output.md5) is None
+        and (any(output.path.is_relative_to(path) for path in below) if below else output.path.is_dir())
+        and output.is_cached
+    ]
+
+
+def _damages(repo: Any, below: Sequence[Path], memory: verified.Memory) -> list[Damage]:
+    every = verify.items(repo, below)
+    if not below:
+        every = [item for item in every if not (mark := verify.stamp(item)) or not memory.holds(item.place, item.digest, mark)]
+    found, _ = verify.verify(every, memory)
+    rewritten = verify.changed(found, repo)
+    return [damage for damage in found if damage.path not in rewritten]
+
+
+def _site(damage: Damage) -> str:
+    return damage.item.stage.removeprefix(pins.CRAWL) if damage.item.is_archive and damage.item.kind == OUTPUT else ""
+
+
+def _from_copies(repo: Any, damages: Iterable[Damage]) -> list[str]:
+    """Restores every file of which there is a whole copy."""
+    outputs = pins.outputs(repo)
+    copies = restoring.places_of(repo, outputs)
+    uncached = {output.path: output for output in outputs if not output.is_cached}
+    done = []
+    for damage in damages:
+        item = damage.item
+        if item.path in uncached:
+            if restoring.from_git(uncached[item.path]):
+                done.append(f"{item.path}: from Git")
+        elif item.kind in (OUTPUT, CACHE) and (whence := restoring.to_cache(repo, item.digest, copies.get(item.digest, []))):
+            if item.kind == OUTPUT:
+                restoring.to_tree(repo, item.digest, item.path)
+            done.append(f"{item.path}: from {whence}")
+    return done
+
+
+def _to_rebuild(repo: Any, damages: Iterable[Damage]) -> set[str]:
+    """The stages that can make again what no copy gives back; what DVC's cache has damaged is taken out of their way.
+
+    DVC would not write an output into its cache that is there by name.
+    """
+    makers = {output.md5: output.stage for output in pins.outputs(repo)}
+    for output in pins.outputs(repo):
+        makers |= dict.fromkeys((pins.files(repo, output) or {}).values(), output.stage)
+    found = set()
+    for damage in damages:
+        item = damage.item
+        stage = makers.get(item.digest, "") if item.kind == CACHE else item.stage
+        if item.kind == TREE or (item.is_archive and not verify.can_regenerate(stage)):
+            continue
+        cached = pins.cached(repo, item.digest)
+        if cached.is_file() and not restoring.is_whole(cached, item.digest):
+            cached.unlink()
+        if stage:
+            found.add(stage)
+    return found
+
+
+def _in_order(repo: Any) -> list[Any]:
+    """The stages, each behind those whose outputs it reads."""
+    import networkx
+
+    return list(networkx.topological_sort(repo.index.graph.reverse()))
+
+
+def _rebuild(stage: str) -> str:
+    before = _pinned(stage)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    command = [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", stage]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
+    if answer.returncode:
+        last = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
+        return f"{stage}: `dvc repro --force --single-item {stage}` failed: {last[-1] if last else answer.returncode}"
+    others = sorted(name for name, digest in _pinned(stage).items() if before.get(name) != digest)
+    if others:
+        return f"the outputs of {stage}: rebuilt, but {', '.join(others)} with other bytes, which are pinned now: see `git diff`"
+    return f"the outputs of {stage}: rebuilt"
+
+
+def _pinned(stage: str) -> dict[str, str]:
+    """The MD5s of a stage's outputs, as its lock file has them now."""
+    file, _, name = stage.rpartition(":")
+    lock = Path(file or "dvc.yaml").with_suffix(".lock")
+    return {out["path"]: out["md5"] for out in dvc_lock.stages(lock).get(name, {}).get("outs", []) if "md5" in out}
+
+
+def _trees(damages: Iterable[Damage]) -> list[str]:
+    """Restores the leaves of object trees from the archives."""
+    found = [
+        trees.Finding(damage.state, damage.path.parts[2], Path(*damage.path.parts[3:]).as_posix())
+        for damage in damages
+        if damage.item.kind == TREE
+    ]
+    if not found:
+        return []
+    left = trees.heal(found)
+    return [f"{len(found) - len(left)} objects: from the archives"]
+
+
+@click.command("heal")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+def command(paths: tuple[Path, ...]) -> None:
+    """Mend what is damaged or missing, anywhere or at and below PATHS, which may be missing as a whole.
+
+    Run `sengu verify` first where a disk may have lost bytes without a trace.
+    """
+    done, left = heal(paths)
+    for line in done:
+        click.echo(line)
+    if not left:
+        click.echo("everything that was looked at is whole" if done else "nothing was damaged")
+        return
+    with pins.repository() as repo:
+        click.echo(verify.table(left, repo))
+    unlisted = [damage for damage in left if damage.item.kind == FOLDER]
+    raise SenguError(
+        f"{len(left)} files could not be mended, see the table"
+        + (f"; of {unlisted[0].path} no list of files was found in cache or remotes" if unlisted else "")
+    )
