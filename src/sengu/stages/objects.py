@@ -24,7 +24,7 @@ from sengu.objects.store import ObjectTree
 from sengu.parallel import engine
 
 BATCH = 32  # payloads of one task: joblib takes as long to hand out a task as a worker to store a small picture
-LIBRARIES = ("pillow", "opencv-python-headless", "brotli")
+LIBRARIES = (*pictures.LIBRARIES, "brotli")
 
 logger = logging.getLogger("objects")
 
