@@ -4,17 +4,21 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-CONTROLS = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
-)  # and what turns the writing direction
+# all but tab and the ends of lines; with what turns the direction of writing
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 FORBIDDEN = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
 DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # of Windows, whatever their extension
 LONGEST = 255  # bytes of a name, on most file systems
 
 
-def printable(text: str) -> str:
+def escaped(text: str) -> str:
     """A text without control characters, which would steer a terminal: each becomes its escape, such as \\x1b."""
     return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def printable(text: str) -> str:
+    """A text as `escaped` gives it, without carriage returns: on a terminal they would hide what stands before."""
+    return escaped(text).replace("\r", "\\r")
 
 
 def fault(name: str) -> str:

@@ -17,6 +17,7 @@ from sengu.pictures.items import items
 ZEROS = bytes(32)
 ZEROED = "damaged: zeros in the data"
 SPARE = 64  # bytes behind the last block of a JPEG that do not say that blocks before were lost
+AHEAD = 8  # bytes that libjpeg-turbo reads ahead
 TRIES = 20  # markers of one JPEG before which spare bytes are looked for
 CUT = 16  # bytes at the end of a WebP's data without which it cannot be decoded, if it is whole
 SCAN, END = b"\xff\xda", b"\xff\xd9"
@@ -38,7 +39,7 @@ def jpeg(data: bytes, mode: str) -> str | None:
         if (spare := EXTRANEOUS.search(warning)) and _is_harmless(data, mode, int(spare[1]), bytes.fromhex(spare[2])):
             warning = ""
     if not warning:
-        return ZEROED if _has_zeros(data) else ""
+        return ZEROED if _has_zeros(data, mode) else ""
     if warning.startswith("Premature end"):
         return "truncated"
     return f"damaged: {warning.partition(': ')[2]}" if warning.startswith("Corrupt JPEG data") else None
@@ -121,12 +122,18 @@ def _is_harmless(data: bytes, mode: str, count: int, marker: bytes) -> bool:
             return False
         spare = data[place - count : place]
         is_filling = len(set(spare)) == 1
-        if (count <= SPARE or is_filling) and not _warning(data[: place - count] + data[place:], mode):
+        if count > SPARE and not is_filling:
+            continue
+        rest = data[: place - count] + data[place:]
+        warning = _warning(rest, mode)
+        # what the decoder had read ahead is not counted, so that a few more may be left
+        more = EXTRANEOUS.search(warning)
+        if not warning or (more and int(more[1]) <= min(count, AHEAD) and _is_harmless(rest, mode, int(more[1]), marker)):
             return True
     return False
 
 
-def _has_zeros(data: bytes) -> bool:
+def _has_zeros(data: bytes, mode: str) -> bool:
     """Are there zero bytes in the first scan of a sequential JPEG where its code makes no picture of them?
 
     The code of zeros stands for the first symbol of a table. If that is not the end of a block, zeros fill each block with
@@ -151,7 +158,11 @@ def _has_zeros(data: bytes) -> bool:
         return False
     start = place + 2 + int.from_bytes(data[place + 2 : place + 4])
     end = data.find(END, start)
-    return data.find(ZEROS, start, end if end >= 0 else len(data)) >= 0
+    scan_data = data[start:end].rstrip(b"\0")
+    if scan_data.endswith(b"\xff"):
+        scan_data += b"\0"
+    # zeros before the end may be a filling that no block needs
+    return ZEROS in scan_data or (ZEROS in data[start:end] and bool(_warning(data[:start] + scan_data + END, mode)))
 
 
 def _chunks(data: bytes) -> list[tuple[int, int]]:

@@ -43,6 +43,8 @@ def tiff(data: bytes, max_pixels: int | None) -> Image.Image | None:
     try:
         with tifffile.TiffFile(BytesIO(data)) as file:
             number, page = _full_page(file)
+            if not page.imagewidth or not page.imagelength:
+                raise NotAPicture("broken")
             if page.compression not in CODECS:
                 name = getattr(page.compression, "name", "unknown")
                 raise NotAPicture(f"tiff compressed as {name.lower()} ({int(page.compression)})")

@@ -49,7 +49,7 @@ def unopened(data: bytes) -> str:
     for signature, name in SIGNATURES:
         if data.startswith(signature):
             return name
-    return unreadable(data) or "unknown format"
+    return unreadable(data) or ("tiff of an unknown form" if is_tiff(data) else "unknown format")
 
 
 def unreadable(data: bytes) -> str:

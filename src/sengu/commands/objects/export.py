@@ -65,8 +65,8 @@ def check_names(classes: Sequence[str], version: str) -> None:
     for name in classes:
         if reason := names.fault(name):
             raise SenguError(
-                f"dataset version {version}: class {name!r} {reason}: rename it in label.classes of params.yaml, make a new version "
-                "with `dvc repro`, and export that one"
+                f"dataset version {version}: class {name!r} {reason}: rename it in label.classes of params.yaml, make a new "
+                "version with `dvc repro`, and export that one"
             )
     if twice := names.same(classes):
         raise SenguError(

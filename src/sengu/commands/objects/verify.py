@@ -39,8 +39,8 @@ def verify(site: str, root: Path, indexed: Iterable[ObjectId]) -> list[Finding]:
     whole = sorted(here & expected.keys())
     # threads: hashing and reading release Python's lock
     with ThreadPoolExecutor() as pool:
-        digests = pool.map(lambda name: digests.sha1(root / name), whole)
-        for name, digest in tqdm(zip(whole, digests, strict=True), total=len(whole), desc=f"verify {site}", disable=None):
+        hashes = pool.map(lambda name: digests.sha1(root / name), whole)
+        for name, digest in tqdm(zip(whole, hashes, strict=True), total=len(whole), desc=f"verify {site}", disable=None):
             if digest != expected[name].sha1:
                 found.append(Finding("damaged", site, name))
     return sorted(found)
