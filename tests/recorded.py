@@ -10,7 +10,7 @@ from sengu.pictures import videos
 
 def recorded(extension: str, codec: str, count: int) -> bytes:
     """A video of so many grey frames, each lighter than the one before, ten in a second."""
-    cv2 = videos._opencv()
+    cv2 = videos.opencv()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"video.{extension}"
         writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), 10, (64, 48))

@@ -23,7 +23,8 @@ def stored(folder: Path, payload: bytes) -> ObjectId:
 
 
 def test_an_object_is_decoded_as_every_picture_is(tmp_path: Path) -> None:
-    found = ObjectStore.below(tmp_path).pixels(stored(tmp_path, WHOLE))
+    whole = stored(tmp_path, WHOLE)
+    found = ObjectStore.below(tmp_path).pixels(whole)
     assert np.array_equal(found, images.decode(WHOLE))
 
 

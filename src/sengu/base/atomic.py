@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or the part of it that one user may fill
+NAMELESS = (*FULL, errno.EFBIG, errno.EIO, errno.EROFS)  # what a write to an open file may meet
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # of a folder, on file systems that write names at once or not on demand
 
 
@@ -26,11 +27,11 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Within, the error of a full disk names `path` if it names no file, as that of a write to an open one."""
+    """Within, an error of writing, as that of a full disk, names `path` if it names no file: those of an open one do not."""
     try:
         yield
     except OSError as error:
-        if error.errno in FULL and error.filename is None:
+        if error.errno in NAMELESS and error.filename is None:
             error.filename = str(path)
         raise
 

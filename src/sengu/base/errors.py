@@ -4,10 +4,12 @@ import logging
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sengu.base import lock_copies
+from sengu.base.names import printable
 
 
 class SenguError(Exception):
@@ -24,15 +26,33 @@ def one_line() -> Iterator[None]:
         try:
             yield
         except SenguError as error:
-            sys.exit(f"error: {error}")
+            sys.exit(f"error: {printable(str(error))}")
         finally:
             _flush()  # or the interpreter would do it at its end, and complain
     except OSError as error:
         if isinstance(error, BrokenPipeError) and _is_cut_off():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+        paths = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike)]
+        if isinstance(error, FileExistsError | NotADirectoryError) and (file := _in_the_way(paths)):
+            sys.exit(f"error: {printable(str(file))} is a file where a folder should be: move it away, and run this again")
         names = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
-        sys.exit(f"error: {names}: {error.strerror}" if names else f"error: {error.strerror or error}")
+        sys.exit("error: " + printable(f"{names}: {error.strerror}" if names else str(error.strerror or error)))
+
+
+def _in_the_way(paths: Iterable[str | bytes | os.PathLike[str]]) -> Path | None:
+    """The file that stands where one of the paths needs a folder, or is to be one."""
+    for name in paths:
+        path = Path(os.fsdecode(name))
+        for place in (*reversed(path.parents), path):
+            if place.exists() and not place.is_dir():
+                return place
+    return None
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def _flush() -> None:
@@ -63,7 +83,9 @@ def run_program(main: Callable[[list[str]], None], usage: str) -> None:
         return
     if len(sys.argv) - 1 != len(usage.split()):
         sys.exit(f"error: {len(sys.argv) - 1} arguments, expected {usage}")
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Printable("%(levelname)s %(message)s"))
     for library in ("scrapy", "twisted", "absl"):
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its warnings are of its own metrics and deprecations

@@ -13,7 +13,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from sengu.base.atomic import replaced_file
+from sengu.base.atomic import named, replaced_file
 
 KEY = "key"  # the name in the first line
 CRC = 8  # hex digits
@@ -40,7 +40,10 @@ class Outcomes:
         lines = b"".join(_line(name, _json(outcome)) for name, outcome in outcomes)
         if lines:
             stream = self._opened()
-            stream.write(lines)
+            with named(self.path):
+                left = memoryview(lines)
+                while left:  # a full disk takes a part, and says so the next time
+                    left = left[stream.write(left) :]
 
     def close(self) -> None:
         if self._stream is not None:

@@ -13,6 +13,7 @@ import imagehash
 import numpy as np
 from PIL import Image
 
+from sengu import pictures
 from sengu.base import digests
 from sengu.base.atomic import replaced_file
 from sengu.pictures import images
@@ -21,7 +22,7 @@ SIDE = 64  # of the thumbnail, in pixels
 WORKING_SIDE = 256  # every hash is made from this one reduction, which costs less than reducing the picture for each
 # the share cut off each side before hashing: a picture cropped by 3 to 10 % is within a few bits of one of these
 CROPS = (0.0, 0.045, 0.085)
-LIBRARIES = ("pillow", "imagehash", "numpy", "scipy")  # what a fingerprint is computed with
+LIBRARIES = (*pictures.LIBRARIES, "imagehash", "scipy")  # what a fingerprint is computed with
 RECORD = np.dtype(
     [
         ("objectId", "S45"),

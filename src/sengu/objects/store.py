@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sengu.base.atomic import named
 from sengu.base.errors import SenguError
 from sengu.base.ids import OBJECT_ID, ObjectId
 from sengu.pictures import images
@@ -36,7 +37,7 @@ class ObjectTree:
             except FileNotFoundError:
                 _make(os.path.dirname(path))  # noqa: PTH120
                 stream = open(partial, "wb", buffering=0)  # noqa: PTH123, SIM115
-            with stream:
+            with stream, named(Path(path)):
                 left = memoryview(payload)
                 while left:
                     left = left[stream.write(left) :]

@@ -16,7 +16,10 @@ from sengu.base.errors import SenguError
 
 PROCESSES = "processes"
 PATIENCE = 10  # seconds for a scheduler to answer
-LIBRARIES = ("pillow", "numpy", "opencv-python-headless", "onnxruntime", "fastwarc", "brotli")  # which decide what comes out
+# which decide what comes out
+LIBRARIES = (
+    "pillow", "opencv-python-headless", "simplejpeg", "pi-heif", "tifffile", "numpy", "onnxruntime", "fastwarc", "brotli",
+)  # fmt: skip
 
 
 @contextmanager

@@ -1,11 +1,8 @@
-"""Encoded pictures -> format, size and pixels: the only place where Pillow opens a file.
+"""Encoded pictures -> format, size and pixels: where Pillow opens a file, and what it gets wrong goes to others.
 
 The format is sniffed from the bytes. Decoding gives what a person sees: EXIF orientation applied, the first frame of an
-animation, transparency composited on white, 16-bit and CMYK brought to 8-bit RGB.
-
-White is 65535 where a level has 16 bits, in either byte order. Floats and 32-bit integers do not say what white is, so their
-highest one does: 1 for floats up to 1, 255 for others up to 255, else 65535. What lies beyond black or white is clipped, even
-if it is infinite; what is no number is black.
+animation, colours by the picture's ICC profile brought to sRGB, transparency composited on white, CMYK brought to RGB and
+other numbers of bits to 8, see `deep`.
 """
 
 import struct
@@ -18,6 +15,12 @@ from io import BytesIO
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from sengu.pictures import damage, deep, profiles, reasons
+from sengu.pictures.deep import LONGEST
+from sengu.pictures.reasons import NotAPicture
+
+__all__ = ["LONGEST", "NotAPicture", "Picture", "decode", "examine", "limited", "pixels"]
+
 # Pillow's name of a format -> the extension of its object ids
 EXTENSIONS = {
     "JPEG": "jpg",
@@ -28,11 +31,12 @@ EXTENSIONS = {
     "BMP": "bmp",
     "TIFF": "tif",
     "AVIF": "avif",
+    "HEIF": "heic",
 }
-OPENED = [name for name in EXTENSIONS if name != "MPO"]  # which the JPEG reader finds out
+OPENED = [name for name in EXTENSIONS if name not in ("MPO", "HEIF")]  # the JPEG reader finds out; loaded when one comes
 PLAIN = ("RGB", "L")  # modes that nothing can fail to bring to 8-bit RGB once they are loaded
+LOOKS = {"WEBP": damage.webp, "AVIF": damage.avif, "HEIF": damage.heif}  # for damage that decoding does not show
 BACKGROUND = (255, 255, 255)
-LONGEST = 1_000_000  # pixels of a side; ONNX Runtime fails to resize a picture of 20 million
 # what Pillow raises on broken bytes, depending on the format
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError, ArithmeticError, struct.error)
 
@@ -46,10 +50,6 @@ class Picture:
     height: int
 
 
-class NotAPicture(Exception):
-    """Bytes that do not become an object; the text is the reason that goes into the rejected table."""
-
-
 def examine(data: bytes, max_pixels: int, checks: bool = True) -> Picture:
     """Checks that `data` is one whole, decodable picture of at most `max_pixels`. Raises NotAPicture with the reason.
 
@@ -59,9 +59,7 @@ def examine(data: bytes, max_pixels: int, checks: bool = True) -> Picture:
         extension = EXTENSIONS[picture.format or ""]
         width, height = picture.size
         if checks:
-            picture.load()
-            if picture.mode not in PLAIN or picture.has_transparency_data:
-                _visible(picture)  # all that decode does, so that what is accepted here decodes there
+            _check(data, picture)
     return Picture(extension, width, height)
 
 
@@ -77,6 +75,19 @@ def pixels(data: bytes) -> np.ndarray:
         return np.asarray(_visible(picture), dtype=np.uint8)
 
 
+def _check(data: bytes, picture: Image.Image) -> None:
+    """Raises NotAPicture if the data of an opened picture are not whole, or whatever decoding it raises."""
+    reason = damage.jpeg(data, picture.mode) if picture.format in ("JPEG", "MPO") else None
+    if reason is None:
+        picture.load()
+        if picture.mode not in PLAIN or picture.has_transparency_data:
+            _visible(picture)  # all that decode does, so that what is accepted here decodes there
+        look = LOOKS.get(picture.format or "")
+        reason = look(data) if look else ""
+    if reason:
+        raise NotAPicture(reason)
+
+
 def _visible(picture: Image.Image) -> Image.Image:
     picture.load()
     upright = picture
@@ -85,37 +96,32 @@ def _visible(picture: Image.Image) -> Image.Image:
             upright = ImageOps.exif_transpose(picture)
     except BROKEN:  # damaged EXIF says nothing of the orientation, and does no harm to the pixels
         pass
-    if upright.mode == "RGB" and not upright.has_transparency_data:
+    profile = picture.info.get("icc_profile")
+    if upright.mode == "RGB" and not upright.has_transparency_data and not profile:
         return upright
-    return _rgb(upright)
+    return _rgb(upright, profile)
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I") or picture.mode == "F":
-        picture = Image.fromarray(_levels(np.asarray(picture, dtype=np.float64), picture.mode))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        canvas = Image.new("RGBA", picture.size, (*BACKGROUND, 255))
-        picture = Image.alpha_composite(canvas, picture)
-    return picture.convert("RGB")
+def _rgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    if picture.mode.startswith("I;16"):  # others of many bits come by way of `deep`
+        levels = np.asarray(picture).astype(np.uint32)
+        picture = Image.fromarray(((levels + 128) // 257).astype(np.uint8))
+    if not picture.has_transparency_data:
+        return profiles.srgb(_plain(picture), profile) if profile else picture.convert("RGB")
+    colours = picture.convert("RGBA")
+    if profile:
+        alpha = colours.getchannel("A")
+        colours = profiles.srgb(_plain(picture), profile)
+        colours.putalpha(alpha)
+    canvas = Image.new("RGBA", colours.size, (*BACKGROUND, 255))
+    return Image.alpha_composite(canvas, colours).convert("RGB")
 
 
-def _levels(samples: np.ndarray, mode: str) -> np.ndarray:
-    """Samples (height, width) as uint8: Pillow's own conversion clips them at 255 instead of scaling them."""
-    top = 65535 if mode.startswith("I;16") else samples.max(initial=0, where=np.isfinite(samples))
-    scale = 257 if top > 255 else 1 / 255 if mode == "F" and top <= 1 else 1
-    return np.nan_to_num(np.rint(np.clip(samples / scale, 0, 255))).astype(np.uint8)
-
-
-def _what_else(data: bytes) -> str:
-    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        return "html"
-    if b"<svg" in head:
-        return "svg"
-    if data[4:8] == b"ftyp" and data[8:11] in (b"hei", b"hev", b"mif", b"msf"):
-        return "heif"
-    return "unknown format"
+def _plain(picture: Image.Image) -> Image.Image:
+    """A picture in one of the modes that a profile describes, without its transparency."""
+    if picture.mode in ("L", "RGB", "CMYK"):
+        return picture
+    return picture.convert("L") if picture.mode in ("1", "LA", "La") else picture.convert("RGBA").convert("RGB")
 
 
 @contextmanager
@@ -124,16 +130,38 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
     if not data:
         raise NotAPicture("empty")
     try:
-        with Image.open(BytesIO(data), formats=OPENED) as picture:
+        with _picture(data) as picture:
             if max(picture.size) > LONGEST:
                 raise NotAPicture(f"a side of more than {LONGEST} pixels")
             yield picture
     except UnidentifiedImageError:
-        raise NotAPicture(_what_else(data)) from None
+        raise NotAPicture(reasons.unopened(data)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise NotAPicture(f"more than {Image.MAX_IMAGE_PIXELS} pixels") from None
     except BROKEN as error:
-        raise NotAPicture("truncated" if "truncated" in str(error).lower() else "broken") from None
+        cut = "truncated" if "truncated" in str(error).lower() else "broken"
+        raise NotAPicture(reasons.unreadable(data) or cut) from None
+
+
+def _picture(data: bytes) -> Image.Image:
+    if reasons.is_tiff(data) and (page := deep.tiff(data, Image.MAX_IMAGE_PIXELS)) is not None:
+        page.format = "TIFF"
+        return page
+    formats = OPENED
+    if reasons.is_heif(data):
+        import pi_heif
+
+        pi_heif.register_heif_opener()
+        formats = ["HEIF", *OPENED]
+    picture = Image.open(BytesIO(data), formats=formats)
+    if deep.is_keyed_png(data):
+        picture.load()
+        picture.info.pop("transparency")
+        keyed = _rgb(picture, None)
+        keyed.putalpha(Image.fromarray(np.where(deep.transparent(data), 0, 255).astype(np.uint8)))
+        keyed.format, keyed.info = "PNG", picture.info
+        return keyed
+    return picture
 
 
 @contextmanager

@@ -15,9 +15,10 @@ from typing import Any
 from PIL import Image
 
 from sengu.base.ids import VIDEOS
+from sengu.pictures.reasons import AVIF_BRANDS, CR3_BRAND, HEIF_BRANDS
 
-# what ISO media files that hold pictures call themselves (HEIF, AVIF)
-PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+# what ISO media files that hold pictures call themselves
+PICTURE_BRANDS = (*AVIF_BRANDS, *HEIF_BRANDS, CR3_BRAND)
 COUNTS = ("mp4", "mov", "avi")  # containers that say exactly how many frames they hold; others estimate
 QUALITY = 95  # of the JPEG that a frame becomes
 
@@ -66,7 +67,7 @@ def examine(data: bytes, max_pixels: int) -> Video:
     extension = sniff(data)
     if extension not in VIDEOS:
         raise NotAVideo("unknown format")
-    cv2 = _opencv()
+    cv2 = opencv()
     with _opened(data, extension) as video:
         width, height = int(video.get(cv2.CAP_PROP_FRAME_WIDTH)), int(video.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if width * height > max_pixels:
@@ -102,8 +103,8 @@ def evenly(count: int, wanted: int) -> list[int]:
     return [(2 * part + 1) * count // (2 * wanted) for part in range(wanted)]
 
 
-def _opencv() -> Any:
-    """Loaded when the first video comes: most sites have none."""
+def opencv() -> Any:
+    """OpenCV, loaded when the first video or odd picture comes: most sites have none. It writes nothing to the screen."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is broken goes into the table of rejects, not onto the screen
     import cv2
 
@@ -114,7 +115,7 @@ def _opencv() -> Any:
 
 @contextmanager
 def _opened(data: bytes, extension: str) -> Iterator[Any]:
-    cv2 = _opencv()
+    cv2 = opencv()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"video.{extension}"
         path.write_bytes(data)

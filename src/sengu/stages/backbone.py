@@ -1,16 +1,22 @@
 """Fetch the pretrained backbone from its source, once, as a SavedModel that DVC pins."""
 
+import errno
 import logging
+import os
+import re
 from pathlib import Path
 
 from sengu.backbones import sources
 from sengu.base import params
-from sengu.base.atomic import replaced_folder
+from sengu.base.atomic import NAMELESS, replaced_folder
 from sengu.base.errors import run_program
 from sengu.networks import backbone as backbones
+from sengu.networks.runtime import tf
 from sengu.repository import dvc_lock
 
 STAGE = "backbone"
+# what writing a SavedModel may meet; TensorFlow says so in texts of its own errors only
+WRITING = (*NAMELESS, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM)
 
 logger = logging.getLogger(STAGE)
 
@@ -23,8 +29,13 @@ def backbone(source: str, embedded: Path, output: Path, size: int) -> int:
     if sources.is_remote(source) and is_pinned(source, output):
         logger.info("%s is pinned by %s and is kept: remove it to have it fetched again", output, dvc_lock.LOCK)
         return backbones.features(output, source, size)
-    with replaced_folder(output) as partial:
-        return sources.write(source, embedded, partial, size)
+    try:
+        with replaced_folder(output) as partial:
+            return sources.write(source, embedded, partial, size)
+    except tf.errors.OpError as error:
+        if full := re.search("|".join(map(os.strerror, WRITING)), str(error)):
+            raise OSError(next(code for code in WRITING if os.strerror(code) == full[0]), full[0], str(output)) from error
+        raise
 
 
 def is_pinned(source: str, output: Path) -> bool:

@@ -20,7 +20,7 @@ from sengu.pictures import images
 from sengu.release import bundle
 from sengu.release.bundle import Release
 
-LIBRARIES = ("pillow", "numpy", "onnxruntime")  # what an embedding is computed with
+LIBRARIES = (*pictures.LIBRARIES, "onnxruntime")  # what an embedding is computed with
 
 logger = logging.getLogger("embed")
 

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from sengu.objects.store import ObjectTree
 from sengu.parallel import engine
 
 BATCH = 32  # payloads of one task: joblib takes as long to hand out a task as a worker to store a small picture
-LIBRARIES = ("pillow", "opencv-python-headless", "brotli")
+LIBRARIES = (*pictures.LIBRARIES, "brotli")
 
 logger = logging.getLogger("objects")
 
@@ -42,10 +42,10 @@ def objects(
     for url_id, url in sorted(urls.items()):
         entry = archive.resolve(url)
         if entry is None or entry.status != 200:
-            yield _row(url_id, _unusable(entry))
+            yield _row(url_id, url, _unusable(entry))
         elif (outcome := _remembered(entry, filing, journal)) is not None:
             kept += _ids(outcome)
-            yield _row(url_id, outcome)
+            yield _row(url_id, url, outcome)
         else:
             unread.append((url_id, entry))
     unread.sort(key=lambda pair: (pair[1].file, pair[1].offset))  # a disk reads on faster than it jumps
@@ -60,24 +60,22 @@ def objects(
             journal.append((name, _plain(result)) for name, result in pairs if name and result != ERASED)
         for (url_id, _), result in zip(batch, results, strict=True):
             kept += _ids(result)
-            yield _row(url_id, result)
+            yield _row(url_id, urls[url_id], result)
     filing.tree.prune(kept)
 
 
-def file_capture(url_id: str, entry: warc.Entry | None, filing: Filing) -> list[tables.IndexRow] | tables.Rejected:
+def file_capture(entry: warc.Entry | None, filing: Filing) -> Outcome:
     """Checks, names and stores one payload, and the frames of a video."""
-    if entry is None or entry.status != 200:
-        return _row(url_id, _unusable(entry))
-    return _row(url_id, filing.file(entry))
+    return _unusable(entry) if entry is None or entry.status != 200 else filing.file(entry)
 
 
 def _unusable(entry: warc.Entry | None) -> str:
     return "not archived" if entry is None else f"status {entry.status}"
 
 
-def _row(url_id: str, outcome: Outcome) -> list[tables.IndexRow] | tables.Rejected:
+def _row(url_id: str, url: str, outcome: Outcome) -> list[tables.IndexRow] | tables.Rejected:
     if isinstance(outcome, str):
-        return tables.Rejected(url_id, outcome)
+        return tables.Rejected(url_id, url, "", outcome)
     return [tables.IndexRow(urlId=url_id, **vars(filed)) for filed in outcome]
 
 
@@ -135,7 +133,8 @@ def main(arguments: list[str]) -> None:
             )
         )  # fmt: skip
     rows = [row for outcome in results if isinstance(outcome, list) for row in outcome]
-    rejects = [outcome for outcome in results if isinstance(outcome, tables.Rejected)]
+    filenames = dict(zip(found["urlId"], found["filename"], strict=True))
+    rejects = [replace(outcome, filename=filenames[outcome.urlId]) for outcome in results if isinstance(outcome, tables.Rejected)]
     tables.write(index, tables.frame(rows, tables.IndexRow), tables.IndexRow)
     tables.write(rejected, tables.frame(rejects, tables.Rejected), tables.Rejected)
     logger.info("%s: %d URLs, %d rejected", captures.stem, len(results), len(rejects))

@@ -20,7 +20,7 @@ from sengu.parallel import engine
 from sengu.pictures import images, resizing
 
 BATCH = 32  # objects of one task: joblib takes as long to hand out a task as a worker to prepare a small picture
-LIBRARIES = ("pillow", "numpy", "onnx", "onnxruntime")
+LIBRARIES = (*pictures.LIBRARIES, "onnx", "onnxruntime")
 
 logger = logging.getLogger("prepare")
 

@@ -101,7 +101,9 @@ def test_a_spreadsheet_byte_order_mark_is_not_part_of_the_first_column(tmp_path:
 
 def test_site_tables_are_read_together_and_strangers_refused(tmp_path: Path) -> None:
     for site in ("a", "b"):
-        tables.write(tmp_path / f"{site}.csv", tables.frame([tables.Rejected("0" * 40, site)], tables.Rejected), tables.Rejected)
+        tables.write(
+            tmp_path / f"{site}.csv", tables.frame([tables.Rejected("0" * 40, "", "", site)], tables.Rejected), tables.Rejected
+        )
     assert tables.read_sites(tmp_path, ["b", "a"], tables.Rejected)["site"].tolist() == ["a", "b"]
     with pytest.raises(SenguError, match=r"b.csv belongs to no site in params.yaml"):
         tables.read_sites(tmp_path, ["a"], tables.Rejected)

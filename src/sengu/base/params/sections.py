@@ -3,10 +3,10 @@
 from dataclasses import field
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from sengu.base.params.values import STRICT, Byte, Count, Rate, Ratio, Seed, Share, Times, Value
+from sengu.base.params.values import STRICT, Byte, ClassName, Count, Rate, Ratio, Seed, Share, Times, Value, differing
 
 
 @dataclass(config=STRICT, frozen=True)
@@ -23,7 +23,9 @@ class Objects:
 
 @dataclass(config=STRICT, frozen=True)
 class LabelParams:
-    classes: Annotated[list[str], Field(min_length=2)]  # the class named at position i has value i
+    classes: Annotated[
+        list[ClassName], Field(min_length=2), AfterValidator(differing)
+    ]  # the class named at position i has value i
     tags: dict[str, Value] = field(default_factory=dict)  # page tag -> value, for objects without an annotation
     devices: dict[str, Value] = field(default_factory=dict)  # device -> value of its objects that have neither annotation nor tag
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from sengu.base import names
+
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 MOST = 2**31 - 1  # what TensorFlow takes for a number of examples
 
@@ -17,6 +19,18 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
+def _is_folder(name: str) -> str:
+    if reason := names.fault(name):
+        raise ValueError(f"a class named {name!r} {reason}: give it another name")
+    return name
+
+
+def differing(classes: list[str]) -> list[str]:
+    if twice := names.same(classes):
+        raise ValueError(f"two classes are named {twice!r}, where upper and lower case are the same: rename one of them")
+    return classes
+
+
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Times = Annotated[int, Field(ge=0, le=MOST)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
@@ -26,6 +40,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Ratio = Annotated[float, Field(gt=0, le=1)]
 Value = Annotated[int, Field(ge=0)]
 Megabytes = Annotated[float, Field(gt=0)]  # of 1,000,000 bytes
+ClassName = Annotated[str, AfterValidator(_is_folder)]  # a folder of `sengu objects export`
 Pattern = Annotated[str, AfterValidator(_compiles)]
 # processes of this machine, or the address of a Dask scheduler
 Engine = Annotated[str, Field(pattern=r"^(processes|(tcp|tls|ws|wss)://[^\s/]+:[0-9]+)$")]

@@ -13,7 +13,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from sengu.base.errors import SenguError
+from sengu.base.names import escaped
 
+CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
 # rows and letters: of a big table as much at a time as the processor holds near
 ROWS, LETTERS = 1 << 14, 1 << 20
 
@@ -83,10 +85,15 @@ def _plain(text: str) -> pd.DataFrame | None:
 
 
 def write(path: Path, names: list[str], columns: list[list[Any]]) -> None:
-    """Writes columns of texts or numbers under their names; texts are quoted where CSV needs it, lines end with a newline."""
+    """Writes columns of texts or numbers under their names; texts are quoted where CSV needs it, lines end with a newline.
+
+    Control characters, which would steer the terminal of whoever looks at the table, become escapes such as \\x1b.
+    """
     texts = [column if column and isinstance(column[0], str) else list(map(str, column)) for column in columns]
     if _wrote_plain(path, names, texts):
         return
+    texts = [[escaped(text) for text in column] for column in texts]
+    columns = [text if column and isinstance(column[0], str) else column for text, column in zip(texts, columns, strict=True)]
     with path.open("w", encoding="utf-8", newline="") as stream:
         # csv quotes no lone carriage return, but takes one for the end of a line when it reads
         returns = any("\r" in text for column in texts for text in column)
@@ -106,5 +113,8 @@ def _wrote_plain(path: Path, names: list[str], texts: list[list[str]]) -> bool:
             counts = plain.count("\n"), plain.count(",")  # no cell adds a line or a comma of its own
             if counts != (len(part[0]), len(part[0]) * (len(names) - 1)) or '"' in plain or "\r" in plain:
                 return False
-            stream.write(plain.encode())
+            encoded = plain.encode()
+            if len(encoded.translate(None, CONTROLS)) < len(encoded) or (not plain.isascii() and escaped(plain) != plain):
+                return False
+            stream.write(encoded)
     return len(names) > 1  # csv quotes an empty cell that is alone in its line

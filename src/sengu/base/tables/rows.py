@@ -57,9 +57,11 @@ class IndexRow:
 
 @dataclass(frozen=True)
 class Rejected:
-    """One captured URL that did not become an object (data/rejected/<site>.csv)."""
+    """One captured URL that did not become an object (data/rejected/<site>.csv); `url` and `filename` as its capture has them."""
 
     urlId: str
+    url: str
+    filename: str
     reason: str
 
 

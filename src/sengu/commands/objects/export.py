@@ -2,13 +2,14 @@
 
 import csv
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import pandas as pd
 from tqdm import tqdm
 
-from sengu.base import params, tables
+from sengu.base import names, params, tables
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
@@ -36,6 +37,7 @@ def export(version: str, kind: str, copy: bool, folder: Path, store: ObjectStore
         raise SenguError(f"there is no dataset version {version} (there are {', '.join(here) or 'none'}): run `dvc repro`")
     labelled = tables.read(labels, tables.Label)
     classes = versions.read(places.DATASETS / version).classes  # those of today's params.yaml may be others
+    check_names(classes, version)
     versions.check(labelled, classes, f"{places.DATASETS / version / versions.METADATA}")
     rows = split(labelled, tables.read(places.DUPLICATES, tables.Duplicate), params.section("split", params.Split))
     rows = rows[rows["type"] != "excluded"]
@@ -56,6 +58,21 @@ def export(version: str, kind: str, copy: bool, folder: Path, store: ObjectStore
             table = pd.DataFrame(listed, columns=["file_name", "label", "split"])
             table.to_csv(partial / TABLE, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
     return len(rows)
+
+
+def check_names(classes: Sequence[str], version: str) -> None:
+    """Raises SenguError for a class that cannot be a folder: versions made before such names were refused may have one."""
+    for name in classes:
+        if reason := names.fault(name):
+            raise SenguError(
+                f"dataset version {version}: class {name!r} {reason}: rename it in label.classes of params.yaml, make a new "
+                "version with `dvc repro`, and export that one"
+            )
+    if twice := names.same(classes):
+        raise SenguError(
+            f"dataset version {version}: two classes are named {twice!r}, where upper and lower case are the same: rename one of "
+            "them in label.classes of params.yaml, make a new version with `dvc repro`, and export that one"
+        )
 
 
 @click.command("export")

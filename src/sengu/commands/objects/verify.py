@@ -75,7 +75,7 @@ def heal(findings: Sequence[Finding]) -> list[Finding]:
         filing = Filing(tree, settings.max_pixels, settings.checks, settings.video.frames, tombstones.erased())
         for url_id in tqdm(urls, desc=f"heal {site}", disable=None):
             entry = archive.resolve(str(captures.loc[url_id, "url"]))
-            stage.file_capture(url_id, entry, filing)
+            stage.file_capture(entry, filing)
     return [finding for finding in wanted if not _is_whole(places.TREES / finding.site / finding.path)]
 
 

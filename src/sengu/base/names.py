@@ -1,0 +1,47 @@
+"""Names and texts that people and web sites give -> what is safe as a folder on every system, and what is safe on a screen."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+# all but tab and the ends of lines; with what turns the direction of writing
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+FORBIDDEN = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
+DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # of Windows, whatever their extension
+LONGEST = 255  # bytes of a name, on most file systems
+
+
+def escaped(text: str) -> str:
+    """A text without control characters, which would steer a terminal: each becomes its escape, such as \\x1b."""
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def printable(text: str) -> str:
+    """A text as `escaped` gives it, without carriage returns: on a terminal they would hide what stands before."""
+    return escaped(text).replace("\r", "\\r")
+
+
+def fault(name: str) -> str:
+    """Why a name cannot be one of a folder on every system; empty text if it can."""
+    if not name.strip():
+        return "is empty"
+    if found := FORBIDDEN.search(name):
+        return f"has the character {found[0]!r}, which a folder cannot have on every system"
+    if name.strip(".") == "" or name[-1] in ". " or name[0] == " ":
+        return "begins with a space, ends with a dot or space, or is all dots, which a folder cannot be on every system"
+    if DEVICES.fullmatch(name):
+        return "is the name of a device on Windows, which no folder can have there"
+    if len(name.encode()) > LONGEST:
+        return f"has more than {LONGEST} bytes, which a folder cannot have"
+    return ""
+
+
+def same(names: Iterable[str]) -> str:
+    """The first name that is spelled as one before it where upper and lower case are the same; empty text if there is none."""
+    seen = set()
+    for name in names:
+        key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+        if key in seen:
+            return name
+        seen.add(key)
+    return ""

@@ -1,0 +1,37 @@
+"""Colours by a picture's ICC profile -> sRGB, as browsers show them; lcms counts in whole numbers, the same on every machine."""
+
+from functools import lru_cache
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageCms
+
+MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # a profile's colour space -> Pillow's mode of the pictures that it describes
+NOTICED = 2  # levels; what differs less from sRGB is sRGB, written down by somebody else
+
+
+def srgb(picture: Image.Image, profile: bytes) -> Image.Image:
+    """A picture of mode L, RGB or CMYK in sRGB, mode RGB. A damaged profile, or one of another mode, says nothing."""
+    transform = _transform(profile, picture.mode)
+    return picture.convert("RGB") if transform is None else transform.apply(picture)
+
+
+@lru_cache(maxsize=64)  # a site has a few profiles, and building one takes longer than to apply it
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """None if nothing is to be done."""
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        if MODES.get(source.profile.xcolor_space.strip()) != mode:
+            return None
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", ImageCms.Intent.PERCEPTUAL)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+    return None if mode != "CMYK" and _changes_nothing(transform, mode) else transform
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    levels = np.arange(0, 256, 51, dtype=np.uint8)
+    grid = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(36, 6, 3)
+    probe = Image.fromarray(grid).convert(mode)
+    before, after = np.asarray(probe.convert("RGB"), np.int16), np.asarray(transform.apply(probe), np.int16)
+    return int(np.abs(before - after).max()) <= NOTICED
