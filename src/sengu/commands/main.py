@@ -9,6 +9,7 @@ from sengu.base.errors import one_line
 from sengu.commands.lazy import LazyGroup
 
 COMMANDS = {
+    "dataset": "sengu.commands.dataset.group:group",
     "model": "sengu.commands.model:group",
     "objects": "sengu.commands.objects.group:group",
     "predict": "sengu.commands.predict:command",

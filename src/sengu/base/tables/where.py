@@ -73,7 +73,8 @@ class Condition:
         for cells in (column, other):
             if isinstance(cells, pd.Series) and not _is_number(cells):
                 known &= np.asarray(cells != "", dtype=bool)
-        return known & np.asarray(ORDERED[type(how)](column, other), dtype=bool)
+        met: np.ndarray = known & np.asarray(ORDERED[type(how)](column, other), dtype=bool)
+        return met
 
     def _contained(self, left: ast.expr, right: ast.expr, table: pd.DataFrame) -> np.ndarray:
         if isinstance(right, ast.Name):

@@ -1,0 +1,1 @@
+"""`sengu dataset`: one module per command."""
