@@ -65,7 +65,7 @@ class Recipe:
         lines = [f"python -m {MODULE} {self.version}"]
         for option, values in self._options():
             if values:
-                lines.append(f"--{option} {shlex.join(map(str, values))}")
+                lines.append(f"--{option} {' '.join(_quoted(str(value)) for value in values)}")
         return lines
 
     def inputs(self) -> list[str]:
@@ -91,6 +91,12 @@ class Recipe:
             ("duplicates", [self.duplicates] if self.duplicates else []),
             *((name, [getattr(self, name)]) for name in ("index", "captures", "objects", "erased")),
         ]
+
+
+def _quoted(word: str) -> str:
+    """A word as a shell takes it; in double quotes where a single one is in it, which is easier to read than shlex's spelling."""
+    plain = "'" in word and not any(letter in word for letter in '"$`\\\n')
+    return f'"{word}"' if plain else shlex.quote(word)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -137,6 +143,9 @@ def check(recipe: Recipe) -> None:
         where.parse(recipe.where)
     for entry in recipe.clean:
         limit(entry)
+    for text in (recipe.where, recipe.purpose, recipe.description, *recipe.set):
+        if "${" in text or "\n" in text:
+            raise SenguError(f"{text!r}: leave out {'line breaks' if chr(10) in text else '${, which DVC takes for a param'}")
     settings(recipe)
     if recipe.clean and any(entry in ("duplicates", "near-duplicates") for entry in recipe.clean) and not recipe.duplicates:
         raise SenguError(f"{recipe.name}: --clean {','.join(recipe.clean)} needs --duplicates data/duplicates.csv")

@@ -1,4 +1,4 @@
-"""The MD5 by which DVC knows a file or folder -> where its cache keeps it; DVC itself is not asked, it takes a second to start."""
+"""The MD5 by which DVC knows a file -> where its cache keeps it; DVC itself is not asked, it takes a second to start."""
 
 import json
 from functools import lru_cache

@@ -59,13 +59,13 @@ def add_version(
         raise SenguError(f"{path}: there is a version {name} already: edit it there, or choose another name")
     text = path.read_text(encoding="utf-8")
     out, quoted = f"data/dataset/{name}", json.dumps(desc, ensure_ascii=False)
-    command = " ".join(lines).replace("${", "\\${")  # else DVC would look for a param of this name
+    command = " ".join(lines)
     stage = [
         f"  {name}:",
         f"    desc: {quoted}",
         "    wdir: ..",
         "    cmd: >-",
-        *(f"      {line}".replace("${", "\\${") for line in lines),
+        *(f"      {line}" for line in lines),
         *_listed("params", params),
         *_listed("deps", deps),
         *_listed("outs", [out]),
@@ -91,7 +91,7 @@ def freeze_version(name: str, meta: Mapping[str, str], path: Path = DATASETS) ->
     lines = text.splitlines(keepends=True)
     start = _line_of(lines, name, path)
     end = next((i for i in range(start + 1, len(lines)) if _is_sibling(lines[i])), len(lines))
-    body = [line for line in _without_keys(lines[start + 1 : end], ("frozen", "meta"))]
+    body = list(_without_keys(lines[start + 1 : end], ("frozen", "meta")))
     new = ["    frozen: true\n", f"    meta: {json.dumps(dict(meta))}\n"]
     _write(path, "".join([*lines[: start + 1], *new, *body, *lines[end:]]), expected)
 

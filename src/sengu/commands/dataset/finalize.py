@@ -1,4 +1,4 @@
-"""`sengu dataset finalize`: a version that is complete, committed and pushed -> a frozen stage and a tag that holds its hashes."""
+"""`sengu dataset finalize`: a version that is committed and pushed -> a frozen stage and a tag that holds its hashes."""
 
 import json
 import subprocess
@@ -64,7 +64,8 @@ def missing(node: lineage.Node, family: lineage.Tree) -> Iterator[str]:
     """All that keeps a version from being finalised, each with its cure."""
     name, folder = node.name, FOLDER / node.name
     if node.finalised or any(tag.version == name for tag in tags.tags()):
-        yield f"it is already (as {node.finalised or 'its tag says'}): make the next version, `{usage.next_command(name, family)} --from {name}`"
+        again = f"`{usage.next_command(name, family)} --from {name}`"
+        yield f"it is already (as {node.finalised or 'its tag says'}): make the next version, {again}"
         return
     if changed := git("status", "--porcelain").splitlines():
         yield f"{len(changed)} files are not committed ({changed[0].strip()}…): commit them"

@@ -84,9 +84,8 @@ def prove(names: Iterable[str] = (), deep: bool = False) -> Report:
         faults += _of_parents(tag, lock)
         table = _table(tag)
         if table is None:
-            notes.append(
-                f"{tag.version}: its tables are not here, so its objects were not looked for: `dvc pull data/dataset/{tag.version}`"
-            )
+            where = f"data/dataset/{tag.version}"
+            notes.append(f"{tag.version}: its tables are not here, so its objects were not looked for: `dvc pull {where}`")
         else:
             tables[tag.version] = table
     faults += _of_objects(tables, notes, deep)
@@ -152,7 +151,8 @@ def _of_stage(tag: Tag, family: lineage.Tree) -> Iterator[Fault]:
 
 def _of_lock(tag: Tag, entry: Mapping[str, Any] | None, notes: list[str]) -> Iterator[Fault]:
     """Does datasets/dvc.lock pin the outputs that it did? If plots alone differ, Pillow or matplotlib did."""
-    cure = f"`git checkout '{tag.name}' -- {LOCK}`, or put back its entry alone, and `dvc checkout --force data/dataset/{tag.version}`"
+    back = f"`dvc checkout --force data/dataset/{tag.version}`"
+    cure = f"`git checkout '{tag.name}' -- {LOCK}`, or put back its entry alone, and {back}"
     now, then = tags.outs(entry), tags.outs(tag.lock)
     if entry is None or not now:
         yield Fault(tag.version, str(LOCK), "its entry is gone", cure)
@@ -213,7 +213,8 @@ def _of_parents(tag: Tag, lock: str) -> Iterator[Fault]:
             found = listing.get(versions.LABELS) if listing else None
         if found is not None and found != parent[versions.LABELS]:
             what = f"its parent {name} is no longer what it was made from: MD5 {found}, not {parent[versions.LABELS]}"
-            cure = f"`git checkout '{tag.name}' -- {LOCK} {pipeline.DATASETS}` and `dvc checkout --force {path.parent}`; changes make a new version"
+            back = f"`git checkout '{tag.name}' -- {LOCK} {pipeline.DATASETS}` and `dvc checkout --force {path.parent}`"
+            cure = f"{back}; changes make a new version"
             yield Fault(tag.version, str(path), what, cure)
 
 
