@@ -1,1 +1,1 @@
-"""`sengu dataset`: one module per command."""
+"""The commands `sengu dataset …`: one module per command, and the proof beside them."""
