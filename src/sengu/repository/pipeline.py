@@ -74,6 +74,7 @@ def add_version(
     document = parsed(text, str(path))
     expected = dict(document)
     values = {"desc": desc, "wdir": "..", "cmd": command, "params": list(params), "deps": list(deps), "outs": [out]}
+    values = {key: value for key, value in values.items() if value or key == "desc"}
     expected["stages"] = {**(document.get("stages") or {}), name: values}
     expected["artifacts"] = {
         **(document.get("artifacts") or {}),
