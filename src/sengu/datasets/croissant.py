@@ -16,6 +16,9 @@ from sengu.datasets.facts import SUBJECTS, Facts
 NAME = "croissant.json"
 CONFORMS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
 UNSTATED = "not stated"
+MEDIA_TYPES = {"jpg": "image/jpeg", "tif": "image/tiff"} | {
+    name: f"image/{name}" for name in ("png", "gif", "webp", "bmp", "avif")
+}
 CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -65,16 +68,17 @@ CONTEXT: dict[str, Any] = {
 def document(version: Version, facts: Facts, folder: Path, pictures: Sequence[str] = ()) -> str:
     """The document of a version whose tables lie in `folder`.
 
-    With `pictures`, patterns such as `images/*.jpg`, they are a part of the dataset, each joined to its label by its file name.
+    With `pictures`, patterns such as `images/*.jpg`, they are a part of the dataset, in a record set of their own.
     """
     project = facts.project
     files = [_file(folder / LABELS, "objectId and value of each picture")]
-    sets = [_classes(version), _labels(pictures)]
+    sets = [_classes(version), _labels()]
     if (folder / SUBJECTS).is_file():
         files.append(_file(folder / SUBJECTS, "objectId and subject, where it is known of whom or what a picture is"))
         sets.append(_subjects())
     if pictures:
         files.append(_pictures(pictures))
+        sets.append(_images())
     value: dict[str, Any] = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -120,7 +124,7 @@ def _pictures(patterns: Sequence[str]) -> dict[str, Any]:
         "@id": "pictures",
         "name": "pictures",
         "description": "the pictures; the name of a file is its object id",
-        "encodingFormat": "image/*",
+        "encodingFormat": sorted(MEDIA_TYPES.get(pattern.rpartition(".")[2], "image/*") for pattern in patterns),
         "includes": list(patterns),
     }
 
@@ -156,24 +160,36 @@ def _classes(version: Version) -> dict[str, Any]:
     }
 
 
-def _labels(pictures: Sequence[str]) -> dict[str, Any]:
-    fields = [
-        _field("labels", "objectId", "sc:Text", "SHA-1 of the picture's bytes and its extension", _column(LABELS, "objectId")),
-        _field("labels", "value", "sc:Integer", "the number of its class", _column(LABELS, "value"))
-        | {"references": {"field": {"@id": "classes/value"}}},
-    ]
-    if pictures:
-        file_name = {"fileSet": {"@id": "pictures"}, "extract": {"fileProperty": "filename"}}
-        fields[0] |= {"references": file_name}
-        content = {"fileSet": {"@id": "pictures"}, "extract": {"fileProperty": "content"}}
-        fields.append(_field("labels", "picture", "sc:ImageObject", "the picture", content))
+def _labels() -> dict[str, Any]:
+    value = _field("labels", "value", "sc:Integer", "the number of its class", _column(LABELS, "value"))
     return {
         "@type": "cr:RecordSet",
         "@id": "labels",
         "name": "labels",
         "description": "one record for each labelled picture",
         "key": {"@id": "labels/objectId"},
-        "field": fields,
+        "field": [
+            _field(
+                "labels", "objectId", "sc:Text", "SHA-1 of the picture's bytes and its extension", _column(LABELS, "objectId")
+            ),
+            value | {"references": {"field": {"@id": "classes/value"}}},
+        ],
+    }
+
+
+def _images() -> dict[str, Any]:
+    name = {"fileSet": {"@id": "pictures"}, "extract": {"fileProperty": "filename"}}
+    content = {"fileSet": {"@id": "pictures"}, "extract": {"fileProperty": "content"}}
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "images",
+        "name": "images",
+        "description": "the pictures by object id, which is that of labels",
+        "key": {"@id": "images/objectId"},
+        "field": [
+            _field("images", "objectId", "sc:Text", "the name of the file, which is the object id", name),
+            _field("images", "picture", "sc:ImageObject", "the picture", content),
+        ],
     }
 
 
