@@ -15,6 +15,7 @@ import yaml
 from project import ROOT, copy_of_the_project, run
 
 from sengu.base.params import SECTIONS
+from sengu.datasets import recipe
 
 # sections that a stage reads besides its own: the network must fit the pictures, and a release tells how it was made
 SINGLE_FILES = ("stages", "commands")  # their modules are independent of each other
@@ -35,8 +36,17 @@ def is_code(dep: str) -> bool:
     return dep.startswith(("src/", "crawlers"))
 
 
+def commands(stage: dict[str, Any]) -> list[str]:
+    """The commands of a stage; what comes before the last one only looks whether it may run."""
+    return [stage["cmd"]] if isinstance(stage["cmd"], str) else list(stage["cmd"])
+
+
 def module(stage: dict[str, Any]) -> str:
-    return str(stage["cmd"].split()[2])
+    return str(commands(stage)[-1].split()[2])
+
+
+def is_version(name: str) -> bool:
+    return name in yaml.safe_load((ROOT / "datasets/dvc.yaml").read_text())["stages"]
 
 
 def paths(entries: list[Any]) -> list[str]:
@@ -69,14 +79,16 @@ def closure(name: str, imports: grimp.ImportGraph) -> list[str]:
 @pytest.mark.parametrize("name", stages())
 def test_stage_module_and_params_share_a_name(name: str) -> None:
     stage = stages()[name]
-    expected = "dataset" if re.fullmatch(r"v\d+", name) else name
+    expected = "dataset" if is_version(name) else name
     assert module(stage).rpartition(".")[2] == expected
     sections = {param.partition(".")[0] for param in stage.get("params", [])}
-    of_site = {"sites"} if name in ("crawl", "extract", "objects") else {"label"} if expected == "dataset" else set()
+    of_site = {"sites"} if name in ("crawl", "extract", "objects") else set()
+    if is_version(name):  # one with parents alone has their classes
+        of_site = {"label", "project"} if "--labels" in stage["cmd"] else {"project"}
     assert sections == of_site | ({name} & set(SECTIONS)) | READ_TOO.get(name, set())
 
 
-@pytest.mark.parametrize("name", stages())
+@pytest.mark.parametrize("name", [name for name in stages() if not is_version(name)])
 def test_desc_is_the_first_line_of_the_module(name: str) -> None:
     stage = stages()[name]
     source = importlib.util.find_spec(module(stage)).origin
@@ -84,10 +96,24 @@ def test_desc_is_the_first_line_of_the_module(name: str) -> None:
     assert stage["desc"] == docstring
 
 
-@pytest.mark.parametrize("name", stages())
+def test_every_version_is_described() -> None:
+    assert all(stage["desc"] for name, stage in stages().items() if is_version(name))
+
+
+@pytest.mark.parametrize("name", [name for name in stages() if is_version(name)])
+def test_paths_in_a_recipe_are_the_deps_and_the_output(name: str) -> None:
+    stage = stages()[name]
+    made = recipe.of_stage(stage)
+    if made is not None:  # else a script of its own
+        assert [dep for dep in stage["deps"] if not is_code(dep)] == made.inputs()
+        assert stage["outs"] == [str(made.version)]
+        assert stage["cmd"] == " ".join(made.command())
+
+
+@pytest.mark.parametrize("name", [name for name in stages() if not is_version(name)])
 def test_paths_of_the_command_are_the_deps_and_outs(name: str) -> None:
     stage = stages()[name]
-    command = [word for word in stage["cmd"].split()[3:] if word != "${key}"]
+    command = [word for word in commands(stage)[-1].split()[3:] if word != "${key}"]
     data = [dep for dep in stage.get("deps", []) if not is_code(dep)]
     assert command == data + paths(stage["outs"]) + paths(stage.get("metrics", []))
 
@@ -160,6 +186,14 @@ def changed_code(folder: Path) -> dict[str, list[str]]:
         if deps:
             found[stage.rpartition(":")[2]] = deps
     return found
+
+
+def test_train_first_looks_whether_final_versions_changed() -> None:
+    assert commands(stages()["train"])[0].startswith("python -m sengu.commands.main dataset check --quiet")
+
+
+def test_no_finalised_version_has_changed() -> None:
+    run(ROOT, sys.executable, "-m", "sengu.commands.main", "dataset", "check", "--quiet")
 
 
 def test_crawl_lists_no_code() -> None:

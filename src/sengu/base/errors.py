@@ -77,11 +77,14 @@ def _help(usage: str) -> str:
 
 
 def run_program(main: Callable[[list[str]], None], usage: str) -> None:
-    """Runs `main` on as many arguments as `usage` names; what goes wrong becomes one line, see `one_line`."""
+    """Runs `main` on as many arguments as `usage` names; what goes wrong becomes one line, see `one_line`.
+
+    With "…" at the end of `usage`, `main` looks itself which arguments there are.
+    """
     if sys.argv[1:] in (["-h"], ["--help"]):
         print(_help(usage))
         return
-    if len(sys.argv) - 1 != len(usage.split()):
+    if not usage.endswith("…") and len(sys.argv) - 1 != len(usage.split()):
         sys.exit(f"error: {len(sys.argv) - 1} arguments, expected {usage}")
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     for handler in logging.getLogger().handlers:

@@ -9,6 +9,7 @@ from sengu.base.errors import check_lock_files, one_line
 from sengu.commands.lazy import LazyGroup
 
 COMMANDS = {
+    "dataset": "sengu.commands.dataset.group:group",
     "heal": "sengu.commands.heal:command",
     "model": "sengu.commands.model:group",
     "objects": "sengu.commands.objects.group:group",

@@ -1,25 +1,198 @@
-"""Freeze the current labels into a dataset version: a flat, complete table and what is known of it."""
+"""Merge, filter and clean labels by a recipe into a dataset version: flat, complete tables and what is known of them."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
+import pandas as pd
 
 from sengu.base import params, tables
 from sengu.base.atomic import replaced_folder
-from sengu.base.errors import run_program
-from sengu.base.tables import versions
+from sengu.base.errors import SenguError, run_program
+from sengu.base.ids import ObjectId
+from sengu.base.tables import csvfile, tombstones, versions, where
+from sengu.datasets import croissant, facts, merging, quality, recipe, samples, usage
+from sengu.datasets.recipe import Recipe
+from sengu.objects.store import ObjectStore
 
 logger = logging.getLogger("dataset")
 
+Stays = Callable[[pd.DataFrame], np.ndarray]
+
+
+def sources(made: Recipe, index: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The tables that a version is merged from, by the name of the parent or `labels`, and the classes of all of them."""
+    found, classes = {}, {}
+    for parent in made.parents:
+        if not (parent / versions.LABELS).is_file():
+            raise SenguError(f"{made.name}: parent {parent} is missing: run `dvc repro`, or `dvc pull` if someone else made it")
+        classes[parent.name] = versions.read(parent).classes
+        found[parent.name] = tables.read(parent / versions.LABELS, tables.Label)
+    if made.labels is not None:
+        labels = tables.read(made.labels, tables.Label)
+        classes[recipe.LABELS] = params.section("label", params.LabelParams).classes
+        found[recipe.LABELS] = labels[labels["objectId"].isin(added(made, index, labels))] if made.extend else labels
+    first, *others = classes
+    for other in others:
+        if classes[other] != classes[first]:
+            raise SenguError(
+                f"{made.name}: {first} has the classes {', '.join(classes[first])}, but {other} has {', '.join(classes[other])}: "
+                "versions can be merged if their classes are the same, in the same order"
+            )
+    for name, labels in found.items():
+        versions.check(labels, classes[first], f"label.classes in params.yaml (as of {name})")
+    return found, classes[first]
+
+
+def added(made: Recipe, index: pd.DataFrame, labels: pd.DataFrame) -> set[str]:
+    """The objects that --extend names. Raises SenguError for a sheet or site that is not there or adds nothing."""
+    found: set[str] = set()
+    known = set(labels["objectId"])
+    for entry in made.extend:
+        if entry in made.extending:
+            ids = set(listed(Path(entry), index))
+        elif (index["site"] == entry).any():
+            ids = set(index.loc[index["site"] == entry, "objectId"])
+        else:
+            sites = ", ".join(sorted(index["site"].unique()))
+            raise SenguError(f"{made.name}: --extend {entry}: no sheet (*.csv) and no site: the sites are {sites}")
+        if not ids & known:
+            raise SenguError(
+                f"{made.name}: --extend {entry} adds nothing: none of its {len(ids)} objects has a label in {made.labels}"
+            )
+        found |= ids & known
+    return found
+
+
+def listed(path: Path, index: pd.DataFrame) -> list[str]:
+    """The objects in the column objectId of a CSV file. Raises SenguError for one that no index has."""
+    sheet, lines = csvfile.numbered(path)
+    if "objectId" not in sheet:
+        raise SenguError(f"{path}:1: columns are {','.join(sheet.columns)}, expected objectId among them")
+    by_sha1 = {name.partition(".")[0]: name for name in index["objectId"].unique()}
+    found = []
+    for line, cell in zip(lines, sheet["objectId"], strict=True):
+        name = by_sha1.get(cell.strip().lower().partition(".")[0])
+        if name is None and cell.strip():
+            ObjectId.parse(cell.strip().lower())
+            logger.warning("%s:%d: %s stands in no index, and is passed over", path, line, cell)
+        elif name is not None:
+            found.append(name)
+    return found
+
+
+def steps(
+    made: Recipe, index: pd.DataFrame, captures: pd.DataFrame, classes: list[str], erased: frozenset[str]
+) -> list[tuple[str, Stays]]:
+    """What the recipe takes out, step by step."""
+    found: list[tuple[str, Stays]] = []
+    found.append(("erased", lambda labels: ~labels["objectId"].str.partition(".")[0].isin(erased).to_numpy(dtype=bool)))
+    if made.where:
+        text = made.where
+        found.append(
+            (f"where {text}", lambda labels: merging.only(merging.meeting(text, index, captures, labels, classes))(labels))
+        )
+    for path in made.exclude:
+        found.append((f"exclude {path}", merging.without(listed(path, index))))
+    store = ObjectStore.below(made.objects)
+    sizes = index.drop_duplicates("objectId").set_index("objectId")[["width", "height", "bytes"]]
+    for entry in made.clean:
+        found.append((f"clean {entry}", cleaning(entry, made, sizes, store)))
+    return found
+
+
+def cleaning(entry: str, made: Recipe, sizes: pd.DataFrame, store: ObjectStore) -> Stays:
+    """The step of one part of --clean."""
+    name, limit = recipe.limit(entry)
+    if name == "small":
+        shorter = sizes[["width", "height"]].min(axis=1)
+        return lambda labels: ~(labels["objectId"].map(shorter) < limit).to_numpy(dtype=bool)
+    if name not in ("duplicates", "near-duplicates"):
+        return lambda labels: merging.without(
+            [one.objectId for one in quality.measure_all(labels["objectId"].tolist(), store) if one.fails(name, limit)]
+        )(labels)
+    assert made.duplicates is not None  # `recipe.check` saw to it
+    groups = tables.read(made.duplicates, tables.Duplicate)
+    if name == "near-duplicates":
+        return lambda labels: merging.largest(labels, tables.groups(labels["objectId"], groups), sizes)
+
+    def same_pixels(labels: pd.DataFrame) -> np.ndarray:
+        grouped = labels.loc[labels["objectId"].isin(groups["objectId"]), "objectId"].tolist()
+        digests = pd.Series({one.objectId: one.digest for one in quality.measure_all(grouped, store)}, dtype="str")
+        return merging.largest(labels, labels["objectId"].map(digests).fillna(labels["objectId"]), sizes)
+
+    return same_pixels
+
+
+def seen(labels: pd.DataFrame, classes: list[str], index: pd.DataFrame, captures: pd.DataFrame) -> pd.DataFrame:
+    """A row per label and place where the object was seen; what no index has, has one row with empty cells."""
+    rows = labels.assign(label=np.array(classes, dtype=object)[labels["value"]])
+    own = index[index["objectId"].isin(labels["objectId"])]
+    known = where.joined([own, captures[captures["urlId"].isin(own["urlId"])]], ("site", "urlId"))
+    return where.joined([rows, known], ("objectId",))
+
+
+def subjects(rows: pd.DataFrame, parents: tuple[Path, ...], labels: pd.DataFrame) -> pd.DataFrame:
+    """objectId and subject of the objects of which it is known, from captures and from the parents; sorted."""
+    found = [rows.loc[rows["subject"] != "", ["objectId", "subject"]]] if "subject" in rows else []
+    for parent in parents:
+        if (parent / facts.SUBJECTS).is_file():
+            found.append(csvfile.read(parent / facts.SUBJECTS))
+    table = pd.concat([pd.DataFrame({"objectId": [], "subject": []}, dtype="str"), *found])
+    table = table[table["objectId"].isin(labels["objectId"])]
+    return table.sort_values(["objectId", "subject"]).drop_duplicates("objectId")
+
+
+def write(made: Recipe, index: pd.DataFrame, captures: pd.DataFrame, folder: Path) -> int:
+    """Fills the folder of a version; returns its number of rows."""
+    found, classes = sources(made, index)
+    merged = merging.merge(found, made.prefer, classes, made.name)
+    erased = tombstones.erased(made.erased)
+    labels, done = merging.compose(merged, steps(made, index, captures, classes, erased))
+    merging.check(labels, classes, made.name, done)
+    rows = seen(labels, classes, index, captures)
+    own = facts.of_sheets(made.sheets, labels["objectId"]) if made.sheets else facts.Words()
+    words = facts.inherited(made.parents, own) if made.parents else own
+    known = facts.describe(made, facts.lineage(made.parents), done, rows, words)
+    version = versions.describe(made.name, classes, labels, [parent.name for parent in made.parents])
+    tables.write(folder / versions.LABELS, labels, tables.Label)
+    of_whom = subjects(rows, made.parents, labels)
+    if len(of_whom):
+        known.counts["subjects"] = int(of_whom["subject"].nunique())
+        csvfile.write(folder / facts.SUBJECTS, ["objectId", "subject"], [of_whom[name].tolist() for name in of_whom])
+    (folder / versions.METADATA).write_text(facts.document(version, known), encoding="utf-8")
+    (folder / croissant.NAME).write_text(croissant.document(version, known, folder), encoding="utf-8")
+    draw(made, labels, classes, rows, folder, erased)
+    return len(labels)
+
+
+def draw(
+    made: Recipe, labels: pd.DataFrame, classes: list[str], rows: pd.DataFrame, folder: Path, erased: frozenset[str]
+) -> None:
+    """The plots, and a contact sheet for each class."""
+    samples.draw_classes(
+        [int((labels["value"] == value).sum()) for value in range(len(classes))], classes, folder / samples.CLASSES
+    )
+    samples.draw_sizes(rows.drop_duplicates("objectId"), folder / samples.SIZES)
+    store = ObjectStore.below(made.objects)
+    in_index = labels[labels["objectId"].isin(rows.loc[rows["site"] != "", "objectId"])]
+    for value, name in enumerate(classes):
+        ids = samples.pick(in_index, value, samples.PER_CLASS, erased)
+        count = int((labels["value"] == value).sum())
+        samples.draw_sheet(f"{made.name}: {name}, {len(ids)} of {count}", ids, store, folder / samples.sheet_name(value))
+
 
 def main(arguments: list[str]) -> None:
-    source, folder = map(Path, arguments)
-    classes = params.section("label", params.LabelParams).classes
-    labels = tables.read(source, tables.Label)
-    version = versions.describe(folder.name, classes, labels)
-    with replaced_folder(folder) as partial:
-        versions.write(partial, version, labels)
-    logger.info("%s: %d rows", folder.name, len(labels))
+    made = recipe.parse(arguments)
+    sites = params.site_names()
+    index = tables.read_sites(made.index, sites, tables.IndexRow)
+    captures = tables.read_sites(made.captures, sites, tables.Capture)
+    with replaced_folder(made.version) as folder:
+        count = write(made, index, captures, folder)
+        usage.refuse_other_labels(made.name, folder)
+    logger.info("%s: %d rows", made.name, count)
 
 
 if __name__ == "__main__":
-    run_program(main, "LABEL VERSION")
+    run_program(main, "VERSION OPTION…")

@@ -240,11 +240,11 @@ def test_a_dataset_is_exported_as_folders_that_others_read(folder: Path) -> None
     assert "there already" in attempt(folder, "sengu", "objects", "export", "--dataset", "v1", "out").stdout
     assert "no dataset version v9 (there are v1)" in attempt(folder, "sengu", "objects", "export", "--dataset", "v9", "o2").stdout
     run(folder, "sengu", "objects", "export", "--dataset", "v1", "--format", "csv", "--copy", "table")
-    assert (folder / "table/metadata.csv").read_text().splitlines()[0] == "file_name,label,split"
-    assert sorted(line.split(",")[0] for line in (folder / "table/metadata.csv").read_text().splitlines()[1:]) == sorted(
+    assert (folder / "table/train/metadata.csv").read_text().splitlines()[0] == "file_name,label"
+    assert sorted(line.split(",")[0] for line in (folder / "table/train/metadata.csv").read_text().splitlines()[1:]) == sorted(
         IDS.values()
     )
-    assert (folder / "table" / IDS["b"]).stat().st_nlink == 1
+    assert (folder / "table/train" / IDS["b"]).stat().st_nlink == 1
 
 
 def test_an_export_names_the_classes_as_its_version_does(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +252,7 @@ def test_an_export_names_the_classes_as_its_version_does(folder: Path, monkeypat
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("- cat\n  - dog", "- bird\n  - cat\n  - dog"))
     store = ObjectStore.below(Path("data/object"))
-    assert export.export("v1", "imagefolder", False, Path("out"), store) == 3
+    assert len(export.export("v1", "imagefolder", False, Path("out"), store)) == 3
     assert (folder / "out/train/cat" / IDS["a"]).is_file()
     path = Path("data/dataset/v1/dataset.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "classes": ["cat"]}))

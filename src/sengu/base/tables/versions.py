@@ -1,7 +1,8 @@
 """data/dataset/<version>: a flat, complete table of labels, and what is known of it."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pandas as pd
@@ -24,11 +25,11 @@ class Version:
     rows_by_value: dict[str, int]
 
 
-def describe(version: str, classes: list[str], labels: pd.DataFrame) -> Version:
+def describe(version: str, classes: list[str], labels: pd.DataFrame, parents: Sequence[str] = ()) -> Version:
     """What is known of a version. Raises SenguError for a value that has no class."""
     check(labels, classes, "label.classes in params.yaml")
     counts = {str(value): int((labels["value"] == value).sum()) for value in range(len(classes))}
-    return Version(version, [], classes, len(labels), counts)
+    return Version(version, list(parents), classes, len(labels), counts)
 
 
 def check(labels: pd.DataFrame, classes: list[str], source: str) -> None:
@@ -48,11 +49,12 @@ def write(folder: Path, version: Version, labels: pd.DataFrame) -> None:
 
 
 def read(folder: Path) -> Version:
-    """The metadata of a version. Raises SenguError if it is missing or damaged."""
+    """The metadata of a version; dataset.json says more, see `sengu.datasets`. Raises SenguError if it is missing or damaged."""
     path = folder / METADATA
     if not path.is_file():
         raise SenguError(f"{path} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")
     try:
-        return Version(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return Version(**{field.name: document[field.name] for field in fields(Version)})
+    except (ValueError, TypeError, KeyError) as error:
         raise SenguError(f"{path} is damaged ({error}): `sengu heal {folder}` restores it") from error

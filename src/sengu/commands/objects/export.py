@@ -1,4 +1,4 @@
-"""A dataset version, split -> a folder that other programs read: DIR/<type>/<class>/<object id>, or a table of the files."""
+"""A dataset version, split -> a folder that other programs read: DIR/<type>/<class>/<object id>, or a table for each type."""
 
 import csv
 import shutil
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pandas as pd
+from PIL import Image
 from tqdm import tqdm
 
 from sengu.base import names, params, tables
@@ -17,17 +18,24 @@ from sengu.base.tables import versions
 from sengu.commands import places
 from sengu.commands.objects import view
 from sengu.objects.store import ObjectStore
+from sengu.pictures import images
 from sengu.stages.split import split
 
 TABLE = "metadata.csv"  # the name that Hugging Face's imagefolder reads
+PLAIN = ("jpg", "png")  # formats that every reader takes
+# readers of folders -> formats that they pass over without a word (torchvision 0.26: IMG_EXTENSIONS; Keras 3: ALLOWLIST_FORMATS)
+SKIPPED = {"torchvision": ("gif", "avif"), "Keras": ("webp", "tif", "avif")}
 
 
-def export(version: str, kind: str, copy: bool, folder: Path, store: ObjectStore) -> int:
-    """Exports a dataset version, split by the rule in params.yaml; excluded rows are left out. Returns the number of examples.
+def export(version: str, kind: str, copy: bool, folder: Path, store: ObjectStore, convert: bool = False) -> pd.DataFrame:
+    """Exports a dataset version, split by the rule in params.yaml; excluded rows are left out.
 
-    `imagefolder`: DIR/<type>/<class>/<object id>. `csv`: DIR/metadata.csv with the columns file_name, label and split, and the
-    files beside it. Files are hard links, or symbolic ones across file systems, unless `copy`. Raises SenguError if the
-    version, or an object of it, is not there; then nothing is written.
+    Returns a row per example: file_name (below DIR), label and type.
+
+    `imagefolder`: DIR/<type>/<class>/<object id>. `csv`: DIR/<type>/metadata.csv with the columns file_name and label, and the
+    files beside it, which Hugging Face reads as one split for each type. Files are hard links, or symbolic ones across file
+    systems, unless `copy`. With `convert`, what is neither JPEG nor PNG becomes a PNG of the same name. Raises SenguError if
+    the version, or an object of it, is not there; then nothing is written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SenguError(f"{folder} is there already, and not empty: choose another folder")
@@ -44,20 +52,32 @@ def export(version: str, kind: str, copy: bool, folder: Path, store: ObjectStore
     with replaced_folder(folder) as partial:
         listed = []
         for row in tqdm(rows.itertuples(), total=len(rows), desc="export", unit="example", disable=None):
-            source = store.path(ObjectId.parse(str(row.objectId)))
-            name = Path(str(row.type)) / classes[int(str(row.value))] / str(row.objectId)
-            name = name if kind == "imagefolder" else Path(str(row.objectId))
+            object_id, label = ObjectId.parse(str(row.objectId)), classes[int(str(row.value))]
+            converted = convert and object_id.extension not in PLAIN
+            file_name = f"{object_id.sha1}.png" if converted else str(object_id)
+            name = Path(str(row.type), label, file_name) if kind == "imagefolder" else Path(str(row.type), file_name)
             target = partial / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            if copy:
-                shutil.copyfile(source, target)
+            if converted:
+                with images.limited(None):
+                    Image.fromarray(store.pixels(object_id)).save(target)
+            elif copy:
+                shutil.copyfile(store.path(object_id), target)
             else:
-                view.place(source, target)
-            listed.append((name.as_posix(), classes[int(str(row.value))], row.type))
-        if kind == "csv":
-            table = pd.DataFrame(listed, columns=["file_name", "label", "split"])
-            table.to_csv(partial / TABLE, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-    return len(rows)
+                view.place(store.path(object_id), target)
+            listed.append((name.as_posix(), label, row.type))
+        exported = pd.DataFrame(listed, columns=["file_name", "label", "type"])
+        for type_name, table in exported.groupby("type") if kind == "csv" else ():
+            within = table.assign(file_name=table["file_name"].str.partition("/")[2])[["file_name", "label"]]
+            within.to_csv(partial / str(type_name) / TABLE, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
+    return exported
+
+
+def skipped(exported: pd.DataFrame) -> list[str]:
+    """What some readers of folders would pass over, in words."""
+    extensions = exported["file_name"].str.rpartition(".")[2]
+    counts = {reader: int(extensions.isin(formats).sum()) for reader, formats in SKIPPED.items()}
+    return [f"{reader} would pass over {count} files ({'|'.join(SKIPPED[reader])})" for reader, count in counts.items() if count]
 
 
 def check_names(classes: Sequence[str], version: str) -> None:
@@ -79,7 +99,11 @@ def check_names(classes: Sequence[str], version: str) -> None:
 @click.option("--dataset", "version", required=True, help="Name of a dataset version; its rows that are split are exported.")
 @click.option("--format", "kind", type=click.Choice(["imagefolder", "csv"]), default="imagefolder")
 @click.option("--copy", is_flag=True, help="Copy the files instead of linking them.")
+@click.option("--convert", is_flag=True, help="Turn what is neither JPEG nor PNG into PNG, which every reader takes.")
 @click.argument("folder", type=click.Path(path_type=Path))
-def export_command(version: str, kind: str, copy: bool, folder: Path) -> None:
+def export_command(version: str, kind: str, copy: bool, convert: bool, folder: Path) -> None:
     """Write a dataset to FOLDER as <type>/<class>/<object id>, which Keras, PyTorch and Hugging Face read."""
-    click.echo(f"{folder}: {export(version, kind, copy, folder, ObjectStore.below(places.TREES))} examples")
+    exported = export(version, kind, copy, folder, ObjectStore.below(places.TREES), convert)
+    click.echo(f"{folder}: {len(exported)} examples")
+    for line in skipped(exported):
+        click.echo(f"{line}: add --convert if you use it", err=True)

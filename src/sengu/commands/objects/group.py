@@ -10,6 +10,7 @@ COMMANDS = {
     "heal": "sengu.commands.objects.verify:heal_command",
     "info": "sengu.commands.objects.find:info_command",
     "link": "sengu.commands.objects.view:link_command",
+    "list": "sengu.commands.objects.list:list_command",
     "mount": "sengu.commands.objects.view:mount_command",
     "path": "sengu.commands.objects.find:path_command",
     "umount": "sengu.commands.objects.view:umount_command",

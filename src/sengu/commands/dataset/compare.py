@@ -1,0 +1,135 @@
+"""`sengu dataset compare`: versions, each trained and measured -> accuracies on the test pictures that all of them share."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+
+from sengu.base import tables
+from sengu.base.errors import SenguError
+from sengu.base.tables import csvfile
+from sengu.commands import places
+from sengu.datasets import lineage
+from sengu.evaluation.intervals import independent, of_difference, wilson
+from sengu.repository import pipeline
+from sengu.repository.git import git
+
+PREDICTIONS = Path("reports/plots/predictions.csv")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A version and its model on the shared test pictures: accuracy, and the difference to the first, with 95% intervals."""
+
+    version: str
+    own_test: int
+    accuracy: float
+    low: float
+    high: float
+    difference: float
+    difference_low: float
+    difference_high: float
+
+
+def compare(predictions: Mapping[str, pd.DataFrame], duplicates: pd.DataFrame) -> list[Compared]:
+    """The versions, in their order, by tables of objectId, actual and predicted of their own test pictures.
+
+    A picture counts if it is a test picture of all, with the same label in all: what a label is, no model can decide. The
+    interval of an accuracy is Wilson's, that of a difference the paired one of Bonett & Price; near-duplicates count as one
+    picture. Raises SenguError if no picture is left.
+    """
+    tables_of = {name: table.set_index("objectId") for name, table in predictions.items()}
+    first, *others = tables_of.values()
+    shared = first.index
+    for other in others:
+        shared = shared[shared.isin(other.index)]
+        shared = shared[(first.loc[shared, "actual"] == other.loc[shared, "actual"]).to_numpy()]
+    if shared.empty:
+        raise SenguError(f"{', '.join(predictions)} share no test picture with the same label: compare versions that overlap")
+    groups = tables.groups(pd.Series(shared), duplicates).to_numpy()
+    count = np.array(independent(groups))
+    right = {name: (t.loc[shared, "actual"] == t.loc[shared, "predicted"]).to_numpy() for name, t in tables_of.items()}
+    base = next(iter(right.values()))
+    found = []
+    for name, so in right.items():
+        low, high = wilson(np.array(so.mean()), count).tolist()
+        better, worse = np.array((so & ~base).mean()), np.array((base & ~so).mean())
+        less, more = of_difference(better, worse, count).tolist()
+        own = len(tables_of[name])
+        found.append(Compared(name, own, float(so.mean()), low, high, float(better - worse), less, more))
+    return found
+
+
+def train(name: str) -> pd.DataFrame:
+    """Trains and measures a version as an experiment of DVC; returns the predictions on its test pictures.
+
+    What was run before comes from DVC's run cache. Raises SenguError if it fails.
+    """
+    _dvc("exp", "run", "--quiet", "--set-param", f"split.dataset={name}", "evaluate")
+    return csvfile.read(PREDICTIONS)
+
+
+def _dvc(*arguments: str) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], check=False, env={**os.environ, "PATH": path}, stdout=sys.stderr
+    )
+    if done.returncode:
+        raise SenguError(f"`dvc {' '.join(arguments)}` failed, see above: mend that, and try again")
+
+
+def run(names: Sequence[str]) -> list[Compared]:
+    """Trains each version in turn, and brings the workspace back to what is committed. Raises SenguError."""
+    family = lineage.tree(pipeline.versions())
+    for name in names:
+        family.node(name)
+    if changed := git("status", "--porcelain").splitlines():
+        raise SenguError(
+            f"{len(changed)} files are not committed ({changed[0].strip()}…): commit them, or put them away: each training "
+            "changes params.yaml"
+        )
+    found = {}
+    try:
+        for name in names:
+            found[name] = train(name)
+            git("reset", "--hard", "--quiet")
+        return compare(found, tables.read(places.DUPLICATES, tables.Duplicate))
+    finally:
+        git("reset", "--hard", "--quiet")
+        _dvc("checkout", "--quiet", "--force", "--allow-missing")
+
+
+@click.command("compare")
+@click.argument("names", metavar="A B…", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def compare_command(names: tuple[str, ...], as_json: bool) -> None:
+    """Train and measure the versions A, B…, each as an experiment of DVC, and compare them on the test pictures they share.
+
+    Differences are to A. `dvc exp show` lists the experiments, and `dvc exp apply` takes one over.
+    """
+    if len(set(names)) < 2:
+        raise click.UsageError("name two versions or more, each once")
+    found = run(list(dict.fromkeys(names)))
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in found], indent=2))
+        return
+    rows = [
+        (
+            one.version,
+            f"{one.accuracy:.3f} ({one.low:.3f} to {one.high:.3f})",
+            "-" if one is found[0] else f"{one.difference:+.3f} ({one.difference_low:+.3f} to {one.difference_high:+.3f})",
+        )
+        for one in found
+    ]
+    click.echo(
+        pd.DataFrame(
+            rows, columns=["version", "accuracy on shared test pictures", f"difference to {found[0].version}"]
+        ).to_string(index=False)
+    )

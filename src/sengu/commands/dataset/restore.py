@@ -1,0 +1,103 @@
+"""`sengu dataset restore`: a finalised version whose folder, cache and remote are gone -> its tables, made again from Git."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import yaml
+
+from sengu.base.atomic import replaced_folder
+from sengu.base.errors import SenguError
+from sengu.commands import places
+from sengu.commands.dataset import proof
+from sengu.datasets import lineage, tags
+from sengu.datasets.recipe import FOLDER
+from sengu.repository import pipeline
+from sengu.repository.git import ask, git
+
+LABEL_STAGE = "label"
+# what the recipes read beside Git: derived from the archives, which are what nothing can bring back
+TABLES = (places.INDEX, places.CAPTURES, places.TREES, places.DUPLICATES)
+
+
+def restore(name: str) -> tuple[tags.Tag, bool]:
+    """Puts the folder of a finalised version back; returns its tag, and whether dataset.json is the same, too.
+
+    The commands of its tag run in a checkout of its tag, with the code of that time, one for each ancestor. Raises SenguError if
+    label.csv does not come out as the tag says; then nothing is put back.
+    """
+    tag = next((tag for tag in tags.tags() if tag.version == name), None)
+    if tag is None:
+        lineage.tree(pipeline.versions()).node(name)
+        raise SenguError(f"{name} was not finalised, so there is no tag to restore it from: `dvc repro datasets/dvc.yaml:{name}`")
+    if not tag.said:
+        raise SenguError(
+            f"tag {tag.name} has no message of hashes: fetch the one that `finalize` made, `git fetch --force --tags`"
+        )
+    if lacking := [path for path in TABLES[:2] if not path.is_dir()]:
+        raise SenguError(f"{lacking[0]} is missing: make it from the archive with `dvc repro objects`, and try again")
+    with checkout(tag.commit) as root:
+        for path in TABLES:
+            if path.exists():
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).symlink_to(path.resolve())
+        stages = pipeline.versions(root / pipeline.DATASETS)
+        family = lineage.tree(stages)
+        label = yaml.safe_load((root / pipeline.PIPELINE).read_text(encoding="utf-8"))["stages"][LABEL_STAGE]
+        _run(label["cmd"], root)
+        for ancestor in family.ancestors(name):
+            node = family.node(ancestor)
+            _run(str(node.stage["cmd"]), root / "datasets" / str(node.stage.get("wdir", ".")))
+        made = root / FOLDER / name
+        found = proof.both(made / tags.LABEL)
+        if found != tag.said[tags.LABEL]:
+            raise SenguError(
+                f"{name}: label.csv comes out as MD5 {found.split()[0]}, not {tag.said[tags.LABEL].split()[0]} as tag {tag.name} "
+                "says: the index or the archive differs from that time; check them out as of the tag, and try again"
+            )
+        with replaced_folder(FOLDER / name) as partial:
+            shutil.copytree(made, partial, dirs_exist_ok=True)
+        return tag, proof.both(made / tags.METADATA) == tag.said[tags.METADATA]
+
+
+@contextmanager
+def checkout(commit: str) -> Iterator[Path]:
+    """A working tree of a commit in a temporary folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "at-tag"
+        git("worktree", "add", "--quiet", "--detach", str(root), commit)
+        try:
+            yield root / ask("rev-parse", "--show-prefix")
+        finally:
+            git("worktree", "remove", "--force", str(root))
+
+
+def _run(command: str, folder: Path) -> None:
+    # the stages say `python`, which is to be this one even if its environment is not activated
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    done = subprocess.run(
+        command, shell=True, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
+    )
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise SenguError(f"`{' '.join(command.split()[:4])} …` failed in a checkout of the tag: {said.removeprefix('error: ')}")
+
+
+@click.command("restore")
+@click.argument("name")
+def restore_command(name: str) -> None:
+    """Make the finalised version NAME again from Git, where its folder, the cache and the remote are gone.
+
+    Its tables are compared with what its tag says. Index, captures and object trees must be here, or come from the archive.
+    """
+    tag, same = restore(name)
+    click.echo(f"{FOLDER / name}: label.csv is what tag {tag.name} says")
+    if not same:
+        click.echo("dataset.json is not: the index has changed since; label.csv is what counts", err=True)
+    click.echo(f"`dvc commit --force datasets/dvc.yaml:{name}` puts it into the cache, `dvc push` into the remote", err=True)

@@ -1,0 +1,58 @@
+"""`sengu dataset sample`: some pictures of each class of a version, as ids or as one page."""
+
+import json
+from html import escape
+from pathlib import Path
+
+import click
+
+from sengu.base import tables
+from sengu.base.atomic import replaced_file
+from sengu.base.tables import versions
+from sengu.commands import places
+from sengu.datasets import lineage, samples
+from sengu.datasets.recipe import FOLDER
+from sengu.drawing.thumbnails import thumbnail
+from sengu.objects.store import ObjectStore
+from sengu.repository import pipeline
+
+
+def sampled(name: str, count: int) -> dict[str, list[str]]:
+    """Object ids by class: the same ones every time."""
+    lineage.tree(pipeline.versions()).node(name)
+    classes = versions.read(FOLDER / name).classes
+    labels = tables.read(FOLDER / name / versions.LABELS, tables.Label)
+    return {label: samples.pick(labels, value, count) for value, label in enumerate(classes)}
+
+
+def page(title: str, sections: dict[str, list[str]], store: ObjectStore) -> str:
+    """One HTML page that needs no other file: a row of pictures for each section. Pictures that are not here are named."""
+    parts = [f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><h1>{escape(title)}</h1>"]
+    for heading, ids in sections.items():
+        parts.append(f"<h2>{escape(heading)}</h2>")
+        shown = dict(samples.shown(ids, store))
+        for name in ids:
+            picture = f'<img src="{thumbnail(shown[name])}" alt="">' if name in shown else "<i>not here</i>"
+            parts.append(
+                f'<figure style="display:inline-block;margin:4px">{picture}<figcaption>{name[:12]}…</figcaption></figure>'
+            )
+    return "\n".join(parts) + "\n"
+
+
+@click.command("sample")
+@click.argument("name")
+@click.option("--number", default=6, show_default=True, type=click.IntRange(1), help="Pictures of each class.")
+@click.option("--html", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the pictures.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def sample_command(name: str, number: int, path: Path | None, as_json: bool) -> None:
+    """Print some object ids of each class of the version NAME, or show them on a page."""
+    found = sampled(name, number)
+    if path is not None:
+        with replaced_file(path) as partial:
+            partial.write_text(page(f"{name}: a sample", found, ObjectStore.below(places.TREES)), encoding="utf-8")
+        click.echo(f"{path}: {sum(map(len, found.values()))} pictures", err=as_json)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    elif path is None:
+        for label, ids in found.items():
+            click.echo("\n".join([label, *(f"  {one}" for one in ids)]))

@@ -1,0 +1,1 @@
+"""Dataset versions: recipes, merging, cleaning, lineage and metadata. Owns data/dataset; imports base, objects and drawing."""

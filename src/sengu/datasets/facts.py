@@ -1,0 +1,172 @@
+"""Labels, tables and a recipe -> what is known of a version (dataset.json): computed, without a clock and without a commit."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sengu.base import digests, params
+from sengu.base.errors import SenguError
+from sengu.base.tables import csvfile, versions
+from sengu.datasets import recipe as recipes
+from sengu.datasets.merging import Step
+from sengu.datasets.recipe import Recipe
+
+RULES = "RULES.md"
+SUBJECTS = "subjects.csv"
+UNKNOWN = ""  # site, device or format of what has none
+QUANTILES = (0, 0.25, 0.5, 0.75, 1)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is known of how the labels came about; dates are ISO 8601, and empty where no sheet says when."""
+
+    labelled_first: str = ""
+    labelled_last: str = ""
+    annotators: int = 0
+    by_how: dict[str, int] = field(default_factory=dict)  # how -> words
+    rules: str = ""  # lower-case hex SHA-256 of RULES.md
+    agreement: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """dataset.json but for the lines that every version had from the start."""
+
+    semver: str
+    purpose: str
+    description: str
+    project: dict[str, str]
+    lineage: list[dict[str, Any]]
+    recipe: dict[str, Any]
+    steps: list[dict[str, Any]]
+    counts: dict[str, Any]
+    fetched: dict[str, str]
+    words: dict[str, Any]
+    settings: dict[str, str]
+
+
+def lineage(parents: Sequence[Path]) -> list[dict[str, Any]]:
+    """The parents, each with the MD5s, by which DVC knows them, of its two tables, and with its own lineage."""
+    found = []
+    for parent in parents:
+        document = read(parent)
+        found.append(
+            {
+                "version": parent.name,
+                "semver": document.get("semver", ""),
+                versions.LABELS: digests.md5(parent / versions.LABELS),
+                versions.METADATA: digests.md5(parent / versions.METADATA),
+                "parents": document.get("parents", []),
+            }
+        )
+    return found
+
+
+def describe(recipe: Recipe, parents: Sequence[dict[str, Any]], steps: Sequence[Step], seen: pd.DataFrame, words: Words) -> Facts:
+    """What is known of a version; `seen` has a row per label and place: label and the columns of index and captures."""
+    project = params.project()
+    purpose = recipe.purpose or project.purpose
+    return Facts(
+        semver=recipe.semver,
+        purpose=purpose,
+        description=recipe.description,
+        project={name: value for name, value in asdict(project).items() if name != "purpose"},
+        lineage=list(parents),
+        recipe={"command": recipe.command(), "inputs": recipe.inputs()},
+        steps=[asdict(step) for step in steps],
+        counts=_counts(seen),
+        fetched={"first": _first(seen["fetched"]), "last": _last(seen["fetched"])},
+        words=asdict(words),
+        settings=recipes.settings(recipe),
+    )
+
+
+def document(version: versions.Version, facts: Facts) -> str:
+    """dataset.json as text."""
+    return json.dumps(asdict(version) | asdict(facts), indent=2, ensure_ascii=False) + "\n"
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """dataset.json as values; what an earlier Sengu did not write is missing. Raises SenguError as `versions.read` does."""
+    versions.read(folder)
+    found: dict[str, Any] = json.loads((folder / versions.METADATA).read_text(encoding="utf-8"))
+    return found
+
+
+def of_sheets(folder: Path, ids: pd.Series) -> Words:
+    """What the sheets in `labels/` say of how these objects were labelled, and the hash of their rules."""
+    known, dates, annotators, how = set(ids), [], set(), dict[str, int]()
+    sha1s = {name.partition(".")[0] for name in known}
+    for path in sorted(folder.glob("[!.]*.csv")):
+        try:
+            sheet = csvfile.read(path)
+        except SenguError:  # of a spelling that `label` reads more widely
+            continue
+        if "objectId" not in sheet:
+            continue
+        named = sheet["objectId"].str.strip().str.lower()
+        sheet = sheet[named.isin(known) | named.isin(sha1s)]
+        dates += [cell for cell in sheet.get("labelledAt", pd.Series(dtype="str")) if cell]
+        annotators |= {cell for cell in sheet.get("annotator", pd.Series([path.stem] * len(sheet), dtype="str")) if cell}
+        for name, count in sheet.get("how", pd.Series(dtype="str")).value_counts().items():
+            how[str(name)] = how.get(str(name), 0) + int(count)
+    rules = folder / RULES
+    digest = hashlib.sha256(rules.read_bytes()).hexdigest() if rules.is_file() else ""
+    return Words(min(dates, default=""), max(dates, default=""), len(annotators), dict(sorted(how.items())), digest)
+
+
+def inherited(parents: Sequence[Path], own: Words) -> Words:
+    """What holds of a version with parents: the widest dates, and the hash of the rules if it is the same in all."""
+    theirs = [read(parent).get("words", {}) for parent in parents]
+    first = [date for words in theirs if (date := words.get("labelled_first"))] + [date for date in [own.labelled_first] if date]
+    last = [words.get("labelled_last", "") for words in theirs] + [own.labelled_last]
+    rules = {words.get("rules", "") for words in theirs} | ({own.rules} if own.rules else set())
+    annotators = max([own.annotators, *(int(words.get("annotators", 0)) for words in theirs)])
+    agreement = own.agreement or next((words.get("agreement") for words in theirs if words.get("agreement")), None)
+    return Words(
+        min(first, default=""),
+        max(last, default=""),
+        annotators,
+        own.by_how,
+        rules.pop() if len(rules) == 1 else own.rules,
+        agreement,
+    )
+
+
+def _counts(seen: pd.DataFrame) -> dict[str, Any]:
+    once = seen.drop_duplicates("objectId")
+    return {
+        "by_class": _tally(once, "label"),
+        "by_site": {site: _tally(part.drop_duplicates("objectId"), "label") for site, part in seen.groupby("site")},
+        "by_device": _tally(seen.drop_duplicates(["objectId", "device"]), "device"),
+        "by_format": _tally(once, "format"),
+        "not_in_the_index": int((once["site"] == UNKNOWN).sum()),
+        "width": _quantiles(once["width"]),
+        "height": _quantiles(once["height"]),
+        "bytes": _quantiles(once["bytes"]),
+    }
+
+
+def _tally(rows: pd.DataFrame, column: str) -> dict[str, int]:
+    return {str(name): int(count) for name, count in sorted(rows[column].value_counts().items(), key=lambda item: str(item[0]))}
+
+
+def _quantiles(numbers: pd.Series) -> list[int]:
+    """The smallest, the quarters and the largest."""
+    known = numbers[numbers >= 0]
+    return [int(number) for number in np.quantile(known, QUANTILES, method="lower")] if len(known) else []
+
+
+def _first(dates: pd.Series) -> str:
+    return min((date for date in dates if date), default="")
+
+
+def _last(dates: pd.Series) -> str:
+    return max((date for date in dates if date), default="")

@@ -1,0 +1,74 @@
+"""Git history -> which models were trained on which version, and how good they were; nothing but commits and tags is asked."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sengu.datasets import tags
+from sengu.repository.git import ask
+
+METRICS = "reports/metrics.json"
+LOCK = "dvc.lock"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model of some commit; accuracy with its 95% interval on its own test pictures."""
+
+    version: str
+    commit: str
+    date: str
+    tags: list[str]  # of the model, where it was released
+    accuracy: float
+    low: float
+    high: float
+    test_images: int
+
+
+def trained() -> list[Trained]:
+    """The models that the commits before HEAD pin, and those of tags, newest first, each once."""
+    found: list[Trained] = []
+    seen: set[tuple[str, str]] = set()
+    commits = ask("log", "--format=%H %cs", "--tags", "HEAD", "--", METRICS).splitlines()
+    names = _names()
+    for commit, _, date in (line.partition(" ") for line in commits):
+        text = tags.shown(commit, METRICS)
+        version = _version(commit)
+        if not text or not version or (version, text) in seen:
+            continue
+        seen.add((version, text))
+        try:
+            metrics: dict[str, Any] = json.loads(text)
+            accuracy = metrics["network"]["accuracy"]
+            numbers = (accuracy["value"], accuracy["low"], accuracy["high"], metrics["test_images"])
+        except (ValueError, KeyError, TypeError):
+            continue  # of a Sengu before these keys
+        found.append(Trained(version, commit[:12], date, names.get(commit, []), *numbers))
+    return found
+
+
+def released(version: str) -> list[str]:
+    """The tags, but those of dataset versions, whose commit pins a model that learned a version."""
+    return sorted(name for commit, names in _names().items() if _version(commit) == version for name in names)
+
+
+def best(models: Sequence[Trained]) -> Trained | None:
+    """The model with the highest accuracy; each was measured on its own test pictures."""
+    return max(models, key=lambda model: model.accuracy, default=None)
+
+
+def _version(commit: str) -> str:
+    """The version that the model of a commit learned, by the recorded command of `split`."""
+    entry = tags.lock_entry(tags.shown(commit, LOCK), "split") or {}
+    params = entry.get("params", {}).get("params.yaml", {})
+    return str((params.get("split") or {}).get("dataset") or params.get("split.dataset") or "")
+
+
+def _names() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in ask("for-each-ref", "--format=%(refname:strip=2) %(objectname) %(*objectname)", "refs/tags").splitlines():
+        name, *objects = line.split()
+        if not name.startswith(tags.PREFIX):
+            found.setdefault(objects[-1], []).append(name)
+    return found
