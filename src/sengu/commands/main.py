@@ -9,12 +9,14 @@ from sengu.base.errors import one_line
 from sengu.commands.lazy import LazyGroup
 
 COMMANDS = {
+    "handover": "sengu.commands.handover.group:group",
     "model": "sengu.commands.model:group",
     "objects": "sengu.commands.objects.group:group",
     "predict": "sengu.commands.predict:command",
     "similar": "sengu.commands.similar:command",
     "site": "sengu.commands.site.group:group",
     "suggest": "sengu.commands.suggest:command",
+    "where": "sengu.commands.where:command",
 }
 
 

@@ -59,10 +59,11 @@ def stages(folder: Path) -> dict[str, Any]:
     locks = [lock for lock in LOCKS if (folder / lock).is_file()]
     if not locks:
         raise SenguError(f"{folder} has no {LOCKS[0]}: name the root of a repository in which `dvc repro` has run")
-    return {_name(lock, name): stage for lock in locks for name, stage in dvc_lock.stages(folder / lock).items()}
+    return {in_repository(lock, name): stage for lock in locks for name, stage in dvc_lock.stages(folder / lock).items()}
 
 
-def _name(lock: Path, name: str) -> str:
+def in_repository(lock: Path, name: str) -> str:
+    """The name by which a stage of a lock file is told apart from those of the other one."""
     return name if lock.parent == Path() else f"{lock.parent}:{name}"
 
 

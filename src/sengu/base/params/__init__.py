@@ -23,6 +23,7 @@ from sengu.base.params.sections import (
     Objects,
     Phase,
     Prepare,
+    Project,
     Split,
     Threshold,
     Train,
@@ -46,6 +47,7 @@ SECTIONS: Mapping[str, Any] = {
     "label_errors": LabelErrors,
     "evaluate": Evaluate,
     "export": Export,
+    "project": Project,
     "engine": Engine,
 }
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "Objects",
     "Phase",
     "Prepare",
+    "Project",
     "Read",
     "S3Fetch",
     "Site",

@@ -1,0 +1,1 @@
+"""`sengu handover`: one module per command."""
