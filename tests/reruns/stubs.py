@@ -38,7 +38,7 @@ def project(folder: Path, programs: Mapping[str, str], params: str = "sites: {}\
     for key, value in (("user.name", "Test"), ("user.email", "test@example.org")):
         run(folder, "git", "config", key, value)
     run(folder, "dvc", "init", "--quiet")
-    run(folder, "dvc", "remote", "add", "--default", "--quiet", "beside", "../../remote")
+    run(folder, "dvc", "remote", "add", "--default", "--quiet", "beside", "../remote")
     run(folder, "dvc", "repro", "--quiet")
     commit(folder, "a pipeline")
     run(folder, "dvc", "push", "--quiet")

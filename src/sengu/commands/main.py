@@ -14,6 +14,7 @@ COMMANDS = {
     "objects": "sengu.commands.objects.group:group",
     "predict": "sengu.commands.predict:command",
     "similar": "sengu.commands.similar:command",
+    "rebuild": "sengu.commands.rebuild:command",
     "site": "sengu.commands.site.group:group",
     "suggest": "sengu.commands.suggest:command",
     "where": "sengu.commands.where:command",

@@ -46,6 +46,7 @@ class Rerun:
     pinned: Mapping[str, Pins]
     hook: Path  # a folder with the module that varies the surroundings
     before: Path  # a folder for the outputs as they were pinned
+    hands_on: bool = False  # does what differs go on to the next stages, whatever it is?
 
     def rows(self, steps: Iterable[Step], varied: bool = True) -> Iterator[Row]:
         """One row per stage, in order. A stage that fails leaves those that need its outputs to fail after it.
@@ -63,7 +64,7 @@ class Rerun:
             outcome, said = self._run(step, names)
             seconds = time.monotonic() - started
             row = self._judged(step, outcome, said, seconds)
-            if row.state != "same" and not step.numeric:
+            if row.state != "same" and not step.numeric and not self.hands_on:
                 if varied:
                     causes = self._causes(step)
                     row = replace(row, causes=causes, why=f"{row.why}; {_told(causes)}")

@@ -89,7 +89,7 @@ def object_gone(folder: Path) -> None:
     cache = next(path for path in (folder.parent / "remote/files/md5").rglob("*") if path.is_file())
     shutil.copytree(folder.parent / "remote", folder.parent / "other", dirs_exist_ok=True)
     (folder.parent / "other" / cache.relative_to(folder.parent / "remote")).unlink()
-    run(folder, "dvc", "remote", "modify", "beside", "url", "../../other")
+    run(folder, "dvc", "remote", "modify", "beside", "url", "../other")
     stubs.commit(folder, "another remote")
 
 

@@ -13,7 +13,7 @@ from sengu.commands.handover.status import missing
 
 DOCUMENT = Path("HANDOVER.md")
 HEAD = "<!-- Written by `sengu handover document` from facts: do not edit, run it again. -->"
-STEPS = "To take it over: `git clone`, `make install`, `make pull`, `dvc repro --allow-missing` (reruns nothing); see docs/handover.md."
+STEPS = "To take over: `git clone`, `make install`, `make pull`, `dvc repro --allow-missing` (reruns nothing); docs/handover.md."
 NETWORKS = ("network", "head")
 
 
