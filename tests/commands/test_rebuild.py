@@ -14,7 +14,7 @@ from sengu.reruns import libraries
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("uv") is None, reason="there is no uv")]
 
 PACKAGES = ("ada", "bea", "cleo", "dora", "edda", "fay")
-PROGRAM = "import sys, {0}\nopen(sys.argv[2], 'w').write(f'value\\n{{dora.answer()}}\\n')\n".format(", ".join(PACKAGES))
+PROGRAM = f"import sys, {', '.join(PACKAGES)}\nopen(sys.argv[2], 'w').write(f'value\\n{{dora.answer()}}\\n')\n"
 SENGU = ("python", "-m", "sengu.commands.main", "rebuild", "--latest")
 
 

@@ -9,6 +9,8 @@ from sengu.base.errors import one_line
 from sengu.commands.lazy import LazyGroup
 
 COMMANDS = {
+    "arrive": "sengu.commands.arrive:command",
+    "crawl": "sengu.commands.crawl:command",
     "handover": "sengu.commands.handover.group:group",
     "model": "sengu.commands.model:group",
     "objects": "sengu.commands.objects.group:group",

@@ -1,4 +1,4 @@
-"""pyproject.toml -> the newest versions of all that it needs, or those of a day; versions -> an environment of their own, by uv."""
+"""pyproject.toml -> the newest versions of all that it needs, or those of a day; versions -> an environment, by uv."""
 
 import re
 import shutil
