@@ -55,7 +55,15 @@ def libraries_in(tmp_path: Path, wanted: dict[str, str]) -> Path:
 
 
 def index(tmp_path: Path) -> dict[str, str]:
-    return {"UV_FIND_LINKS": str(tmp_path / "wheels"), "UV_NO_INDEX": "1", "PYTHONPATH": str(ROOT / "src")}
+    """Variables by which uv knows of the wheels in the folder, and of nothing else."""
+    (tmp_path / "empty").mkdir(exist_ok=True)
+    nowhere = (tmp_path / "empty").as_uri()
+    return {
+        "UV_FIND_LINKS": str(tmp_path / "wheels"),
+        "UV_DEFAULT_INDEX": nowhere,
+        "UV_INDEX": "",
+        "PYTHONPATH": str(ROOT / "src"),
+    }
 
 
 def test_newest_libraries_that_change_nothing_become_a_branch(source: Path, tmp_path: Path) -> None:
@@ -64,7 +72,9 @@ def test_newest_libraries_that_change_nothing_become_a_branch(source: Path, tmp_
     said = run(source, *SENGU, **index(tmp_path))
     assert "| ada | 1 | 2 |\n| bea | 1 | 2 |\n\n| stage" in said
     branch = said.splitlines()[-1].rpartition("...")[2]
-    assert "ada==2" in run(source, "git", "show", f"{branch}:requirements.txt")
+    lock = run(source, "git", "show", f"{branch}:requirements.txt")
+    assert "ada==2" in lock
+    assert str(tmp_path) not in lock and "sengu-rerun" not in lock
     assert '"ada>=1"' in run(source, "git", "show", f"{branch}:pyproject.toml")
     assert "ada==1" in (source / "requirements.txt").read_text()
     assert not run(source, "git", "status", "--porcelain")

@@ -30,7 +30,8 @@ def compile_newest(pyproject: Path, until: date | None = None) -> str:
     """The lock file of the newest versions, or of those of a day if the index has dates. Raises SenguError if none fit."""
     options = ["--exclude-newer", until.isoformat()] if until else []
     return _uv("pip", "compile", "--quiet", "--universal", "--python-version", PYTHON, "--upgrade", "--generate-hashes",
-               "--no-emit-index-url", "--no-emit-find-links", "--extra", "test", *options, str(pyproject))  # fmt: skip
+               "--no-emit-index-url", "--no-emit-find-links", "--extra", "test", *options, pyproject.name,
+               folder=pyproject.parent)  # fmt: skip
 
 
 def make(folder: Path, wanted: Versions) -> Path:
@@ -56,10 +57,10 @@ def table(old: Mapping[str, str], new: Mapping[str, str]) -> list[tuple[str, str
     return [(name, old.get(name, ""), new.get(name, "")) for name in sorted({**old, **new}) if old.get(name) != new.get(name)]
 
 
-def _uv(*arguments: str) -> str:
+def _uv(*arguments: str, folder: Path | None = None) -> str:
     if shutil.which("uv") is None:
         raise SenguError("there is no uv: install it with `pip install uv`, or see docs/handover.md")
-    done = subprocess.run(["uv", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(["uv", *arguments], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = " ".join(done.stderr.split())
         raise SenguError(f"`uv {' '.join(arguments[:2])}` failed: {reason[-1500:]}")

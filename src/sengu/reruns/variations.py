@@ -60,8 +60,10 @@ if "directory order" in _names:
     os.scandir = lambda path=".": _Scanned(path)
 
 if "clock" in _names or "still clock" in _names:
+    import builtins
     import datetime
     import time
+    import types
 
     _ahead = DAYS * 86400
     _time, _time_ns = time.time, time.time_ns
@@ -85,11 +87,15 @@ if "clock" in _names or "still clock" in _names:
             return issubclass(kind, cls.__mro__[1])
 
     class date(_date, metaclass=_AnyDate):
+        __slots__ = ()  # the size that C expects
+
         @classmethod
         def today(cls):
             return _date.fromtimestamp(time.time())
 
     class datetime_(_datetime, metaclass=_AnyDate):
+        __slots__ = ()
+
         @classmethod
         def now(cls, tz=None):
             return _datetime.fromtimestamp(time.time(), tz)
@@ -103,7 +109,18 @@ if "clock" in _names or "still clock" in _names:
             return _datetime.fromtimestamp(time.time(), datetime.timezone.utc).replace(tzinfo=None)
 
     datetime_.__name__ = datetime_.__qualname__ = "datetime"
-    datetime.date, datetime.datetime = date, datetime_
+    _shown = types.ModuleType("datetime", datetime.__doc__)
+    _shown.__dict__.update({**vars(datetime), "date": date, "datetime": datetime_})
+    _import = builtins.__import__
+
+    def _import_varied(name, globals=None, locals=None, fromlist=(), level=0):
+        """The project's code sees these types; compiled libraries crash unless they get the real ones."""
+        file = (globals or {}).get("__file__") or ""
+        is_library = not file or "site-packages" in file or file.startswith(_libraries)
+        return _import(name, globals, locals, fromlist, level) if is_library or name != "datetime" else _shown
+
+    _libraries = tuple({os.path.dirname(os.__file__), sys.base_prefix + "/lib"})
+    builtins.__import__ = _import_varied
 '''
 
 
