@@ -1,1 +1,1 @@
-"""`sengu handover`: one module per command."""
+"""One module per command of `sengu handover`."""
