@@ -9,15 +9,20 @@ from sengu.base.errors import check_lock_files, one_line
 from sengu.commands.lazy import LazyGroup
 
 COMMANDS = {
+    "arrive": "sengu.commands.arrive:command",
+    "crawl": "sengu.commands.crawl:command",
     "dataset": "sengu.commands.dataset.group:group",
+    "handover": "sengu.commands.handover.group:group",
     "heal": "sengu.commands.heal:command",
     "model": "sengu.commands.model:group",
     "objects": "sengu.commands.objects.group:group",
     "predict": "sengu.commands.predict:command",
+    "rebuild": "sengu.commands.rebuild:command",
     "similar": "sengu.commands.similar:command",
     "site": "sengu.commands.site.group:group",
     "suggest": "sengu.commands.suggest:command",
     "verify": "sengu.commands.verify:command",
+    "where": "sengu.commands.where:command",
 }
 
 

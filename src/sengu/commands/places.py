@@ -19,3 +19,4 @@ FEATURES = DATA / "features"
 EMBEDDINGS = DATA / "embeddings"
 RELEASE = Path("models/release")
 LABELS = Path("labels")  # annotation sheets
+HANDOVER = Path("reports/handover.html")

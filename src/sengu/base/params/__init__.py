@@ -48,6 +48,7 @@ SECTIONS: Mapping[str, Any] = {
     "label_errors": LabelErrors,
     "evaluate": Evaluate,
     "export": Export,
+    "project": Project,
     "engine": Engine,
 }
 __all__ = [

@@ -1,0 +1,140 @@
+"""`sengu arrive`: crawl what is stale, rerun, push, check; and ten lines of what is new. For a timer, a container, a workflow."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from sengu.base.errors import SenguError
+from sengu.commands import crawl, places
+from sengu.commands.handover.facts import METRICS
+from sengu.repository import dvc_lock
+
+STALE = "1d"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What there is at one moment: objects and rejected captures by site, labels by value, and the rest as counts."""
+
+    objects: Counter[str] = field(default_factory=Counter)
+    rejected: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    conflicts: int = 0
+    duplicates: int = 0
+    accuracy: float | None = None
+    bytes: int = 0  # that dvc.lock pins
+
+    @property
+    def wanted(self) -> int:
+        """Objects that nobody has labelled."""
+        return max(sum(self.objects.values()) - sum(self.labels.values()), 0)
+
+    def share(self, value: str) -> float:
+        total = sum(self.labels.values())
+        return self.labels[value] / total if total else 0.0
+
+
+def snapshot() -> Snapshot:
+    """Reads the tables of the line; those that are not there yet count as empty."""
+    outs = [out for stage in dvc_lock.stages().values() for out in stage.get("outs", [])]
+    return Snapshot(
+        objects=Counter({path.stem: _rows(path) for path in sorted(places.INDEX.glob("*.csv"))}),
+        rejected=sum(_rows(path) for path in places.REJECTED.glob("*.csv")),
+        labels=_values(places.LABEL),
+        conflicts=_rows(places.CONFLICTS),
+        duplicates=_rows(places.DUPLICATES),
+        accuracy=_accuracy(),
+        bytes=sum(int(out.get("size", 0)) for out in outs),
+    )
+
+
+def news(old: Snapshot, new: Snapshot, crawled: list[crawl.Crawled], checked: str) -> list[str]:
+    """Ten lines: what came, what is to be labelled, how the classes moved, and what it takes in the remote."""
+    failed = [one.site for one in crawled if one.status]
+    by_site = {site: new.objects[site] - old.objects[site] for site in sorted({*old.objects, *new.objects})}
+    values = sorted({*old.labels, *new.labels})
+    drift = sum(abs(new.share(value) - old.share(value)) for value in values) / 2
+    mix = ", ".join(f"{value}: {new.share(value):.1%} ({new.share(value) - old.share(value):+.1%})" for value in values)
+    accuracy = "not measured" if new.accuracy is None else f"{new.accuracy:.4f}"
+    before = "" if old.accuracy is None else f" (before: {old.accuracy:.4f})"
+    return [
+        f"sites: {len(crawled) - len(failed)} crawled" + (f", failed: {', '.join(failed)}" if failed else ""),
+        f"objects: {sum(by_site.values()):+d}, now {sum(new.objects.values())}",
+        f"by site: {', '.join(f'{site} {count:+d}' for site, count in by_site.items() if count) or 'nothing new'}",
+        f"rejected: {new.rejected - old.rejected:+d}, now {new.rejected}",
+        f"with near-duplicates: {new.duplicates - old.duplicates:+d}, now {new.duplicates}",
+        f"labels wanted: {new.wanted}; `sengu suggest` says which first",
+        f"label conflicts: {new.conflicts - old.conflicts:+d}, now {new.conflicts}",
+        f"class mix: {mix or 'no labels'}; drift {drift:.1%}",
+        f"accuracy: {accuracy}{before}",
+        f"pinned: {(new.bytes - old.bytes) / 1e6:+.1f} MB, now {new.bytes / 1e6:.1f} MB; {checked}",
+    ]
+
+
+def arrive(stale: str, push: bool = True) -> tuple[list[str], list[crawl.Crawled]]:
+    """Does it all; returns the ten lines and how the crawls ended. Raises SenguError if rerunning, pushing or checking fails."""
+    old = snapshot()
+    chosen = crawl.choose((), every=True, stale=stale)
+    crawled = crawl.crawl(chosen) if chosen else []
+    _run("dvc", "repro")
+    checked = "not pushed"
+    if push:
+        _run("dvc", "push")
+        checked = _checked()
+    return news(old, snapshot(), crawled, checked), crawled
+
+
+def _checked() -> str:
+    """Asks the remote for every object, by `sengu remote check`."""
+    from sengu.commands.main import COMMANDS
+
+    if "remote" in COMMANDS:
+        _run(sys.executable, "-m", "sengu.commands.main", "remote", "check")
+        return "pushed and checked; `sengu remote report` tells the cost"
+    from sengu.commands.handover.facts import unpushed
+
+    if missing := unpushed():
+        raise SenguError(f"{len(missing)} objects did not arrive in the remote, such as {missing[0]}: run `dvc push`")
+    return "pushed, every object is there"
+
+
+def _run(*command: str) -> None:
+    if status := subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode:
+        raise SenguError(f"`{' '.join(command)}` failed ({status}), see above: nothing is lost; repeat `sengu arrive`")
+
+
+def _accuracy() -> float | None:
+    if not METRICS.is_file():
+        return None
+    value = json.loads(METRICS.read_text(encoding="utf-8")).get("network", {}).get("accuracy", {}).get("value")
+    return float(value) if value is not None else None
+
+
+def _rows(path: Path) -> int:
+    if not path.is_file():
+        return 0
+    with path.open(encoding="utf-8", newline="") as stream:
+        return max(sum(1 for _ in csv.reader(stream)) - 1, 0)
+
+
+def _values(path: Path) -> Counter[str]:
+    if not path.is_file():
+        return Counter()
+    with path.open(encoding="utf-8", newline="") as stream:
+        return Counter(row["value"] for row in csv.DictReader(stream))
+
+
+@click.command("arrive")
+@click.option("--stale", default=STALE, show_default=True, metavar="AGE", help="Crawl sites last crawled that long ago.")
+@click.option("--no-push", is_flag=True, help="Leave the remote alone.")
+def command(stale: str, no_push: bool) -> None:
+    """Crawl, rerun, push, check, and say what is new in ten lines; exits with 1 if a site failed, after all the rest was done."""
+    lines, crawled = arrive(stale, not no_push)
+    click.echo("\n".join(lines))
+    crawl.told(crawled)

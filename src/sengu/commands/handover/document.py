@@ -1,0 +1,124 @@
+"""The facts of the repository -> HANDOVER.md, which a successor reads first; or an error that names those that are missing."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from sengu.base.atomic import replaced_file
+from sengu.base.errors import SenguError
+from sengu.commands.handover import facts as known
+from sengu.commands.handover.facts import Facts
+from sengu.commands.handover.status import missing
+
+DOCUMENT = Path("HANDOVER.md")
+HEAD = "<!-- Written by `sengu handover document` from facts: do not edit, run it again. -->"
+STEPS = "To take over: `git clone`, `make install`, `make pull`, `dvc repro --allow-missing` (reruns nothing); docs/handover.md."
+NETWORKS = ("network", "head")
+
+
+def text(facts: Facts) -> str:
+    """The document, of nothing but what Git tracks in this commit, so that it is the same in every clone."""
+    return "\n".join(_lines(facts)) + "\n"
+
+
+def _lines(facts: Facts) -> Iterator[str]:
+    project = facts.project
+    name = project.get("name") or facts.release.get("name") or "Hand-over"
+    yield from (HEAD, "", f"# {name}", "", project.get("purpose", ""), "", STEPS)
+    yield from ("", "## Where everything is", "")
+    yield from _table(
+        ("what", "where"),
+        [
+            ("owner, contact", project.get("contact", "")),
+            ("code", project.get("repository") or "not stated: project.repository in params.yaml"),
+            ("data", f"DVC remote {facts.remote or 'none'}"),
+            ("credentials", "never in Git: `AWS_*` variables or .dvc/config.local; ask the contact for them"),
+            ("licence", project.get("licence", "not stated")),
+            ("citation", " ".join(str(project.get("citation", "not stated")).split())),
+            ("pinned outputs", f"`{facts.outputs}`"),
+        ],
+    )
+    yield from ("", "## Sizes", "")
+    rows = [(size.path, f"{size.files}", _megabytes(size.bytes)) for size in facts.sizes]
+    yield from _table(("output", "files", "MB"), [*rows, ("all", "", _megabytes(sum(size.bytes for size in facts.sizes)))])
+    yield from ("", "## Sites", "")
+    yield from _table(("site", "walked by"), [(name, known.spider(site)) for name, site in sorted(facts.sites.items())])
+    yield from ("", "## Datasets and models", "")
+    versions = [(Path(size.path).name, size.files, _megabytes(size.bytes)) for size in facts.datasets]
+    yield from _table(("dataset version", "files", "MB"), versions)
+    release = f"{facts.release.get('name', 'none')} {facts.release.get('version', '')}".strip()
+    yield from ("", f"The model is `{release}`; `git tag` lists what is registered.", "")
+    yield from _table(("model", "metric", "value", "95% interval"), list(_metrics(facts)))
+    yield from ("", "## Annotation", "", f"Rules: labels/RULES.md ({facts.rules}).", "")
+    yield from _table(("sheet", "rows"), [(sheet.name, sheet.rows) for sheet in facts.sheets])
+    yield from ("", "Agreement between annotators: `sengu label rules` and the report.", "", "## Verified reruns", "")
+    yield f"Everything was rerun from a fresh clone, to the pinned result, on {_machines(len(facts.verified_by))}."
+    yield ""
+    yield from _table(
+        ("when", "who", "result", "processor", "commit"),
+        [(one.when, one.who, one.result, one.machine.processor, f"`{one.commit[:12]}`") for one in facts.certificates],
+    )
+    yield from ("", "## Known gaps", "")
+    yield from _gaps(facts)
+
+
+def _gaps(facts: Facts) -> Iterator[str]:
+    """What can be read from the facts alone; `sengu handover status` also looks at this machine and the remote."""
+    gaps = []
+    if not facts.project.get("repository"):
+        gaps.append("No address of the repository is stated.")
+    if "://" not in facts.remote:
+        gaps.append("The default remote is a folder of one machine.")
+    anonymous = [name for name, site in sorted(facts.sites.items()) if _is_anonymous(site)]
+    gaps += [f"Site {name}: its owner is told no contact." for name in anonymous]
+    gaps += ["Who has gone on from here is not known from files: `sengu handover status` reads it from Git's history."]
+    yield from (f"- {gap}" for gap in gaps)
+
+
+def _is_anonymous(site: object) -> bool:
+    fetch = site.get("fetch", {}) if isinstance(site, dict) else {}
+    return fetch.get("source") == "generic" and not fetch.get("contact") and not fetch.get("reproducible")
+
+
+def _metrics(facts: Facts) -> Iterator[tuple[object, ...]]:
+    for network in NETWORKS:
+        for name, value in facts.metrics.get(network, {}).items():
+            if isinstance(value, dict) and {"value", "low", "high"} <= value.keys():
+                yield network, name, value["value"], f"{value['low']} to {value['high']}"
+
+
+def _table(heading: Iterable[object], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    columns = [str(cell) for cell in heading]
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{' --- |' * len(columns)}"
+    for row in rows:
+        yield f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.2f}"
+
+
+def _machines(count: int) -> str:
+    return f"{count} machine{'' if count == 1 else 's'}"
+
+
+@click.command("document")
+@click.option("--check", is_flag=True, help="Write nothing: say whether HANDOVER.md is what the facts say.")
+def command(check: bool) -> None:
+    """Write HANDOVER.md from facts; refuses while one is missing that a successor needs."""
+    facts = known.facts()
+    if check:
+        if not is_current(facts):
+            raise SenguError(f"{DOCUMENT} is missing or stale: run `sengu handover document` and commit it")
+        return
+    if found := missing(facts):
+        raise SenguError("; ".join(f"{gap.what} ({gap.cure})" for gap in found))
+    with replaced_file(DOCUMENT) as partial:
+        partial.write_text(text(facts), encoding="utf-8")
+    click.echo(f"{DOCUMENT} written: git add {DOCUMENT} && git commit")
+
+
+def is_current(facts: Facts, path: Path = DOCUMENT) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text(facts)

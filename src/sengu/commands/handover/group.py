@@ -1,0 +1,16 @@
+"""`sengu handover`: everything rerun elsewhere, the document that a successor reads, and what is missing."""
+
+import click
+
+from sengu.commands.lazy import LazyGroup
+
+COMMANDS = {
+    "document": "sengu.commands.handover.document:command",
+    "status": "sengu.commands.handover.status:command",
+    "verify": "sengu.commands.handover.verify:command",
+}
+
+
+@click.group("handover", cls=LazyGroup, modules=COMMANDS)
+def group() -> None:
+    """Could somebody else go on from here tomorrow?"""

@@ -1,0 +1,107 @@
+"""Could I leave tomorrow? -> one screen: what is missing, with the command that closes each gap, and who has tried to go on."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import click
+
+from sengu.base.errors import SenguError
+from sengu.commands.handover import facts as known
+from sengu.commands.handover.facts import RULES, Facts
+from sengu.repository.git import ask
+
+LONGEST = 3  # names in a line
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One thing that is missing, and the command, or the line to write, that brings it."""
+
+    what: str
+    cure: str
+
+
+def gaps(facts: Facts) -> Iterator[Gap]:
+    """What a successor would miss, the facts first; looks into Git and asks the remote."""
+    for key, example in (("purpose", "what the classifier is for"), ("contact", "who answers, and how")):
+        if not facts.project.get(key):
+            yield Gap(f"no {key}: params.yaml has no project.{key}", f"write `project: {{ {key}: {example} }}` into params.yaml")
+    if not facts.rules:
+        yield Gap(f"no annotation rules: {RULES} says nothing", f"write {RULES}")
+    if not facts.origin:
+        yield Gap("Git has no origin: nobody can clone it", "git remote add origin URL && git push --all && git push --tags")
+    elif unshared := ask("log", "--oneline", "HEAD", "--not", "--remotes").splitlines():
+        yield Gap(f"{len(unshared)} commits are on this machine only", "git push")
+    if not facts.remote:
+        yield Gap("DVC has no default remote: the data is on this machine only", "sengu remote init s3://BUCKET/PREFIX")
+    elif "://" not in facts.remote:
+        yield Gap(f"the remote ({facts.remote}) is a folder of this machine", "sengu remote init s3://BUCKET/PREFIX && dvc push")
+    yield from _local_gaps()
+    yield from _unpushed()
+    if not facts.verified_by:
+        what = (
+            "these outputs were never verified" if not facts.certificates else "the outputs changed since the last verified rerun"
+        )
+        yield Gap(what, "sengu handover verify && git add reports/certificates")
+
+
+def missing(facts: Facts) -> list[Gap]:
+    """The gaps with which there is no document: a successor could not even begin."""
+    return [gap for gap in gaps(facts) if not gap.what.startswith(("Git has no origin", "the remote (", "DVC has no"))]
+
+
+def _local_gaps() -> Iterator[Gap]:
+    if labels := known.uncommitted("labels", "tombstones.csv"):
+        yield Gap(f"labels are not committed: {_some(labels)}", "git add labels tombstones.csv && git commit")
+    if pinned := known.uncommitted("dvc.lock", "datasets", "dvc.yaml", "params.yaml", ".dvc/config"):
+        yield Gap(f"what pins the data is not committed: {_some(pinned)}", "dvc repro && git commit --all")
+
+
+def _unpushed() -> Iterator[Gap]:
+    try:
+        unpushed = known.unpushed()
+    except Exception as error:  # noqa: BLE001 - each kind of remote fails in its own way, and the user needs to see which
+        text = " ".join(str(error).split())
+        yield Gap(f"the remote cannot be asked ({text or type(error).__name__})", "dvc pull, which says why")
+        return
+    if unpushed:
+        yield Gap(f"{len(unpushed)} objects are not in the remote: {_some(unpushed)}", "dvc push")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:LONGEST]) + (f" and {len(names) - LONGEST} more" if len(names) > LONGEST else "")
+
+
+def screen(facts: Facts, found: list[Gap], mark: Callable[[bool], str]) -> str:
+    """The whole answer as text."""
+    lines = [f"Could you leave tomorrow? {'Yes.' if not found else f'Not yet: {len(found)} gaps.'}", ""]
+    for gap in found:
+        lines += [f"{mark(False)} {gap.what}", f"      {gap.cure}"]
+    machines = facts.verified_by
+    if machines:
+        latest = max(machines, key=lambda one: one.when)
+        plural = "" if len(machines) == 1 else "s"
+        lines += [f"{mark(True)} verified by {len(machines)} machine{plural}, last by {latest.who} on {latest.when[:10]}"]
+    lines += ["", "A successor (somebody but the first author) has"]
+    for drill in facts.drills:
+        told = f"{drill.who}, {drill.when}" if drill.who else f"nobody yet: {drill.command}"
+        lines.append(f"{mark(bool(drill.who))} {drill.name:20} {told}")
+    return "\n".join(lines)
+
+
+def _marked(done: bool) -> str:
+    plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
+    word = "ok  " if done else "gap "
+    return word if plain else click.style(word, fg="green" if done else "red")
+
+
+@click.command("status")
+def command() -> None:
+    """Could you leave tomorrow? What is missing, and the command that closes each gap; exits with 1 while there is any."""
+    facts = known.facts()
+    found = list(gaps(facts))
+    click.echo(screen(facts, found, _marked))
+    if found:
+        raise SenguError(f"{len(found)} gaps")

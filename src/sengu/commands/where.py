@@ -1,0 +1,148 @@
+"""`sengu where`: a file that has been outside for years -> the commit, tag, dataset version and rules that it came from."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sengu.base.digests import md5
+from sengu.base.errors import SenguError
+from sengu.repository import comparing, history
+from sengu.repository.git import ask
+from sengu.repository.history import CACHE, Commit, Pin
+
+RULES = "labels/RULES.md"
+MANIFEST = "manifest.json"
+EXPORT = "export"
+DATASETS = "data/dataset/"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One place in history that a file came from, and the stages of the lock files there."""
+
+    what: str
+    commit: Commit
+    tags: tuple[str, ...]
+    locked: Mapping[str, Any]
+
+    @property
+    def datasets(self) -> list[str]:
+        """The version that the split was made of, or all that are pinned, each with its hash."""
+        split = self.locked.get("split", {})
+        used = [dep for dep in split.get("deps", []) if dep["path"].startswith(DATASETS)]
+        pinned = [out for stage in self.locked.values() for out in stage.get("outs", []) if out["path"].startswith(DATASETS)]
+        return [f"{Path(entry['path']).name} ({entry['md5']})" for entry in used or pinned]
+
+    @property
+    def rules(self) -> str:
+        """The hash of the annotation rules as they were, by which `git show` prints them; empty text if there were none."""
+        return ask("rev-parse", "--verify", "--quiet", f"{self.commit.sha}:{RULES}")
+
+
+def origins(path: Path) -> list[Origin]:
+    """Where a file came from, the surest answers first. Raises SenguError for a folder."""
+    if not path.is_file():
+        raise SenguError(f"{path} is no file: name one, such as a release, a page or a table")
+    digest = md5(path)
+    found = [_origin(f"{pin.path}, written by {pin.stage}", pin) for pin in history.pins(digest)]
+    for value, name in history.folders_with(digest):
+        found += [_origin(f"{pin.path}/{name}, written by {pin.stage}", pin) for pin in history.pins(value)]
+    return found or [*_of_release(path), *_in_release(path), *_in_git(path)]
+
+
+def _origin(what: str, pin: Pin) -> Origin:
+    return Origin(what, pin.commit, pin.tags, history.locked_at(pin.commit.sha))
+
+
+def _at(what: str, commit: Commit) -> Origin:
+    return Origin(what, commit, tuple(history.tags_after(commit.sha)), history.locked_at(commit.sha))
+
+
+def _of_release(path: Path) -> Iterator[Origin]:
+    """A bundle says its commit itself; another copy of a release is known by the files that its manifest lists."""
+    manifest = _manifest(path)
+    if commit := manifest.get("git_commit"):
+        lines = ask("log", "-1", "--format=%H%x09%an <%ae>%x09%aI", str(commit))
+        what = f"a bundle of {manifest.get('name')} {manifest.get('version')}, which names its commit"
+        if not lines:
+            raise SenguError(f"{path} is of commit {commit}, which is not in this repository: run `git fetch --all --tags`")
+        yield _at(what, Commit(*lines.split("\t")))
+
+
+def _in_release(path: Path) -> Iterator[Origin]:
+    """A release that was packed again, or a file taken out of one."""
+    wanted = set(_manifest(path).get("files", {}).values()) or {hashlib.sha256(path.read_bytes()).hexdigest()}
+    for value, files in history.folders():
+        for name, digest in files.items():
+            cached = CACHE / digest[:2] / digest[2:]
+            if name.endswith(".zip") and cached.is_file() and wanted & set(_manifest(cached).get("files", {}).values()):
+                yield from (_origin(f"what is in {pin.path}/{name}, written by {pin.stage}", pin) for pin in history.pins(value))
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a release; empty if the file is none."""
+    if not zipfile.is_zipfile(path):
+        return {}
+    with zipfile.ZipFile(path) as archive:
+        try:
+            document = json.loads(archive.read(MANIFEST))
+        except (KeyError, ValueError):
+            return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _in_git(path: Path) -> Iterator[Origin]:
+    """A file that Git tracks, or once did."""
+    blob = ask("hash-object", "--no-filters", str(path.resolve()))
+    for commit in history.commits(extra=("--find-object", blob))[::-1][:1]:
+        names = ask("ls-tree", "-r", commit.sha).splitlines()
+        for name in (line.partition("\t")[2] for line in names if blob in line):
+            yield _at(f"{name}, which Git tracks", commit)
+
+
+def remote() -> str:
+    """Name and url of the default remote, as .dvc/config has them; empty text if there is none."""
+    from dvc.config import Config  # a second
+
+    config = Config(".dvc", validate=False)
+    name = config["core"].get("remote")
+    return f"{name} {config['remote'][name]['url']}" if name in config["remote"] else ""
+
+
+def described(origin: Origin) -> str:
+    """An origin as lines of `name: value`."""
+    commit = origin.commit
+    lines = {
+        "what": origin.what,
+        "commit": f"{commit.sha} ({commit.date}, {commit.author})",
+        "tags": " ".join(origin.tags) or "none",
+        "dataset": ", ".join(origin.datasets) or "none",
+        "rules": f"git show {origin.rules}" if origin.rules else "none",
+        "outputs": comparing.digest(origin.locked),
+        "repository": ask("remote", "get-url", "origin") or str(Path().resolve()),
+        "remote": remote() or "none",
+        "to get it": f"git checkout {origin.tags[0] if origin.tags else commit.sha} && dvc pull",
+    }
+    return "\n".join(f"{name + ':':12} {value}" for name, value in lines.items())
+
+
+@click.command("where")
+@click.argument("file", type=click.Path(path_type=Path))
+def command(file: Path) -> None:
+    """Say where FILE came from: a model, release, page or table, whatever it is called now and wherever it has been.
+
+    Looks through the whole history of dvc.lock, then at what a release says of itself, then at what Git tracks.
+    """
+    found = origins(file)
+    if not found:
+        raise SenguError(
+            f"{file} (MD5 {md5(file)}) is nothing that this repository pins or tracks: if it is in a folder that only the remote "
+            "has, run `dvc fetch --all-commits` and repeat; else it is from another repository, or was changed"
+        )
+    click.echo("\n\n".join(map(described, found)))

@@ -1,0 +1,137 @@
+"""HANDOVER.md and the screen of gaps, of a small repository to which the missing facts are added one by one."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from embedded import sengu_in
+from project import ROOT, run
+from reruns import stubs
+
+from sengu.base.errors import SenguError
+from sengu.commands.handover import document, facts
+from sengu.repository import comparing
+from sengu.reruns import certificates, rerunning
+
+PARAMS = """sites:
+  birds: { fetch: { source: generic, start: ["https://birds.example.org/"], spider: json_ld } }
+export: { name: birds, version: 0.1.0 }
+"""
+CODE = {"PYTHONPATH": str(ROOT / "src")}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = stubs.project(tmp_path_factory.mktemp("document") / "project", {"crawl": stubs.COPY, "train": stubs.COPY}, PARAMS)
+    (folder / "labels").mkdir()
+    (folder / "labels/RULES.md").write_text("# Rules\n\nA bird has feathers.\n")
+    (folder / "labels/ann.csv").write_text("objectId,value\n" + "a,0\n" * 12)
+    (folder / "tombstones.csv").write_text("objectId,reason,date\n")
+    (folder / "params.yaml").write_text(PARAMS + PROJECT)
+    run(folder, "dvc", "repro", "--quiet")
+    stubs.commit(folder, "labels")
+    run(folder, "git", "clone", "--quiet", "--bare", ".", "../origin.git")
+    run(folder, "git", "remote", "add", "origin", "../origin.git")
+    run(folder, "git", "fetch", "--quiet")
+    outputs = comparing.digest(comparing.stages(folder))
+    rows = [rerunning.Row("crawl", "same", 1.0), rerunning.Row("train", "same", 2.0)]
+    one = certificates.certificate("0" * 40, outputs, False, certificates.Environment("3.11", ""), rows)
+    certificates.save(one, folder / certificates.FOLDER)
+    stubs.commit(folder, "verified")
+    run(folder, "git", "push", "--quiet", "origin", "main")
+    return folder
+
+
+PROJECT = "project: { name: birds, purpose: Tells birds from the sky., contact: ann@example.org }\n"
+
+
+@pytest.fixture
+def folder(made: Path) -> Path:
+    copy = made.parent / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    return shutil.copytree(made, copy, symlinks=True)
+
+
+def test_the_document_is_made_of_facts_and_goes_stale(folder: Path) -> None:
+    sengu_in(folder, "handover", "document")
+    text = (folder / "HANDOVER.md").read_text()
+    for expected in (
+        "# birds\n\nTells birds from the sky.\n",
+        "| owner, contact | ann@example.org |",
+        "| birds | crawlers/spiders/json_ld.py: https://birds.example.org/ |",
+        "Rules: labels/RULES.md (Rules).",
+        "| ann.csv | 12 |",
+        "on 1 machine.",
+        "- The default remote is a folder of one machine.",
+    ):
+        assert expected in text
+    sengu_in(folder, "handover", "document", "--check")
+    (folder / "labels/ann.csv").write_text("objectId,value\na,0\n")
+    with pytest.raises(SenguError, match="HANDOVER.md is missing or stale"):
+        sengu_in(folder, "handover", "document", "--check")
+
+
+def no_project(folder: Path) -> None:
+    (folder / "params.yaml").write_text(PARAMS)
+    stubs.commit(folder, "no project")
+    run(folder, "git", "push", "--quiet", "origin", "main")
+
+
+def changed(folder: Path) -> None:
+    (folder / "source.csv").write_text("other\n")
+    run(folder, "dvc", "repro", "--quiet")
+    stubs.commit(folder, "other data")
+
+
+def object_gone(folder: Path) -> None:
+    cache = next(path for path in (folder.parent / "remote/files/md5").rglob("*") if path.is_file())
+    shutil.copytree(folder.parent / "remote", folder.parent / "other", dirs_exist_ok=True)
+    (folder.parent / "other" / cache.relative_to(folder.parent / "remote")).unlink()
+    run(folder, "dvc", "remote", "modify", "beside", "url", "../other")
+    stubs.commit(folder, "another remote")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (no_project, "no purpose: .*; no contact: "),
+        (lambda folder: (folder / "labels/new.csv").write_text("objectId,value\n"), "labels are not committed: labels/new.csv"),
+        (changed, "objects are not in the remote: .*the outputs changed since the last verified rerun"),
+        (object_gone, "1 objects are not in the remote"),
+    ],
+    ids=["no project", "uncommitted", "changed", "unpushed"],
+)
+def test_there_is_no_document_while_a_fact_is_missing(folder: Path, change: Callable[[Path], None], what: str) -> None:
+    change(folder)
+    with pytest.raises(SenguError, match=what):
+        sengu_in(folder, "handover", "document")
+    assert not (folder / "HANDOVER.md").exists()
+
+
+def test_the_screen_names_each_gap_with_its_cure_and_who_has_gone_on(folder: Path) -> None:
+    (folder / "labels/bob.csv").write_text("objectId,value\nb,1\n")
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "annotated", "--author", "Bob <bob@example.org>")
+    (folder / "source.csv").write_text("other\n")
+    run(folder, "dvc", "repro", "--quiet")
+    run(folder, "git", "commit", "--quiet", "--all", "--message", "trained", "--author", "Bob <bob@example.org>")
+    done = stubs.fails(folder, sys.executable, "-m", "sengu.commands.main", "handover", "status", **CODE)
+    lines = done.splitlines()
+    assert lines[0] == "Could you leave tomorrow? Not yet: 4 gaps."
+    position = lines.index("gap  2 commits are on this machine only")
+    assert lines[position + 1].strip() == "git push"
+    assert "      sengu handover verify && git add reports/certificates" in lines
+    drills = {
+        line[5:25].strip(): line[26:] for line in lines[lines.index("A successor (somebody but the first author) has") + 1 :]
+    }
+    assert drills["annotated"].startswith("Bob <bob@example.org>, ")
+    assert drills["retrained"].startswith("Bob <bob@example.org>, ")
+    assert drills["extended a version"] == "nobody yet: sengu dataset create"
+
+
+@pytest.mark.skipif(not (ROOT / "HANDOVER.md").is_file(), reason="this repository has no HANDOVER.md yet")
+def test_the_document_of_this_repository_is_not_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert document.is_current(facts.facts()), "run `sengu handover document` and commit HANDOVER.md"
