@@ -23,6 +23,7 @@ from sengu.base.params.sections import (
     Objects,
     Phase,
     Prepare,
+    Project,
     Split,
     Threshold,
     Train,
@@ -46,6 +47,7 @@ SECTIONS: Mapping[str, Any] = {
     "label_errors": LabelErrors,
     "evaluate": Evaluate,
     "export": Export,
+    "project": Project,
     "engine": Engine,
 }
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "Objects",
     "Phase",
     "Prepare",
+    "Project",
     "Read",
     "S3Fetch",
     "Site",
@@ -76,6 +79,7 @@ __all__ = [
     "check_site_name",
     "document",
     "engine",
+    "project",
     "section",
     "site_names",
 ]
@@ -94,6 +98,11 @@ def section(name: str, kind: type[Section], path: Path = PARAMS) -> Section:
 def engine(path: Path = PARAMS) -> str:
     """Where the file-parallel stages run. It is no dependency of any stage: the results are the same everywhere."""
     return section("engine", Engine, path) if "engine" in document(path) else "processes"
+
+
+def project(path: Path = PARAMS) -> Project:
+    """The facts about the whole; all empty where the file has no such section."""
+    return section("project", Project, path) if "project" in document(path) else Project()
 
 
 def document(path: Path = PARAMS) -> dict[str, Any]:

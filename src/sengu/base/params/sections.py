@@ -1,4 +1,4 @@
-"""The sections of params.yaml that belong to one stage each."""
+"""The sections of params.yaml that belong to one stage each, and the facts about the whole."""
 
 from dataclasses import field
 from typing import Annotated, Literal
@@ -7,6 +7,18 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from sengu.base.params.values import STRICT, Byte, Count, Rate, Ratio, Seed, Share, Times, Value
+
+
+@dataclass(config=STRICT, frozen=True, kw_only=True)
+class Project:
+    """The facts about the whole that dataset versions, catalogue and hand-over document repeat; empty where nothing is said."""
+
+    name: str = ""
+    purpose: str = ""  # what the classifier is for
+    contact: str = ""  # whom to ask: a name, an address
+    repository: str = ""  # URL of the Git repository
+    licence: str = ""  # SPDX identifier or URL, of the data
+    citation: str = ""  # how to cite it: text or BibTeX
 
 
 @dataclass(config=STRICT, frozen=True)
