@@ -9,6 +9,8 @@ from sengu.base.errors import one_line
 from sengu.commands.lazy import LazyGroup
 
 COMMANDS = {
+    "label": "sengu.commands.label.group:group",
+    "merge": "sengu.commands.merge:command",
     "model": "sengu.commands.model:group",
     "objects": "sengu.commands.objects.group:group",
     "predict": "sengu.commands.predict:command",
