@@ -16,8 +16,9 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_the_projects_own_file_is_valid() -> None:
-    for name, kind in params.SECTIONS.items():
-        params.section(name, kind, ROOT / "params.yaml")
+    for name in params.document(ROOT / "params.yaml"):
+        params.section(name, params.SECTIONS[name], ROOT / "params.yaml")
+    assert set(params.SECTIONS) - set(params.document(ROOT / "params.yaml")) <= {"label_sets"}
 
 
 def test_a_section_becomes_a_frozen_dataclass(tmp_path: Path) -> None:
@@ -47,6 +48,15 @@ def test_a_section_becomes_a_frozen_dataclass(tmp_path: Path) -> None:
 def test_a_wrong_file_is_named_with_key_and_value(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SenguError, match=message):
         params.section("split", params.Split, write(tmp_path, text))
+
+
+def test_the_facts_about_the_project_are_optional_texts(tmp_path: Path) -> None:
+    assert params.project(write(tmp_path, SPLIT)) == params.Project()
+    assert params.project(write(tmp_path, "project: { name: x, licence: CC-BY-4.0 }\n")).licence == "CC-BY-4.0"
+    with pytest.raises(SenguError, match=r"project.license: unknown key .*the keys are name, purpose, contact"):
+        params.project(write(tmp_path, "project: { license: MIT }\n"))
+    with pytest.raises(SenguError, match=r"project.name: .*string \(found 1\)"):
+        params.project(write(tmp_path, "project: { name: 1 }\n"))
 
 
 TRAIN = "train: {{ seed: 1, head: {{ {head} }}, fine_tune: {{ {phase}, augmentation: {{ {augmentation} }} }}{more} }}\n"
