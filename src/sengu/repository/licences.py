@@ -15,8 +15,9 @@ COPYLEFT = re.compile(r"\bA?GPL|Affero|(?<!Lesser )(?<!Library )General Public",
 # what a licence file begins with, for packages whose metadata names none
 TEXTS = {"Apache License": "Apache-2.0", "MIT License": "MIT", "Permission is hereby granted, free of charge": "MIT"}
 HEADING = "## Packages of the environment\n"
-# what comes in under the GPL, and why it may
+# what its metadata does not say, or what comes in under the GPL, and why it may
 EXPLAINED = {
+    "mlcroissant": "Apache-2.0 by its repository, mlcommons/croissant; its package names none; in tests only",
     "grandalf": "GPL-2.0 or EPL-1.0, of which EPL-1.0 is taken; comes with DVC, which draws `dvc dag` with it",
     "pygit2": "GPL-2.0 with an exception for programs that link it; comes with DVC, which reads Git with it",
 }
