@@ -39,7 +39,6 @@ prepare: {{ size: {size}, fit: squash }}
 backbone: {{ source: embedded }}
 train:
   seed: 1
-  head: {{ epochs: {epochs}, rate: {rate}, batch: {batch} }}
   fine_tune: {{ epochs: 0, rate: 0.0001, batch: {batch} }}
 """
 
@@ -118,7 +117,7 @@ full = params.Augmentation(flip=True, rotation=10, zoom=0.1, brightness=0.1, con
 
 def tuning(augmentation):
     tune = params.FineTune(epochs=rounds + 1, rate=1e-5, batch=batch, augmentation=augmentation)
-    settings = params.Train(seed=1, head=params.Phase(epochs=0, rate=1.0, batch=1), fine_tune=tune)
+    settings = params.Train(seed=1, fine_tune=tune)
     return FineTuning(network, examples, settings, Place(0, 1))
 
 def seconds(step, batches):

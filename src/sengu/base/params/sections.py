@@ -92,10 +92,18 @@ class FineTune(Phase):
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
+class Head:
+    """The head is fitted to convergence, so that only its penalty is to be set."""
+
+    # of the mean squared weights of standardised features; auto: the one with the least loss on validation
+    penalty: Literal["auto"] | Rate = "auto"
+
+
+@dataclass(config=STRICT, frozen=True, kw_only=True)
 class Train:
     seed: Seed
-    head: Phase
     fine_tune: FineTune
+    head: Head = field(default_factory=Head)
     class_weights: Literal["none", "balanced"] = "none"
     mixed_precision: Literal["auto", "never"] = "auto"  # auto: float16 where a GPU is used
     workers: Count = 1  # processes that train together; see docs/training.md
