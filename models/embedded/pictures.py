@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +77,8 @@ class Batches:
         across = random.integers(2, 3 + (size >= 96) + (size >= 128))
         edges = np.linspace(0, size, across + 1).astype(int)
         mosaic = Image.new("RGB", (size, size))
-        for left, right in zip(edges, edges[1:], strict=False):
-            for top, bottom in zip(edges, edges[1:], strict=False):
+        for left, right in pairwise(edges):
+            for top, bottom in pairwise(edges):
                 tile = self._small[random.integers(len(self._small))]
                 mosaic.paste(tile.resize((right - left, bottom - top), Image.Resampling.BICUBIC), (int(left), int(top)))
         return mosaic

@@ -1,4 +1,4 @@
-"""Features and labels -> the head: the standardised multinomial logistic regression, fitted to convergence, as one dense layer."""
+"""Features and labels -> the head: standardised multinomial logistic regression, fitted to convergence, as one dense layer."""
 
 import logging
 import warnings
