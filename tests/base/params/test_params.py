@@ -73,7 +73,7 @@ def train(head: str = "penalty: 0.1", phase: str = PHASE, augmentation: str = ""
         (SITE, f"sites.folder.read.tag: {UNKNOWN} tags, tracking, path$"),
         (SITE.replace("folder: x", "path: x"), f"sites.folder.fetch.path: {UNKNOWN} roll_over, source, folder, device$"),
         (train(head="penalty: 0"), r"train.head.penalty: .*greater than 0"),
-        (train(head="penalty: none"), r"train.head.penalty: .*auto"),
+        (train(head="penalty: none"), r"train.head.penalty: .*expected auto, or a number greater than 0 \(found 'none'\)"),
         (train(phase=PHASE.replace("0.1", ".inf")), r"train.fine_tune.rate: .*finite number \(found inf\)"),
         (train(phase=f"{PHASE}, warm_up: .nan"), r"train.fine_tune.warm_up: .*finite number \(found nan\)"),
         (train(augmentation="zoom: .nan"), r"augmentation.zoom: .*finite number \(found nan\)"),

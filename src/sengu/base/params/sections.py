@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from sengu.base.params.values import STRICT, Byte, ClassName, Count, Rate, Ratio, Seed, Share, Times, Value, differing
+from sengu.base.params.values import STRICT, Byte, ClassName, Count, Penalty, Rate, Ratio, Seed, Share, Times, Value, differing
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ class Head:
     """The head is fitted to convergence, so that only its penalty is to be set."""
 
     # of the mean squared weights of standardised features; auto: the one with the least loss on validation
-    penalty: Literal["auto"] | Rate = "auto"
+    penalty: Penalty = "auto"
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
