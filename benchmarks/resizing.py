@@ -1,9 +1,9 @@
-"""Accuracy of the head on the pixels of `prepare` and on those of Keras's image generator, with several seeds.
+"""Accuracy of the head on the pixels of `prepare` and on those of Keras's image generator.
 
-    python benchmarks/resizing.py PHOTOGRAPHS.zip [--pictures 5000] [--size 224] [--seeds 3]
+    python benchmarks/resizing.py PHOTOGRAPHS.zip [--pictures 5000] [--size 224]
 
-Pictures, backbone, epochs, batches and rate are those of train.py, with which one seed costs ten passes of the obvious script;
-here the features of both kinds of pixels are computed once, by the same function, and the same head is trained on both. Every
+Pictures and backbone are those of train.py, with which one comparison costs ten passes of the obvious script; here the features
+of both kinds of pixels are computed once, by the same function, and the same head is fitted to both. Every
 photograph is once among those for testing; the interval of the difference is a bootstrap of photographs, whose crops are alike.
 """
 
@@ -41,10 +41,9 @@ def features(pictures: np.ndarray, folder: Path) -> np.ndarray:
     return np.concatenate([run(pictures[start : start + batch]) for start in starts])
 
 
-def hits(examples: Examples, classes: int, photographs: np.ndarray, seed: int, epochs: int) -> np.ndarray:
-    """For each picture: does the head that was trained with the seed on other photographs call it what it is?"""
-    head = params.Phase(epochs=epochs, rate=benchmark.RATE, batch=benchmark.BATCH)
-    settings = params.Train(seed=seed, head=head, fine_tune=params.FineTune(epochs=0, rate=1.0, batch=1))
+def hits(examples: Examples, classes: int, photographs: np.ndarray) -> np.ndarray:
+    """For each picture: does the head that was fitted to other photographs call it what it is?"""
+    settings = params.Train(seed=1, fine_tune=params.FineTune(epochs=0, rate=1.0, batch=1))
     found = np.empty(len(examples.arrays), bool)
     for fold in range(benchmark.FOLDS):
         test = photographs % benchmark.FOLDS == fold
@@ -67,14 +66,12 @@ def main() -> None:
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--pictures", type=int, default=5000)
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     tf.config.experimental.enable_op_determinism()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         numbers = benchmark.pictures(options.photographs, options.pictures, folder)
-        benchmark.settings(folder, options, benchmark.RATE)
+        benchmark.settings(folder, options)
         benchmark.stage(folder, "backbone", str(benchmark.EMBEDDED), "backbone")
         benchmark.stage(folder, "prepare", "split_label.csv", "object", "pixels")
         ours = pixels.read_pixels(folder / "pixels")
@@ -84,11 +81,9 @@ def main() -> None:
         found = {}
         for name, made in kinds.items():
             examples = Examples(ours.rows, features(made, folder))
-            seeds = range(options.seeds)
-            found[name] = np.array([hits(examples, classes, photographs, seed, options.epochs) for seed in seeds])
-            by_seed = found[name].mean(axis=1)
-            print(f"{name}: accuracy {by_seed.mean():.4f}, by seed {', '.join(f'{one:.4f}' for one in by_seed)}", flush=True)
-    differences = found["prepare"].mean(axis=0) - found["Keras"].mean(axis=0)
+            found[name] = hits(examples, classes, photographs)
+            print(f"{name}: accuracy {found[name].mean():.4f}", flush=True)
+    differences = found["prepare"].astype(float) - found["Keras"]
     low, high = interval(differences, photographs)
     print(f"difference {differences.mean():+.4f} ({low:+.4f} to {high:+.4f}), {len(differences)} pictures", end="")
     print(f" of {photographs.max() + 1} photographs")

@@ -107,7 +107,7 @@ def test_a_colleague_pulls_and_reruns_nothing(pushed: Path) -> None:
 def test_an_experiment_is_shown_compared_and_applied(pushed: Path) -> None:
     folder = clone(pushed, pushed.parent / "experimenter")
     run(folder, "dvc", "pull")
-    change = ("--set-param", "train.head.rate=0.02", "--set-param", "train.fine_tune.epochs=0")
+    change = ("--set-param", "train.head.penalty=0.3", "--set-param", "train.fine_tune.epochs=0")
     said = run(folder, "dvc", "exp", "run", "--name", "steeper", "--allow-missing", *change, "evaluate")
     assert [line for line in said.splitlines() if line.startswith("Running stage")] == [
         "Running stage 'train':",
@@ -115,7 +115,7 @@ def test_an_experiment_is_shown_compared_and_applied(pushed: Path) -> None:
     ]
     assert "steeper" in run(folder, "dvc", "exp", "show", "--only-changed", "--csv")
     compared = json.loads(run(folder, "dvc", "exp", "diff", "HEAD", "steeper", "--json"))
-    assert compared["params"]["params.yaml"]["train.head.rate"] == {"old": 0.001, "new": 0.02, "diff": 0.019}
+    assert compared["params"]["params.yaml"]["train.head.penalty"] == {"old": "auto", "new": 0.3}
     assert compared["metrics"]["reports/summary/network.json"]["accuracy"]["diff"] < 0  # not fine-tuned
     # what the extension for VS Code asks for
     run(folder, "dvc", "exp", "show", "--json")
@@ -125,7 +125,7 @@ def test_an_experiment_is_shown_compared_and_applied(pushed: Path) -> None:
     assert "reports/training/plots/metrics/head/validation/loss.tsv" in plots["data"]
     run(folder, "git", "reset", "--quiet", "--hard")
     run(folder, "dvc", "exp", "apply", "steeper")
-    assert yaml.safe_load((folder / "params.yaml").read_text())["train"]["head"]["rate"] == 0.02
+    assert yaml.safe_load((folder / "params.yaml").read_text())["train"]["head"]["penalty"] == 0.3
 
 
 def tree(folder: Path, site: str) -> dict[str, bytes]:

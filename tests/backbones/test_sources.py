@@ -265,7 +265,7 @@ def test_a_source_that_is_nothing_is_named(tmp_path: Path, source: str) -> None:
 @pytest.mark.parametrize(
     ("source", "size"),
     [
-        ("embedded", 64),
+        ("embedded", None),
         ("keras:imagenet", 224),
         ("keras:imagenet/b7", 600),
         ("https://tfhub.dev/tensorflow/efficientnet/b3/feature-vector/1", 300),

@@ -1,5 +1,6 @@
 """The model card's Markdown around names that are Markdown themselves."""
 
+import dataclasses
 from typing import Any
 
 from sengu.release import card
@@ -36,6 +37,12 @@ def test_names_of_classes_are_shown_as_they_are_and_end_no_cell() -> None:
     assert r"5 labelled pictures: 2 dots\|stripes, 3 \*a\* \`b\` \<i> \$5-\$10." in text
     assert r'Decision: "\*a\* \`b\` \<i> \$5-\$10" from a probability of 0.5 on' in text
     assert r'else "dots\|stripes".' in text
+
+
+def test_the_card_names_the_origin_of_the_embedded_backbone_only() -> None:
+    assert "derived from Google's EfficientNet-Lite0, trained on ImageNet, under" in " ".join(card.write(manifest(0.5)).split())
+    other = dataclasses.replace(manifest(0.5), backbone={"source": "keras:imagenet"})
+    assert "Lite0" not in card.write(other)
 
 
 REACHED = {

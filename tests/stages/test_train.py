@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 from project import ROOT, environment, run
@@ -39,7 +38,6 @@ train:
   seed: 1
   workers: {workers}
   class_weights: balanced
-  head: {{ epochs: 40, rate: 0.05, batch: 8, patience: 5 }}
   fine_tune:
     {{ epochs: 30, rate: 0.001, batch: 8, warm_up: 0.1, decay: cosine, patience: 25, augmentation: {{ flip: true, zoom: 0.1 }} }}
 """
@@ -114,7 +112,7 @@ if workers.place(2, os.environ).rank == 1:
     own = train.train_head
     train.train_head = lambda *arguments: tuple(array * -2 for array in own(*arguments))
 """
-NOTHING = "train: {seed: 2, head: {epochs: 0, rate: 1, batch: 8}, fine_tune: {epochs: 0, rate: 1, batch: 8}}"
+NOTHING = "train: {seed: 2, fine_tune: {epochs: 0, rate: 1, batch: 8}}"
 
 
 @pytest.fixture(scope="module")
@@ -163,8 +161,8 @@ def test_what_comes_out(trained: Path) -> None:
     assert {"classifier/head.npz", "classifier/network/saved_model.pb", "training/metrics.json"} <= found.keys()
     assert "classifier/network/fingerprint.pb" not in found
     curves = sorted(name.removeprefix("training/plots/metrics/") for name in found if name.endswith(".tsv"))
-    parts = ["rate.tsv", "train/accuracy.tsv", "train/loss.tsv", "validation/accuracy.tsv", "validation/loss.tsv"]
-    assert curves == [f"{phase}/{part}" for phase in ("fine_tune", "head") for part in parts]
+    parts = ["train/accuracy.tsv", "train/loss.tsv", "validation/accuracy.tsv", "validation/loss.tsv"]
+    assert curves == [f"fine_tune/{part}" for part in ("rate.tsv", *parts)] + [f"head/{part}" for part in ("penalty.tsv", *parts)]
     rates = found["training/plots/metrics/fine_tune/rate.tsv"].decode().split("\n")
     assert rates[0] == "step\trate"
     # six steps in each of 30 epochs, the first 18 of which warm up; the rate is that of the last step
@@ -173,9 +171,16 @@ def test_what_comes_out(trained: Path) -> None:
     assert [path.name for path in (trained / ".sengu/training").iterdir()] == ["lock"]
 
 
-def test_operations_are_deterministic_in_both_phases(trained: Path) -> None:
+def test_operations_of_fine_tuning_are_deterministic(trained: Path) -> None:
     said = [line for line in (trained / "train.log").read_text().splitlines() if line.startswith("deterministic:")]
-    assert said == ["deterministic: head True", "deterministic: fine_tune True"]
+    assert said == ["deterministic: fine_tune True"]
+
+
+def test_fine_tuning_starts_from_the_head(trained: Path) -> None:
+    validation = read_features(trained / "pixels", trained / "features").of_type("validation")
+    probabilities = classifier.head_probabilities(trained / "classifier", validation.arrays)
+    loss = -np.log(probabilities[np.arange(12), validation.values]).mean()
+    assert f"fine_tune, before epoch 1: validation loss {loss:.2g}" in (trained / "train.log").read_text()
 
 
 def killed(folder: Path, command: tuple[str, ...]) -> None:
@@ -227,7 +232,7 @@ def test_without_epochs_the_network_is_the_backbone_with_the_head(trained: Path,
     probabilities, embeddings = classifier.run_network(folder / "classifier", test.arrays)
     assert probabilities == pytest.approx(classifier.head_probabilities(folder / "classifier", features), abs=1e-5)
     assert embeddings == pytest.approx(features / np.linalg.norm(features, axis=1, keepdims=True), abs=1e-5)
-    assert not list((folder / "training").rglob("*.tsv"))  # no epoch, no curve
+    assert not list((folder / "training/plots/metrics").rglob("fine_tune/**/*.tsv"))  # no epoch, no curve
 
 
 def test_two_workers_learn_what_one_learns_even_if_killed(inputs: Path, trained: Path, tmp_path: Path) -> None:
@@ -252,33 +257,6 @@ def test_two_workers_learn_what_one_learns_even_if_killed(inputs: Path, trained:
     assert (folder / "classifier/head.npz").read_bytes() == (trained / "classifier/head.npz").read_bytes()
 
 
-def test_the_head_learns_as_keras_does_with_weighted_classes_and_a_smaller_last_batch() -> None:
-    chance = np.random.default_rng(4)
-    values = np.array([0] * 7 + [1] * 3 + [2] * 4)
-    rows = pd.DataFrame({"value": values, "type": ["train"] * 10 + ["validation"] * 4})
-    features = Examples(rows, chance.random((14, 5), np.float32))
-    phase = {"epochs": 2, "rate": 0.1, "batch": 4}
-    settings = params.Train(seed=1, class_weights="balanced", head=params.Phase(**phase), fine_tune=params.FineTune(**phase))
-    epochs = []
-    kernel, bias = train.train_head(features, 3, settings, lambda name, number, epoch: epochs.append(epoch))
-
-    reference = train.keras.layers.Dense(3, kernel_initializer=train.keras.initializers.GlorotUniform(1))
-    model = train.keras.Sequential([train.keras.Input((5,)), reference])
-    loss = train.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(train.keras.optimizers.Adam(0.1), loss)
-    weights = np.array([10 / 2 / 7, 10 / 2 / 3])  # of the two classes that training has
-    means = []
-    for number in range(2):
-        order = train.training.order(10, 1, number)
-        batches = [order[:4], order[4:8], order[8:]]
-        found = [model.train_on_batch(features.arrays[part], values[part], weights[values[part]]) for part in batches]
-        means.append(np.dot(found, [4, 4, 2]) / 10)
-    assert [epoch.loss for epoch in epochs] == pytest.approx(means, rel=1e-4)
-    assert epochs[-1].validation_loss == pytest.approx(model.evaluate(features.arrays[10:], values[10:], verbose=0), rel=1e-4)
-    assert kernel == pytest.approx(reference.get_weights()[0], abs=1e-5)
-    assert bias == pytest.approx(reference.get_weights()[1], abs=1e-5)
-
-
 def tuned(inputs: Path, checkpoint: Path, rate: float, killed_in: int = 0) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Weights of a network at the start and the end of fine-tuning, which may be killed before it has saved an epoch.
 
@@ -290,7 +268,7 @@ def tuned(inputs: Path, checkpoint: Path, rate: float, killed_in: int = 0) -> tu
     )
     network = Network(inputs / "backbone", (np.zeros((6, 3), np.float32), np.zeros(3, np.float32)), 32)
     phase = {"epochs": 4, "batch": 16, "patience": 2}
-    settings = params.Train(seed=1, head=params.Phase(rate=1, **phase), fine_tune=params.FineTune(rate=rate, **phase))
+    settings = params.Train(seed=1, fine_tune=params.FineTune(rate=rate, **phase))
 
     def log(name: str, number: int, epoch: object) -> None:
         if number == killed_in:
@@ -467,25 +445,22 @@ def test_a_checkpoint_is_named_by_all_that_decides(inputs: Path, monkeypatch: py
     assert hashed[-3:] == folders
 
 
-PHASE = {"rate": 0.1, "batch": 8}
-MISSING = "patience is 3, but .*pixels has no example of type validation to stop by: set it to 0"
-
-
 @pytest.mark.parametrize(
-    ("without", "head", "fine_tune", "message"),
+    ("without", "patience", "message"),
     [
-        ("train", {"epochs": 1}, {"epochs": 1}, "pixels has no example of type train"),
-        ("validation", {"epochs": 1, "patience": 3}, {"epochs": 1}, f"train.head.{MISSING}"),
-        ("validation", {"epochs": 1}, {"epochs": 1, "patience": 3}, f"train.fine_tune.{MISSING}"),
-        ("validation", {"epochs": 0, "patience": 3}, {"epochs": 1}, ""),
+        ("train", 0, "pixels has no example of type train"),
+        (
+            "validation",
+            3,
+            "train.fine_tune.patience is 3, but .*pixels has no example of type validation to stop by: set it to 0",
+        ),
+        ("validation", 0, ""),
     ],
-    ids=["train", "head", "fine_tune", "fine"],
+    ids=["train", "fine_tune", "fine"],
 )
-def test_examples_that_a_phase_needs(
-    inputs: Path, without: str, head: dict[str, int], fine_tune: dict[str, int], message: str
-) -> None:
+def test_examples_that_a_phase_needs(inputs: Path, without: str, patience: int, message: str) -> None:
     pixels = read_pixels(inputs / "pixels")
     kept = pixels.rows[pixels.rows["type"] != without]
-    settings = params.Train(seed=1, head=params.Phase(**PHASE, **head), fine_tune=params.FineTune(**PHASE, **fine_tune))
+    settings = params.Train(seed=1, fine_tune=params.FineTune(epochs=1, rate=0.1, batch=8, patience=patience))
     with pytest.raises(SenguError, match=message) if message else nullcontext():
         train.check(Examples(kept, pixels.arrays[kept.index]), settings, inputs / "pixels")

@@ -74,7 +74,7 @@ def examples() -> Examples:
 
 def settings(**more: Any) -> params.Train:
     phase = {"epochs": 2, "rate": 0.1, "batch": 4}
-    return params.Train(seed=3, head=params.Phase(**phase), fine_tune=params.FineTune(**phase), **more)
+    return params.Train(seed=3, fine_tune=params.FineTune(**phase), **more)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def tuning_of(network: Any, **more: Any) -> Any:
     found = examples()
     found.rows["value"] = (np.arange(22) % 7 > 4).astype(int)
     phase = {"epochs": 1, "rate": 1e-9, "batch": 4}
-    how = params.Train(seed=3, head=params.Phase(**phase), fine_tune=params.FineTune(**phase, **more), class_weights="balanced")
+    how = params.Train(seed=3, fine_tune=params.FineTune(**phase, **more), class_weights="balanced")
     return fine_tuning.FineTuning(network, found, how, Place(0, 1))
 
 

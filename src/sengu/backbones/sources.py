@@ -9,7 +9,6 @@ from sengu.base.errors import SenguError
 from sengu.networks import backbone
 
 EMBEDDED = "embedded"
-EMBEDDED_SIZE = 64  # what its weights were trained with
 KAGGLE = "kaggle:"
 SAVED_MODEL = "saved_model.pb"
 URLS = ("http://", "https://")
@@ -55,9 +54,10 @@ def is_remote(source: str) -> bool:
 
 
 def natural_size(source: str) -> int | None:
-    """Height and width in pixels that the backbone was trained with, as far as its name says so."""
-    if source == EMBEDDED:
-        return EMBEDDED_SIZE
+    """Height and width in pixels that the backbone was trained with, as far as its name says so.
+
+    The embedded one has none: it was trained with pictures of 64 to 192 pixels.
+    """
     named = IMAGENET.fullmatch(source)
     found = VARIANT.search(source)
     variant = (named[1] or "b0") if named else found[1].lower() if found else None

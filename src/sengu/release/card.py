@@ -12,6 +12,12 @@ FITS = {
     "letterbox": "the longer side is brought to {size} pixels, white fills what is missing of the other",
 }
 
+# where the weights of a backbone come from whose name does not say so
+ORIGINS = {
+    "embedded": "The backbone is EfficientNet-B0, with weights derived from Google's EfficientNet-Lite0, trained on ImageNet,\n"
+    "under the Apache License 2.0.\n\n",
+}
+
 MARKDOWN = re.compile(r"[\\`*_~$&<\[|]")  # what of a name would be taken for more than text, or end the cell of a table
 
 TEMPLATE = """\
@@ -54,8 +60,8 @@ numbers chooses by them. Brackets hold 95% intervals where they were computed.
 
 ## Licence
 
-The file LICENSE beside this one is that of the software. Rights in the training pictures, and the terms of the backbone's source,
-may limit what the model can be used for; this card cannot say.
+{origin}The file LICENSE beside this one is that of the software. Rights in the training pictures, and the terms of the
+backbone's source, may limit what the model can be used for; this card cannot say.
 """
 
 
@@ -70,6 +76,7 @@ def write(manifest: Manifest) -> str:
         number=len(manifest.classes),
         classes=", ".join(map(_literal, manifest.classes)),
         source=manifest.backbone["source"],
+        origin=ORIGINS.get(manifest.backbone["source"], ""),
         created_by=manifest.created_by,
         fit=FITS[fit].format(size=size),
         decision=_decision(manifest, measured.network.threshold),

@@ -27,18 +27,19 @@ from sengu.networks.runtime import keras, tf
 from sengu.training import checkpoints, fine_tuning, phases, workers
 from sengu.training import learner as training
 from sengu.training.fine_tuning import FineTuning
-from sengu.training.head import train_head
+from sengu.training.head import Fit, train_head
 from sengu.training.network import Head, Network
 from sengu.training.phases import Epoch, Progress
 
 logger = logging.getLogger("train")
 
-Log = Callable[[str, int, Epoch], None]
+Log = Callable[[str, int, Epoch | Fit], None]
 
 NAMES = {
     "loss": "train/loss",
     "accuracy": "train/accuracy",
     "rate": "rate",
+    "penalty": "penalty",
     "validation_loss": "validation/loss",
     "validation_accuracy": "validation/accuracy",
 }
@@ -81,7 +82,7 @@ def curves(folder: Path) -> Iterator[Log]:
     """Yields what writes an epoch into the curves and metrics of a folder, which it empties first."""
     with Live(str(folder), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live:
 
-        def log(phase: str, number: int, epoch: Epoch) -> None:
+        def log(phase: str, number: int, epoch: Epoch | Fit) -> None:
             live.step = number
             for name, value in vars(epoch).items():
                 if value is not None:
@@ -92,16 +93,16 @@ def curves(folder: Path) -> Iterator[Log]:
 
 
 def check(pixels: Examples, settings: params.Train, folder: Path) -> None:
-    """Raises SenguError if a phase cannot do what it is to do with these examples."""
+    """Raises SenguError if these examples do not do for the settings."""
     types = set(pixels.rows["type"])
     if "train" not in types:
         raise SenguError(f"{folder} has no example of type train: label more objects, or change split in params.yaml")
-    for name, phase in (("head", settings.head), ("fine_tune", settings.fine_tune)):
-        if phase.epochs and phase.patience and "validation" not in types:
-            raise SenguError(
-                f"params.yaml: train.{name}.patience is {phase.patience}, but {folder} has no example of type validation "
-                "to stop by: set it to 0, or give split.validation a wider range"
-            )
+    phase = settings.fine_tune
+    if phase.epochs and phase.patience and "validation" not in types:
+        raise SenguError(
+            f"params.yaml: train.fine_tune.patience is {phase.patience}, but {folder} has no example of type validation "
+            "to stop by: set it to 0, or give split.validation a wider range"
+        )
 
 
 def joined(place: workers.Place) -> tf.distribute.Strategy:

@@ -65,24 +65,36 @@ SITE = "sites: { folder: { fetch: { source: folder, folder: x }, read: { tag: a 
 UNKNOWN = r"unknown key .*; the keys are"
 
 
-def train(head: str = PHASE, augmentation: str = "", more: str = "") -> str:
-    return TRAIN.format(head=head, phase=PHASE, augmentation=augmentation, more=more)
+def train(head: str = "penalty: 0.1", phase: str = PHASE, augmentation: str = "", more: str = "") -> str:
+    return TRAIN.format(head=head, phase=phase, augmentation=augmentation, more=more)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (train(more=", speed: 1"), f"train.speed: {UNKNOWN} seed, head, fine_tune, class_weights"),
-        (train(head=f"{PHASE}, speed: 1"), f"train.head.speed: {UNKNOWN} epochs, rate, batch, warm_up, decay, patience$"),
+        (train(more=", speed: 1"), f"train.speed: {UNKNOWN} seed, fine_tune, head, class_weights"),
+        (train(head="rate: 1"), f"train.head.rate: {UNKNOWN} penalty$"),
+        (
+            train(phase=f"{PHASE}, speed: 1"),
+            f"train.fine_tune.speed: {UNKNOWN} epochs, rate, batch, warm_up, decay, patience, aug",
+        ),
         (train(augmentation="turn: 1"), f"train.fine_tune.augmentation.turn: {UNKNOWN} flip, rotation"),
         ("evaluate: { threshold: { accuracy: 1 } }\n", f"evaluate.threshold.accuracy: {UNKNOWN} precision, recall$"),
         (SITE, f"sites.folder.read.tag: {UNKNOWN} tags, tracking, path$"),
         (SITE.replace("folder: x", "path: x"), f"sites.folder.fetch.path: {UNKNOWN} roll_over, source, folder, device$"),
-        (train(head=PHASE.replace("0.1", ".inf")), r"train.head.rate: .*finite number \(found inf\)"),
-        (train(head=f"{PHASE}, warm_up: .nan"), r"train.head.warm_up: .*finite number \(found nan\)"),
+        (train(head="penalty: 0"), r"train.head.penalty: .*greater than 0"),
+        (train(head="penalty: none"), r"train.head.penalty: .*expected auto, or a number greater than 0 \(found 'none'\)"),
+        (train(phase=PHASE.replace("0.1", ".inf")), r"train.fine_tune.rate: .*finite number \(found inf\)"),
+        (train(phase=f"{PHASE}, warm_up: .nan"), r"train.fine_tune.warm_up: .*finite number \(found nan\)"),
         (train(augmentation="zoom: .nan"), r"augmentation.zoom: .*finite number \(found nan\)"),
-        (train(head=PHASE.replace("batch: 1", "batch: 2147483648")), r"train.head.batch: .*less than or equal to 2147483647"),
-        (train(head=PHASE.replace("epochs: 1", "epochs: 2147483648")), r"train.head.epochs: .*less than or equal to 2147483647"),
+        (
+            train(phase=PHASE.replace("batch: 1", "batch: 2147483648")),
+            r"train.fine_tune.batch: .*less than or equal to 2147483647",
+        ),
+        (
+            train(phase=PHASE.replace("epochs: 1", "epochs: 2147483648")),
+            r"train.fine_tune.epochs: .*less than or equal to 2147483647",
+        ),
         (train().replace("seed: 1", "seed: 4294967296"), "train.seed: .*less than 4294967296"),
         ("evaluate: { seed: -1 }\n", "evaluate.seed: .*greater than or equal to 0"),
         ("label_errors: { seed: 4294967296 }\n", "label_errors.seed: .*less than 4294967296"),

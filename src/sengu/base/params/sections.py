@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from sengu.base.params.values import STRICT, Byte, ClassName, Count, Rate, Ratio, Seed, Share, Times, Value, differing
+from sengu.base.params.values import STRICT, Byte, ClassName, Count, Penalty, Rate, Ratio, Seed, Share, Times, Value, differing
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
@@ -94,10 +94,18 @@ class FineTune(Phase):
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
+class Head:
+    """The head is fitted to convergence, so that only its penalty is to be set."""
+
+    # of the mean squared weights of standardised features; auto: the one with the least loss on validation
+    penalty: Penalty = "auto"
+
+
+@dataclass(config=STRICT, frozen=True, kw_only=True)
 class Train:
     seed: Seed
-    head: Phase
     fine_tune: FineTune
+    head: Head = field(default_factory=Head)
     class_weights: Literal["none", "balanced"] = "none"
     mixed_precision: Literal["auto", "never"] = "auto"  # auto: float16 where a GPU is used
     workers: Count = 1  # processes that train together; see docs/training.md

@@ -1,9 +1,10 @@
 """The kinds of values that stand in params.yaml, with their limits."""
 
+import math
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from sengu.base import names
 
@@ -31,6 +32,12 @@ def differing(classes: list[str]) -> list[str]:
     return classes
 
 
+def _penalty(value: object) -> object:
+    if value != "auto" and not (isinstance(value, int | float) and 0 < value < math.inf):
+        raise ValueError("expected auto, or a number greater than 0")
+    return value
+
+
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Times = Annotated[int, Field(ge=0, le=MOST)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy takes
@@ -41,6 +48,7 @@ Ratio = Annotated[float, Field(gt=0, le=1)]
 Value = Annotated[int, Field(ge=0)]
 Megabytes = Annotated[float, Field(gt=0)]  # of 1,000,000 bytes
 ClassName = Annotated[str, AfterValidator(_is_folder)]  # a folder of `sengu objects export`
+Penalty = Annotated[float | Literal["auto"], BeforeValidator(_penalty)]
 Pattern = Annotated[str, AfterValidator(_compiles)]
 # processes of this machine, or the address of a Dask scheduler
 Engine = Annotated[str, Field(pattern=r"^(processes|(tcp|tls|ws|wss)://[^\s/]+:[0-9]+)$")]
