@@ -189,7 +189,11 @@ def index_shortened_and_pinned(folder: Path) -> None:
 
 
 def another_archive_pinned(folder: Path) -> None:
-    lock(folder, lambda found: found["crawl@camera"]["outs"][0].update(md5="3" * 32 + ".dir"), "dvc.lock")
+    def edit(found: dict[str, dict[str, list[dict[str, object]]]]) -> None:
+        raw = next(out for out in found["crawl@camera"]["outs"] if out["path"] == "data/raw/camera")
+        raw["md5"] = "3" * 32 + ".dir"
+
+    lock(folder, edit, "dvc.lock")
 
 
 def committed_to_dvc(folder: Path) -> None:

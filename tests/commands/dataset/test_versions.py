@@ -1,0 +1,192 @@
+"""Versions made, changed, handed on and brought back, in a real Git and DVC repository."""
+
+import json
+import shutil
+from pathlib import Path
+
+import mlcroissant
+import pytest
+import versioned
+import yaml
+from project import attempt, run
+
+from sengu.base import tables
+
+WORDS = ("--purpose", "tests", "--description", "a part")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def folder(finalised: Path) -> Path:
+    return versioned.copied(finalised)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def labels(folder: Path, name: str) -> dict[str, int]:
+    table = tables.read(folder / f"data/dataset/{name}/label.csv", tables.Label)
+    return dict(zip(table["objectId"], table["value"], strict=True))
+
+
+def test_a_rerun_gives_the_same_bytes(folder: Path) -> None:
+    before = files(folder / "data/dataset/D")
+    assert set(before) == {
+        *("label.csv", "dataset.json", "croissant.json", "classes.svg", "sizes.svg", "class-0.jpg", "class-1.jpg")
+    }
+    stage = yaml.safe_load((folder / "datasets/dvc.yaml").read_text())["stages"]["D"]
+    run(folder, "bash", "-c", stage["cmd"])
+    assert files(folder / "data/dataset/D") == before
+
+
+def test_the_merge_of_two_parts_is_the_whole(folder: Path) -> None:
+    assert labels(folder, "D") == labels(folder, "v1") == {**labels(folder, "B"), **labels(folder, "C")}
+    known = json.loads((folder / "data/dataset/D/dataset.json").read_text())
+    assert known["parents"] == ["B", "C"]
+    assert known["counts"]["by_class"] == {"dots": 10, "stripes": 10}
+    assert known["counts"]["by_site"] == {"camera": {"dots": 8, "stripes": 8}, "scanner": {"dots": 2, "stripes": 2}}
+
+
+def test_croissant_is_valid_and_loads(folder: Path) -> None:
+    dataset = mlcroissant.Dataset(jsonld=str(folder / "data/dataset/D/croissant.json"))
+    issues = dataset.metadata.ctx.issues
+    assert (set(issues.errors), set(issues.warnings)) == (set(), set())
+    found = {record["labels/objectId"].decode(): record["labels/value"] for record in dataset.records("labels")}
+    assert found == labels(folder, "D")
+
+
+def test_what_is_published_is_whole(folder: Path) -> None:
+    run(folder, "sengu", "dataset", "publish", "B", "out")
+    assert {path.name for path in (folder / "out/images").iterdir()} == {*labels(folder, "B"), "metadata.csv"}
+    dataset = mlcroissant.Dataset(jsonld=str(folder / "out/croissant.json"))
+    assert {record["images/objectId"].decode() for record in dataset.records("images")} == set(labels(folder, "B"))
+    assert (folder / "out/LICENSE").read_text().startswith("CC0-1.0\n")
+    assert "# Drawings: B 1.0.0" in (folder / "out/README.md").read_text()
+    assert "not empty" in attempt(folder, "sengu", "dataset", "publish", "B", "out").stdout
+
+
+def relabelled(folder: Path) -> None:
+    """Another label for one object that stands in v1."""
+    path = folder / "labels/first.csv"
+    lines = path.read_text().splitlines()
+    lines[1] = lines[1].replace("dots", "stripes")
+    path.write_text("\n".join([*lines, ""]))
+
+
+def test_a_version_in_use_gets_no_other_labels(folder: Path) -> None:
+    before = (folder / "datasets/dvc.lock").read_bytes()
+    relabelled(folder)
+    done = attempt(folder, "dvc", "repro", "datasets/dvc.yaml:v1")
+    assert done.returncode != 0
+    assert "v1 would get other labels than it has, but B, C come from it: `sengu dataset create v2 --purpose" in done.stdout
+    assert (folder / "datasets/dvc.lock").read_bytes() == before
+
+
+def test_parents_that_differ_are_an_error_with_both_sides(folder: Path) -> None:
+    relabelled(folder)
+    name = versioned.ids("dots")[0]
+    extend = ("--from", "v1", "--extend", "labels/first.csv")
+    run(folder, "sengu", "dataset", "create", "v2", *extend, *WORDS)
+    run(folder, "dvc", "repro", "--quiet", "label")
+    cmd = yaml.safe_load((folder / "datasets/dvc.yaml").read_text())["stages"]["v2"]["cmd"]
+    done = attempt(folder, "bash", "-c", cmd)
+    assert done.returncode == 1
+    assert f"v2: 1 objects have different labels: {name} is dots in v1, stripes in labels: " in done.stdout
+    assert not (folder / "data/dataset/v2").exists()
+    run(folder, "bash", "-c", f"{cmd} --prefer labels")
+    assert labels(folder, "v2")[name] == 1
+
+
+def test_suspects_are_frozen_into_a_list(folder: Path) -> None:
+    name = versioned.ids("dots")[0]
+    suspect = tables.frame([tables.LabelError(name, 0, 1, "0.000001", "yes")], tables.LabelError)
+    tables.write(folder / "reports/label_errors.csv", suspect, tables.LabelError)
+    said = run(folder, "sengu", "dataset", "create", "sure", "--from", "v1", "--clean", "suspect,small=16", *WORDS)
+    assert "datasets/lists/sure-suspect.csv" in said
+    stage = yaml.safe_load((folder / "datasets/dvc.yaml").read_text())["stages"]["sure"]
+    assert "datasets/lists/sure-suspect.csv" in stage["deps"]
+    assert "reports/label_errors.csv" not in stage["deps"]
+    run(folder, "bash", "-c", stage["cmd"])
+    assert set(labels(folder, "v1")) - set(labels(folder, "sure")) == {name}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("B", "--from", "v1"),
+            "version B is finalised as 1.0.0, and never changes: make the next one, `sengu dataset create",
+        ),
+        (("C",), "there is a version C already"),
+        (("X", "--from", "gone"), "there is no dataset version gone: the versions are v1, B, C, D"),
+        (("X", "--from", "v1", "--where", "colour == 1"), "there is no column 'colour': the columns are site, objectId"),
+        (
+            ("X", "--from", "v1", "--extend", "attic"),
+            "--extend attic: no sheet (*.csv) and no site: the sites are camera",
+        ),
+        (("X.1",), "'X.1' cannot name a dataset version"),
+    ],
+)
+def test_what_cannot_be_created(folder: Path, options: tuple[str, ...], message: str) -> None:
+    before = (folder / "datasets/dvc.yaml").read_bytes()
+    done = attempt(folder, "sengu", "dataset", "create", *options, *WORDS)
+    assert done.returncode == 1
+    assert message in done.stdout
+    assert (folder / "datasets/dvc.yaml").read_bytes() == before
+
+
+def test_finalize_names_all_that_is_missing(folder: Path) -> None:
+    assert "it is already (as 1.0.0): make the next version, `sengu dataset create B-2" in finalize(folder, "B")
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("licence: CC0-1.0", "licence: ''"))
+    said = finalize(folder, "C")
+    assert "1 files are not committed (M params.yaml…): commit them" in said
+    assert "no licence is stated: set project.licence in params.yaml" in said
+    assert "it is out of date" in said
+    run(folder, "git", "checkout", "--quiet", "params.yaml")
+    run(folder, "dvc", "remote", "modify", "--local", "beside", "url", "../../empty")
+    said = finalize(folder, "C")
+    assert "files are not in the remote 'beside'" in said
+    assert "run `dvc push`" in said
+    assert run(folder, "git", "tag").split() == ["datasets=B@v1.0.0"]
+
+
+def finalize(folder: Path, name: str) -> str:
+    done = attempt(folder, "sengu", "dataset", "finalize", name)
+    assert done.returncode == 1
+    return done.stdout
+
+
+def test_a_final_version_is_restored_from_git(folder: Path) -> None:
+    before = files(folder / "data/dataset/B")
+    for name in ("data/dataset", ".dvc/cache"):
+        shutil.rmtree(folder / name)
+    run(folder, "sengu", "dataset", "restore", "B")
+    assert {name: data for name, data in files(folder / "data/dataset/B").items() if name.endswith((".csv", ".json"))} == {
+        name: data for name, data in before.items() if name.endswith((".csv", ".json"))
+    }
+
+
+def test_another_repository_takes_a_version(folder: Path, tmp_path: Path) -> None:
+    expected = (folder / "data/dataset/B/label.csv").read_bytes()
+    run(tmp_path, "dvc", "get", str(folder), "data/dataset/B", "--out", "got")
+    run(tmp_path, "dvc", "artifacts", "get", str(folder), "datasets:B", "--rev", "v1.0.0", "--out", "artifact")
+    run(tmp_path, "git", "init", "--quiet")
+    run(tmp_path, "dvc", "init", "--quiet")
+    run(tmp_path, "dvc", "import", str(folder), "data/dataset/B", "--rev", "datasets=B@v1.0.0", "--out", "imported")
+    assert {(tmp_path / place / "label.csv").read_bytes() for place in ("got", "artifact", "imported")} == {expected}
+    code = f"import dvc.api; print(dvc.api.read('data/dataset/B/label.csv', repo={str(folder)!r}), end='')"
+    assert run(tmp_path, "python", "-c", code).encode() == expected
+
+
+def test_versions_are_listed_with_what_is_known(folder: Path) -> None:
+    rows = {row["version"]: row for row in json.loads(run(folder, "sengu", "dataset", "list", "--json"))}
+    assert list(rows) == ["v1", "B", "C", "D"]
+    assert (rows["B"]["state"], rows["C"]["state"]) == ("final", "open")
+    assert rows["D"]["parents"] == ["B", "C"]
+    shown = json.loads(run(folder, "sengu", "dataset", "show", "B", "--json"))
+    assert shown["may_change"].startswith("no: it is final (datasets=B@v1.0.0), and D comes from it: `sengu dataset create B-2")
+    diff = json.loads(run(folder, "sengu", "dataset", "diff", "B", "D", "--html", "diff.html", "--json").partition("\n")[2])
+    assert sum(map(len, diff["added"].values())) == 4
+    assert (folder / "diff.html").read_text().count("<img") == 4
