@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from project import attempt, environment, run
 from served import CRAWL, JPEG, Site, failures, fetch_of, page, write_params
 
 from crawlers.demo import pictures
+from crawlers.demo.server import send
 from crawlers.demo.sites import Answer
 from sengu import warc
 from sengu.base import tables
@@ -504,12 +506,20 @@ def test_what_fails_in_a_signal_handler_ends_the_crawl_with_an_error(work: Path,
 
 
 def test_two_crawls_of_one_site_do_not_run_at_once(work: Path, site: Site) -> None:
-    site.delay = 0.2
+    second_ended, two = threading.Event(), site.answers["/two"]
+
+    def answer(request: Any) -> None:
+        second_ended.wait(50)
+        request.send_response(two.status)
+        send(request, two)
+
+    site.odd["/two"] = answer
     with subprocess.Popen(CRAWL, cwd=work, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
-        while not site.seen:
+        while "/two?b=1&a=2" not in site.paths():
             assert first.poll() is None, "the crawl ended before the second began"
             time.sleep(0.005)
         done = attempt(work, *CRAWL)
+        second_ended.set()
         assert done.returncode == 1
         assert f"error: site web is being crawled already: process {first.pid} on " in done.stdout
         assert first.wait() == 0
