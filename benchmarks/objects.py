@@ -30,7 +30,7 @@ from sengu.base.ids import url_id
 
 DATE = "2013-10-05T20:00:00Z"
 FEW = 32
-SCAN = "warc.read(Path('raw').absolute(), 'site', __import__('sengu.base.urls').urls.TRACKING)"
+SCAN = "from sengu.base.urls import TRACKING; warc.read(Path('raw').absolute(), 'site', TRACKING)"
 PARAMS = """\
 sites: { site: { fetch: { source: generic, start: ["http://a.example/"] } } }
 objects: { max_pixels: 100000000, checks: %s }

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from project import attempt, environment
 
+from sengu.base import errors
+
 PROGRAM = "from sengu.base.errors import SenguError, run_program\ndef main(arguments):\n    {}\nrun_program(main, '')\n"
 
 
@@ -53,3 +55,16 @@ def test_without_a_stdout_a_program_still_runs() -> None:
     command = ["bash", "-c", '"$0" -P -c "$1" >&-', sys.executable, PROGRAM.format("print('line')")]
     done = subprocess.run(command, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_file_where_a_folder_should_be_is_said_to_be_that(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "data").write_bytes(b"")
+    for wanted in (tmp_path / "data", tmp_path / "data/index"):
+        with pytest.raises(SystemExit) as ended, errors.one_line():
+            wanted.mkdir(parents=True, exist_ok=True)
+        assert str(ended.value) == f"error: {tmp_path}/data is a file where a folder should be: move it away, and run this again"
+
+
+def test_control_characters_of_an_error_do_not_reach_the_terminal() -> None:
+    with pytest.raises(SystemExit, match=r"^error: a\\x1b\[2J$"), errors.one_line():
+        raise errors.SenguError("a\x1b[2J")

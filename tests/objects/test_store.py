@@ -1,3 +1,5 @@
+import os
+import platform
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,12 @@ def test_pruning_leaves_what_a_run_from_scratch_would_make(trees: Path) -> None:
         Path(FOO.path).parents[0],
         Path(FOO.path),
     ]
+
+
+def test_a_full_disk_is_said_of_the_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = ObjectTree(tmp_path)
+    leaf = tree.path(FOO)
+    leaf.parent.mkdir(parents=True)
+    Path(f"{leaf}.{platform.node()}.{os.getpid()}.partial").symlink_to("/dev/full")
+    with pytest.raises(OSError, match=f"No space left on device: '{leaf}'"):
+        tree.put(FOO, b"foo")

@@ -228,3 +228,23 @@ def test_without_checks_only_the_header_counts(archive: Path) -> None:
         found = journalled(archive, ["http://a.example/cut.jpg", "http://a.example/html.jpg"], settings)
         named = {getattr(row, "objectId", None) or row.reason for row in (o[0] if isinstance(o, list) else o for o in found)}
         assert named == {expected, "html"}
+
+
+def test_a_reject_says_its_url_and_file_name(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(archive.parent)
+    url = "http://a.example/odd.jpg"
+    row = tables.Capture(url_id(url), url, "", "", "", "odd one.jpg", DATE, "", 200)
+    tables.write(Path("a.csv"), tables.frame([row], tables.Capture), tables.Capture)
+    site = "sites: { a: { fetch: { source: generic, start: ['http://a.example/'] } } }"
+    Path("params.yaml").write_text(f"objects: {{ max_pixels: 1000000 }}\n{site}\n")
+    stage.main(["raw", "a.csv", "none.csv", "tree", "index.csv", "rejected.csv"])
+    (rejected,) = tables.rows(tables.read(Path("rejected.csv"), tables.Rejected), tables.Rejected)
+    assert rejected == tables.Rejected(url_id(url), url, "odd one.jpg", "unknown content encoding x-own")
+
+
+def test_a_half_jpeg_with_an_end_is_rejected(tmp_path: Path) -> None:
+    writer = warc.Writer(tmp_path / "raw", "a", {})
+    writer.response("http://a.example/half.jpg", DATE, 200, [], PICTURE[: len(PICTURE) // 2] + b"\xff\xd9")
+    writer.close()
+    (row,) = store(tmp_path / "raw", "http://a.example/half.jpg").values()
+    assert row == tables.Rejected(row.urlId, "http://a.example/half.jpg", "", "damaged: premature end of data segment")

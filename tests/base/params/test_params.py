@@ -144,3 +144,11 @@ def test_no_site_is_an_error(tmp_path: Path) -> None:
 def test_no_file_says_where_to_run(tmp_path: Path) -> None:
     with pytest.raises(SenguError, match=r"params.yaml is missing: run the stage in the folder that holds it"):
         params.document(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "", "a\\u001b", "CON", "Ja"])
+def test_a_class_is_named_as_a_folder_can_be(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(f'label: {{ classes: ["ja", "{name}"] }}\n')
+    with pytest.raises(SenguError, match=r"params.yaml: label\.classes.*(class named|classes are named)"):
+        params.section("label", params.LabelParams, path)

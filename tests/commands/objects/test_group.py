@@ -272,3 +272,9 @@ def test_an_export_of_a_missing_object_leaves_nothing(folder: Path) -> None:
 
 def test_the_tables_of_the_store_are_as_expected(made: Path) -> None:
     assert set(tables.read(made / "data/index/one.csv", tables.IndexRow)["objectId"]) == {IDS["a"], IDS["b"]}
+
+
+@pytest.mark.parametrize("name", ["../../outside", "", "a/b", "\x1b[2J"])
+def test_a_class_that_is_no_folder_is_not_exported(name: str) -> None:
+    with pytest.raises(SenguError, match="dataset version v1: class .* rename it in label.classes of params.yaml"):
+        export.check_names(["fine", name], "v1")
