@@ -1,0 +1,1 @@
+"""`sengu remote`: one module per command."""
