@@ -15,11 +15,11 @@ import pytest
 import yaml
 from project import ROOT, attempt, copy_of_the_project, environment, run
 
+from sengu.remote import configuration
+
 pytestmark = pytest.mark.slow
 
 MODEL_STAGES = {"backbone", "features", "train", "label_errors", "evaluate", "export", "embed"}
-
-from sengu.remote import configuration
 
 
 def locked(folder: Path, path: str = "dvc.lock") -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sengu.remote.findings import DAMAGED, MISSING, RIGHT, UNREAD, Finding
 from sengu.remote.folder import FolderStore, md5
 from sengu.remote.memory import Memory
 from sengu.remote.pins import Cache, Pin
-from sengu.remote.s3 import S3Store
+from sengu.remote.s3 import ONE_PART, S3Store
 from sengu.remote.stored import COLD, Stored, md5_of
 
 Store = S3Store | FolderStore
@@ -98,8 +98,10 @@ def _look_closer(store: S3Store, found: Stored, states: dict[str, str], details:
     if states[oid] == UNREAD and found.is_composite:
         copy = cache.path(oid)
         same = etags.is_that_of(copy, found.etag) if copy else None
+        if same is None and found.size < ONE_PART:  # DVC would have sent it in one part, so it is of somebody else, and read
+            same = md5(store.chunks(oid)) == md5_of(oid)
         if same is not None:
-            states[oid], details[oid] = (RIGHT, "") if same else (DAMAGED, "another content than the local copy")
+            states[oid], details[oid] = (RIGHT, "") if same else (DAMAGED, "another content, sent in parts")
     elif states[oid] == DAMAGED and details[oid].startswith("content") and store.is_kms(oid):
         states[oid], details[oid] = UNREAD, ""
     elif states[oid] == findings.COLD_STATE:
