@@ -62,9 +62,9 @@ def wound(server: Server, made: Handmade, count: int, seed: int, spared: str = "
                 in_parts(server, key(oid), data)
             else:
                 server.put(key(oid), data)
-        elif kind == "swapped":  # another object of the same size
-            other = next(o for o in sorted(made.paths.values()) if o != oid and len(made.objects[o]) == len(made.objects[oid]))
-            server.put(key(oid), made.objects[other])
+        elif kind == "swapped":  # another object, of the same size if there is one
+            others = sorted(set(made.objects) - {oid}, key=lambda o: (len(made.objects[o]) != len(made.objects[oid]), o))
+            server.put(key(oid), made.objects[others[0]])
         else:
             server.client.delete_object(Bucket=BUCKET, Key=key(oid))
             if kind == "gone":

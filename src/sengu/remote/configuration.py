@@ -142,7 +142,7 @@ def doubts(root: Path = Path()) -> list[str]:
     found = []
     for key, settings in committed.get("remote", {}).items():
         here = local.get("remote", {}).get(key, {})
-        if not urlsplit(settings["url"]).scheme and not Path(here.get("url", "")).is_absolute():
+        if not (urlsplit(settings["url"]).scheme or any(Path(one.get("url", "")).is_absolute() for one in (settings, here))):
             found.append(
                 f".dvc/config: the address of remote {key!r} is relative ({settings['url']}), so `dvc push --all-tags` and "
                 f"`dvc exp push` would lose data: run {SETUP}"
