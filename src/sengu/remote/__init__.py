@@ -1,1 +1,1 @@
-"""The DVC remotes: which there are, what must lie in them, what does, and what it means. Owns no output."""
+"""The DVC remotes, and what must lie in them. Owns .dvc/config.local; imports base, repository, warc, objects and drawing."""
