@@ -49,11 +49,11 @@ CONTENT = ("flipped", "truncated", "emptied", "lengthened", "replaced", "zeroed"
 KINDS = (*CONTENT, "deleted", "gone", "swapped")
 
 
-def wound(server: Server, made: Handmade, count: int, seed: int, spared: str = "") -> dict[str, str]:
-    """Injures `count` objects of the bucket, each kind as often; returns oid -> kind. The listing of a folder is among them."""
+def wound(server: Server, made: Handmade, count: int, seed: int, spared: str = "", listing: bool = True) -> dict[str, str]:
+    """Injures `count` objects of the bucket, each kind as often, one of them a `listing` of a folder; returns oid -> kind."""
     random = Random(seed)
-    listing = next(oid for oid in made.objects if oid.endswith(".dir"))
-    oids = [*random.sample(sorted(set(made.paths.values()) - {spared}), count - 1), listing]
+    listings = sorted(oid for oid in made.objects if oid.endswith(".dir"))[: int(listing)]
+    oids = [*random.sample(sorted(set(made.paths.values()) - {spared}), count - len(listings)), *listings]
     wounds = {oid: KINDS[number % len(KINDS)] for number, oid in enumerate(oids)}
     for oid, kind in wounds.items():
         if kind in CONTENT:
@@ -161,14 +161,15 @@ def test_restore_brings_back_exactly_the_pinned_keys(server: Server, tmp_path: P
 
 
 @pytest.mark.soak
-def test_how_many_wounds_the_commands_of_dvc_find(server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("listing", [True, False], ids=["listing", "whole listings"])
+def test_how_many_wounds_the_commands_of_dvc_find(server: Server, tmp_path: Path, listing: bool) -> None:
     """Prints the figures of docs/remote.md."""
     if not SOAK:
         pytest.skip("make soak")
     objects, count = int(os.environ.get("SENGU_OBJECTS", "5000")), int(os.environ.get("SENGU_WOUNDS", "120"))
     made = made_in(tmp_path, server, objects)
     (made.folder / "data/raw").mkdir(parents=True)
-    wounds = wound(server, made, count, seed=20)
+    wounds = wound(server, made, count, seed=20, listing=listing)
     names = {oid: {path for path, other in made.paths.items() if other == oid} or {"data/raw/birds"} for oid in wounds}
 
     def dvc(*arguments: str) -> tuple[int, str]:
