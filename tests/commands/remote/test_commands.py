@@ -21,7 +21,7 @@ from project import run
 from sengu.base.tables import tombstones
 from sengu.remote import pins
 
-OPEN = "remote: {{ purpose: Birds., contact: me@example.org, bucket: {{ tls_only: false }}, {more} }}\n"
+OPEN = "project: {{ purpose: Birds., contact: me@example.org }}\nremote: {{ bucket: {{ tls_only: false }}, {more} }}\n"
 PRICES = "prices: { classes: { STANDARD: { month: 1000 }, GLACIER: { month: 10 } }, write: 5, read: 1, transfer: 90 }"
 
 
@@ -134,7 +134,7 @@ def test_copies_are_counted_where_they_are_independent(made: Handmade, server: S
     params.write_text(params.read_text().replace("prices:", "copies: 2, further: [second], prices:"))
     said = sengu(made.folder, "remote", "check")
     assert said.code == 1
-    assert "remote.copies is 2, but there are 1 places" in said.err  # two prefixes of one bucket
+    assert "remote.copies is 2, but these are 1 places" in said.err  # two prefixes of one bucket
     params.write_text(params.read_text().replace("[second]", "[disk]"))
     fill(tmp_path / "disk", {oid: data for oid, data in made.objects.items() if oid != archive(made)})
     said = sengu(made.folder, "remote", "check")

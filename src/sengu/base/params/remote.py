@@ -77,8 +77,6 @@ class RemoteParams:
     check_budget: str = "100%"  # of a folder remote, which must be read to be checked; such as 5%, 30m or 1h
     thaw_days: Days = 7  # how long a cold object stays readable after `thaw`
     thaw_tier: Literal["Standard", "Bulk", "Expedited"] = "Standard"
-    purpose: str = ""  # of the data, for whoever finds the bucket: the catalogue says it
-    contact: str = ""  # who answers questions
     bucket: Bucket = field(default_factory=Bucket)
     retention: Retention = field(default_factory=Retention)
     prices: Prices = field(default_factory=Prices)

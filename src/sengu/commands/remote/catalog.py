@@ -50,10 +50,11 @@ def publish(project: Project) -> None:
 def _documents(project: Project, store: Store, found: dict[str, pins.Pin], has_sheets: bool) -> Iterator[tuple[str, bytes]]:
     present = {one.oid: one for one in store.objects()}
     artifacts = yaml.safe_load(PIPELINE.read_text(encoding="utf-8")).get("artifacts", {}) if PIPELINE.is_file() else {}
+    facts = params.project() if params.PARAMS.is_file() else params.Project()
     about = catalog.About(
-        project.settings.purpose,
-        project.settings.contact,
-        ask("remote", "get-url", "origin"),
+        facts.purpose,
+        facts.contact,
+        facts.repository or ask("remote", "get-url", "origin"),
         ask("rev-parse", "HEAD"),
         RULES.read_text(encoding="utf-8") if RULES.is_file() else "",
         {name: str(artifact.get("desc", artifact.get("path", ""))) for name, artifact in artifacts.items()},
