@@ -1,1 +1,1 @@
-"""`sengu remote`: one module per command."""
+"""One module per command of `sengu remote`."""
