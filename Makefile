@@ -11,7 +11,7 @@ PIP := pip install --disable-pip-version-check --progress-bar on
 # bare commands below are the environment's
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro test check soak pull lint lock notice install clean
+.PHONY: repro test check soak pull push lint lock notice install clean
 
 repro: install
 	dvc repro
@@ -30,10 +30,13 @@ check: lint
 soak: install
 	SENGU_SOAK=1 pytest --numprocesses 2 --dist loadfile -m soak
 
-# `dvc pull`, after a look whether the remote is there at all
+# `dvc pull`, after a look at what is missing, damaged or cold
 pull: install
-	python -m sengu.repository.remote .
-	dvc pull
+	sengu remote pull
+
+# `dvc push` to every remote that counts, a check, and the catalogue that explains it
+push: install
+	sengu remote push
 
 lint: install
 	ruff check .
@@ -41,7 +44,12 @@ lint: install
 	mypy
 	lint-imports
 
-install: $(INSTALLED)
+# .dvc/config.local, by which DVC finds the remotes at every revision (docs/remote.md); an image is built without .dvc
+install: $(INSTALLED) $(patsubst %,%.local,$(wildcard .dvc/config))
+
+.dvc/config.local: .dvc/config | $(INSTALLED)
+	python -m sengu.remote.configuration .
+	touch $@
 
 $(INSTALLED): $(REQUIREMENTS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

@@ -15,6 +15,8 @@ import pytest
 import yaml
 from project import ROOT, attempt, copy_of_the_project, environment, run
 
+from sengu.remote import configuration
+
 pytestmark = pytest.mark.slow
 
 MODEL_STAGES = {"backbone", "features", "train", "label_errors", "evaluate", "export", "embed"}
@@ -155,11 +157,11 @@ def test_an_unreachable_remote_is_an_error_that_names_it(pushed: Path, tmp_path:
 
 def test_a_default_remote_that_is_not_here_is_named(pushed: Path, tmp_path: Path) -> None:
     folder = clone(pushed, tmp_path / "colleague")
-    done = attempt(folder, sys.executable, "-m", "sengu.repository.remote", ".")
+    done = attempt(folder, sys.executable, "-m", "sengu.commands.main", "remote", "pull")
     assert done.returncode == 1
     assert f"remote 'local' is the folder {tmp_path / 'sengu-remote'}, which is not here" in done.stdout
     (tmp_path / "sengu-remote").mkdir()
-    run(folder, sys.executable, "-m", "sengu.repository.remote", ".")
+    configuration.check(folder)
 
 
 def test_hand_over_through_s3(pushed: Path, tmp_path: Path) -> None:

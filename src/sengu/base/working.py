@@ -10,6 +10,7 @@ OBJECTS = ROOT / "objects"  # what became of each record
 LOCKS = ROOT / "locks"  # who crawls a site, or fills its tree, now
 VERIFIED = ROOT / "verified.sqlite"  # when which file was last found whole
 EMPTY = ROOT / "empty"  # a layer of a mount
+REMOTE = ROOT / "remote"  # which objects of a remote were read when, and what it last cost
 ERASE_COMMANDS = ROOT / "erase-commands.sh"
 
 DUPLICATES = ROOT / "duplicates"

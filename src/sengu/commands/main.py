@@ -20,6 +20,7 @@ COMMANDS = {
     "objects": "sengu.commands.objects.group:group",
     "predict": "sengu.commands.predict:command",
     "rebuild": "sengu.commands.rebuild:command",
+    "remote": "sengu.commands.remote.group:group",
     "similar": "sengu.commands.similar:command",
     "site": "sengu.commands.site.group:group",
     "suggest": "sengu.commands.suggest:command",

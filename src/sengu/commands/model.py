@@ -126,12 +126,27 @@ def register_command(version: str) -> None:
     tag = register(version)
     url = git("remote", "get-url", "origin") if "origin" in git("remote").splitlines() else "URL"
     click.echo(f"{tag} tagged; to publish it, and to fetch it anywhere:", err=True)
-    from sengu.repository import remote as remotes  # DVC
+    for line in ("dvc push", f"git push origin {tag}" if url != "URL" else "", fetching(url, version)):
+        if line:
+            click.echo(line)
 
-    if remote := remotes.local(Path()):
-        where = f"the remote {remote[0]!r} is the folder {remote[1]}"
-        click.echo(f"(anywhere on this machine: {where}; README.md, hand-over, says how to move it)", err=True)
-    click.echo(f"dvc push\ngit push origin {tag}\ndvc artifacts get {shlex.quote(url)} {ARTIFACT} --rev v{version}")
+
+def fetching(url: str, version: str) -> str:
+    """The command that fetches a version, from a repository that may be bare; says on stderr where it works."""
+    from sengu.remote import configuration  # DVC
+
+    command = f"dvc artifacts get {shlex.quote(url)} {ARTIFACT} --rev v{version}"
+    remote = configuration.default()
+    if remote.is_folder:
+        where = f"the remote {remote.name!r} is the folder {remote.url}"
+        click.echo(f"(anywhere on this machine: {where}; docs/remote.md says how to move it)", err=True)
+    # a repository that is fetched from has no .dvc/config.local
+    here = {"url": remote.url} if remote.is_folder else {}
+    here |= {key: str(value) for key, value in remote.options.items() if key in ("endpointurl", "region")}
+    if here and not remote.is_folder:
+        here = {"url": remote.url, **here}
+    options = "".join(f" {shlex.quote(f'{key}={value}')}" for key, value in here.items())
+    return f"{command} --remote {remote.name} --remote-config{options}" if options else command
 
 
 @group.command("bundle")

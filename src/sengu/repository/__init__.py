@@ -1,1 +1,1 @@
-"""What dvc.lock pins, what dvc.yaml says, where the remote is, and what Git knows. Owns dvc.lock and dvc.yaml; imports base."""
+"""What dvc.lock pins, what dvc.yaml says, and what Git knows. Owns dvc.lock and dvc.yaml; imports base."""

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from sengu.base.errors import SenguError
+from sengu.base.params.remote import Bucket, Prices, RemoteParams, Retention, StoragePrice, Tiering
 from sengu.base.params.sections import (
     Augmentation,
     Backbone,
@@ -51,6 +52,7 @@ SECTIONS: Mapping[str, Any] = {
     "label_errors": LabelErrors,
     "evaluate": Evaluate,
     "export": Export,
+    "remote": RemoteParams,
     "engine": Engine,
 }
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "Archived",
     "Augmentation",
     "Backbone",
+    "Bucket",
     "Evaluate",
     "Export",
     "Fetch",
@@ -71,12 +74,17 @@ __all__ = [
     "Objects",
     "Phase",
     "Prepare",
+    "Prices",
     "Project",
     "Read",
+    "RemoteParams",
+    "Retention",
     "S3Fetch",
     "Site",
     "Split",
+    "StoragePrice",
     "Threshold",
+    "Tiering",
     "Train",
     "Video",
     "WarcFetch",
@@ -85,6 +93,7 @@ __all__ = [
     "engine",
     "labelling",
     "project",
+    "remote",
     "section",
     "site_names",
 ]
@@ -118,6 +127,11 @@ def labelling(folder: Path, path: Path = PARAMS) -> tuple[str, LabelParams]:
 def project(path: Path = PARAMS) -> Project:
     """The facts about the whole; all empty where the file has no such section."""
     return section("project", Project, path) if "project" in document(path) else Project()
+
+
+def remote(path: Path = PARAMS) -> RemoteParams:
+    """What `sengu remote` is to do. It is no dependency of any stage."""
+    return section("remote", RemoteParams, path) if "remote" in document(path) else RemoteParams()
 
 
 def document(path: Path = PARAMS) -> dict[str, Any]:

@@ -75,6 +75,14 @@ class Tombstone:
 
 
 @dataclass(frozen=True)
+class ErasedFile:
+    """One file that held an erased object (tombstone_files.csv, which Git tracks), by its MD5; `date` is ISO 8601."""
+
+    md5: str
+    date: str
+
+
+@dataclass(frozen=True)
 class Label:
     """One labelled object (data/label.csv and every dataset version)."""
 

@@ -50,8 +50,11 @@ def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> list[
     sha1s = {object_id.sha1 for object_id in doomed}
     holders = {site: _holders(site, sha1s) for site in params.site_names()}
     interrupted = COMMANDS.is_file()
-    _keep(_removals([*_derived(doomed), *(digests.md5(path) for paths in holders.values() for path in paths)]))
-    tombstones.add(doomed, reason, datetime.now(UTC).strftime("%Y-%m-%d"))
+    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    files = [*_derived(doomed), *(digests.md5(path) for paths in holders.values() for path in paths)]
+    _keep(_removals(files))
+    tombstones.add_files(files, today)
+    tombstones.add(doomed, reason, today)
     done = [f"{tombstones.TOMBSTONES}: {len(doomed)} objects listed"]
     for site, found in holders.items():
         if found or (interrupted and not _is_pinned(site)):
@@ -159,24 +162,12 @@ def _keep(removals: Sequence[str]) -> None:
 
 
 def _removals(md5s: Sequence[str]) -> list[str]:
-    """What removes files from DVC's cache and from its default remote, as a shell takes it."""
-    lines = []
+    """What removes files from DVC's cache and from every remote, in all their versions, as a shell takes it."""
+    if not md5s:
+        return []
     with Repo() as repo:
-        remote = repo.cloud.get_remote() if repo.config["core"].get("remote") else None
-        for md5 in md5s:
-            lines.append(f"rm --force {shlex.quote(str(repo.cache.local.oid_to_path(md5)))}")
-            if remote is None:
-                continue
-            place = remote.odb.oid_to_path(md5)
-            if remote.fs.protocol == "local":
-                lines.append(f"rm --force {shlex.quote(place)}")
-            elif remote.fs.protocol == "s3":
-                endpoint = remote.config.get("endpointurl")
-                option = f" --endpoint-url {shlex.quote(endpoint)}" if endpoint else ""
-                lines.append(f"aws{option} s3 rm {shlex.quote('s3://' + place)}")
-            else:
-                lines.append(f"# delete {remote.fs.unstrip_protocol(place)} with the tool of that storage")
-    return lines
+        lines = [f"rm --force {shlex.quote(str(repo.cache.local.oid_to_path(md5)))}" for md5 in md5s]
+    return [*lines, f"sengu remote forget {' '.join(dict.fromkeys(md5s))}"]
 
 
 @click.command("erase")
@@ -186,7 +177,8 @@ def _removals(md5s: Sequence[str]) -> list[str]:
 def erase_command(object_ids: tuple[str, ...], reason: str, yes: bool) -> None:
     """Erase objects for good, from the trees and the archives; nothing brings them back.
 
-    Prints the commands that then remove the old copies from DVC's cache and remote.
+    Prints the commands that then remove the old copies from DVC's cache, and from every remote with older versions there, the
+    catalogue and its contact sheets.
     """
     store = ObjectStore.below(places.TREES)
     doomed = [named(text, store) for text in object_ids]

@@ -1,0 +1,16 @@
+"""`sengu remote`: where the data lies, whether all of it does, and how it comes back."""
+
+import click
+
+from sengu.commands.lazy import LazyGroup
+
+NAMES = (
+    *("apply", "catalog", "check", "forget", "heal", "hook", "init", "plan"),
+    *("prune", "pull", "push", "report", "restore", "test", "thaw"),
+)
+COMMANDS = {name: f"sengu.commands.remote.{name}:command" for name in NAMES}
+
+
+@click.group("remote", cls=LazyGroup, modules=COMMANDS)
+def group() -> None:
+    """The DVC remotes: set up, checked, healed, explained, paid for."""

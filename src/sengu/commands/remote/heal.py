@@ -1,0 +1,72 @@
+"""What check finds missing or damaged -> put back from the cache, older versions, another remote, or a rebuild."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from sengu import warc
+from sengu.remote import configuration, pins
+from sengu.remote.checking import store_of
+from sengu.remote.findings import COLD_STATE, aligned
+from sengu.remote.healing import Outcome, Sources, heal, rebuilder
+from sengu.remote.project import Project
+
+ROUNDS = 3  # a listing that comes back may show more that is missing
+
+
+@click.command("heal")
+@click.option("--remote", "name", default="", help="One remote; by default the default one and those of remote.further.")
+@click.option("--rebuild", is_flag=True, help="Run the stages of what no copy is left of, in a clone.")
+@click.option("--all-commits", is_flag=True, help="Also heal what only older commits pin.")
+def command(name: str, rebuild: bool, all_commits: bool) -> None:
+    """Put back what is missing or damaged, and say from where; exit with 1 if something stays so.
+
+    In this order: the local cache, older versions in the bucket, another remote, a rebuild. Erased objects never come back.
+    """
+    outcomes: dict[tuple[str, str], Outcome] = {}
+    for _ in range(ROUNDS):
+        project = Project.here(name, all_commits)
+        done = _round(project, rebuild, outcomes)
+        if not done:
+            break
+    rows = [("healed from", "remote", "path", "stage")]
+    rows += [(o.source, o.finding.remote, min(o.finding.pin.paths), o.finding.pin.stage) for o in outcomes.values() if o.source]
+    if len(rows) > 1:
+        click.echo(aligned(rows))
+    left = [outcome for outcome in outcomes.values() if not outcome.source]
+    for outcome in left:
+        finding = outcome.finding
+        click.echo(f"{finding.state}: {min(finding.pin.paths)} ({finding.worth}): {outcome.why}", err=True)
+    click.echo(f"{len(rows) - 1} objects healed, {len(left)} not", err=True)
+    if left:
+        sys.exit(1)
+
+
+def _round(project: Project, rebuild: bool, outcomes: dict[tuple[str, str], Outcome]) -> int:
+    """Heals what is found now; returns how many objects came back."""
+    erased = pins.erased_objects(project.refs)
+
+    def holds_erased(path: Path) -> bool:
+        return bool(erased) and bool(warc.holding(path, erased))
+
+    done = 0
+    with tempfile.TemporaryDirectory(prefix="sengu-") as folder:
+        for result in project.check(None):
+            store = next(store for store in project.stores if store.remote.name == result.remote)
+            others = [
+                store_of(remote)
+                for remote in configuration.remotes().values()
+                if remote.name != result.remote and (remote.is_s3 or remote.is_folder) and _is_there(remote)
+            ]
+            sources = Sources(project.cache, others, project.erased, holds_erased, rebuilder(Path(folder)) if rebuild else None)
+            broken = [finding for finding in result.findings if finding.state != COLD_STATE]
+            for outcome in heal(store, broken, sources):
+                outcomes[result.remote, outcome.finding.oid] = outcome
+                done += bool(outcome.source)
+    return done
+
+
+def _is_there(remote: configuration.Remote) -> bool:
+    return remote.is_s3 or remote.folder.is_dir()

@@ -1,0 +1,69 @@
+"""What no known branch and tag pins -> listed with its size, and deleted after a typed confirmation."""
+
+import time
+
+import click
+
+from sengu.base.errors import SenguError
+from sengu.remote import pins
+from sengu.remote.bills import human
+from sengu.remote.findings import aligned
+from sengu.remote.pins import Output
+from sengu.remote.project import Project
+from sengu.remote.pruning import last_versions, leftovers
+
+SHOWN = 50
+
+
+@click.command("prune")
+@click.option("--remote", "name", default="", help="A remote; by default the default one.")
+@click.option("--dry-run", is_flag=True, help="Only list what would go.")
+@click.option("--all", "shows_all", is_flag=True, help="Also list what stays, and why.")
+@click.option("--final", is_flag=True, help="Delete from a remote that keeps no versions, so that nothing brings it back.")
+def command(name: str, dry_run: bool, shows_all: bool, final: bool) -> None:
+    """Delete what no branch and no tag that this clone knows pins, and no experiment; fetch first, so that it knows them all.
+
+    Never the last version of what cannot be made again, and nothing younger than remote.retention of params.yaml says. A bucket
+    with versions keeps what was deleted for remote.bucket.keep_versions days: `sengu remote restore` brings it back after the
+    branch that pins it is here.
+    """
+    if pins.is_shallow():
+        raise SenguError("this clone is shallow, so it does not know what is pinned: run `git fetch --unshallow --tags --all`")
+    project = Project.here(name)
+    store = project.stores[0]
+    needed, unknown = pins.pinned([*pins.refs(experiments=True)], project.listings)
+    if unknown:
+        raise SenguError(f"{len(unknown)} folders have no listing, so what they need is not known: run `sengu remote heal` first")
+    commits = [pins.outputs(ref) for ref in pins.history()]
+    past, _ = pins.pinned(pins.history(), project.listings)
+    history = {
+        oid: [Output(oid, path, pin.stage, pin.size, pin.is_irreplaceable) for path in pin.paths] for oid, pin in past.items()
+    }
+    last = last_versions(commits)
+    last |= {oid for oid, pin in past.items() if any(_is_below(path, past, last) for path in pin.paths) and pin.is_irreplaceable}
+    present = {one.oid: one for one in store.objects()}
+    found = leftovers(present, needed, history, last, project.settings.retention, time.time())
+    doomed = [one for one in found if not one.keep]
+    listed = found if shows_all else doomed
+    if listed:
+        rows = [("size", "path in history", "object", "stays because")]
+        rows += [(human(one.stored.size), one.path or "-", one.stored.oid, one.keep) for one in listed[:SHOWN]]
+        click.echo(aligned(rows))
+    size = sum(one.stored.size for one in doomed)
+    more = f" (the first {SHOWN} are shown)" if len(listed) > SHOWN else ""
+    click.echo(f"{len(doomed)} objects of {human(size)} may go, {len(found) - len(doomed)} stay for now{more}", err=True)
+    if dry_run or not doomed:
+        return
+    if not store.keeps_versions and not final:
+        raise SenguError(f"{store.remote.url} keeps no versions, so nothing would bring them back: `--final` if that is meant")
+    answer = click.prompt(f"Type {len(doomed)} to delete them from {store.remote.url}", default="", show_default=False)
+    if answer.strip() != str(len(doomed)):
+        raise SenguError("nothing was deleted")
+    for one in doomed:
+        store.delete(one.stored.oid)
+    click.echo(f"{len(doomed)} objects deleted")
+
+
+def _is_below(path: str, past: dict[str, pins.Pin], last: set[str]) -> bool:
+    """Is a file one of a folder whose last version must stay?"""
+    return any(path.startswith(f"{folder}/") for oid in last if oid in past for folder in past[oid].paths)

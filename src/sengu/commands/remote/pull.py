@@ -1,0 +1,36 @@
+"""The remote and the lock files here -> the data, after a look for what is cold, missing or damaged."""
+
+import subprocess
+import sys
+
+import click
+
+from sengu.base.errors import SenguError
+from sengu.remote import configuration, findings, pins
+from sengu.remote.checking import check
+from sengu.remote.findings import COLD_STATE
+from sengu.remote.memory import Memory
+from sengu.remote.project import Project
+
+
+@click.command("pull")
+@click.argument("targets", nargs=-1)
+def command(targets: tuple[str, ...]) -> None:
+    """Run `dvc pull`, but first say which remote is not here, and what in it is cold, missing or damaged."""
+    configuration.set_up()
+    project = Project.here()
+    project.refs = [pins.Ref(pins.HERE, "tree")]
+    found, _ = project.pins()
+    store = project.stores[0]
+    wanted = {oid: pin for oid, pin in project.pins_of(store, found).items() if not project.cache.has(oid)}
+    result = check(store, wanted, project.cache, Memory(store.remote.name), None)
+    cold = sorted({min(one.pin.paths) for one in result.findings if one.state == COLD_STATE})
+    if result.findings:
+        click.echo(findings.table(result.findings), err=True)
+    if cold:
+        raise SenguError(
+            f"{len(cold)} objects are cold: request them with `sengu remote thaw {' '.join(cold[:3])}`, and pull then"
+        )
+    done = subprocess.run([sys.executable, "-m", "dvc", "pull", *targets], check=False)
+    if done.returncode or result.findings:
+        sys.exit(1)

@@ -1,0 +1,41 @@
+"""The data that is pinned here -> every remote that counts, checked, and explained there."""
+
+import subprocess
+import sys
+
+import click
+
+from sengu.base.errors import SenguError
+from sengu.commands.remote import check
+from sengu.commands.remote.catalog import publish
+from sengu.remote import configuration
+from sengu.remote.project import Project
+
+
+@click.command("push")
+@click.option("--catalog/--no-catalog", "explains", default=True, help="Publish the catalogue, too.")
+def command(explains: bool) -> None:
+    """Run `dvc push` to every remote that counts, check them, and publish the catalogue; exit with 1 if anything is not there.
+
+    What `dvc push` takes for up to date although it is not, the check finds; then `sengu remote heal`.
+    """
+    configuration.set_up()
+    default = configuration.default()
+    if default.is_folder:
+        default.folder.mkdir(parents=True, exist_ok=True)
+    project = Project.here()
+    for name in ["", *project.settings.further]:
+        _dvc("push", *(["--remote", name] if name else []))
+    project = Project.here()
+    complete = check.report(project, project.check(None))
+    if explains:
+        publish(project)
+    if not complete:
+        click.echo("put back what is missing with `sengu remote heal`", err=True)
+        sys.exit(1)
+
+
+def _dvc(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], check=False)
+    if done.returncode:
+        raise SenguError(f"`dvc {' '.join(arguments)}` failed, as it says above: mend that, and run it again")

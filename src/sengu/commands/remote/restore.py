@@ -1,0 +1,41 @@
+"""Old versions in the bucket -> overwritten and deleted objects as they were."""
+
+from datetime import UTC, datetime
+
+import click
+
+from sengu.base.errors import SenguError
+from sengu.remote import restoring
+from sengu.remote.findings import aligned
+from sengu.remote.project import Project
+from sengu.remote.s3 import S3Store
+
+
+@click.command("restore")
+@click.option("--remote", "name", default="", help="A remote; by default the default one.")
+@click.option("--at", "time", default="", help="As it was then: 2026-11-27 or 2026-11-27T12:00, in UTC.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be restored.")
+def command(name: str, time: str, dry_run: bool) -> None:
+    """Make old versions the current ones where a pinned object was overwritten or deleted; other keys stay as they are.
+
+    Needs a bucket that keeps versions (`sengu remote apply`). What was erased for good does not come back.
+    """
+    until = restoring.moment(time) if time else float("inf")
+    project = Project.here(name)
+    store = project.stores[0]
+    if not isinstance(store, S3Store) or not store.keeps_versions:
+        raise SenguError(f"{store.remote.url} keeps no versions: `sengu remote heal` looks for copies elsewhere")
+    found, _ = project.pins()
+    planned = restoring.plan(store.versions(), project.pins_of(store, found), until)
+    done = planned if dry_run else list(restoring.restore(store, planned))
+    rows = [
+        ("was", "path", "as of", "object"),
+        *((one.what, min(one.pin.paths), _utc(one.version.modified), one.oid) for one in done),
+    ]
+    if done:
+        click.echo(aligned(rows))
+    click.echo(f"{len(done)} objects {'would be ' if dry_run else ''}restored; `sengu remote check` says what is left", err=True)
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,71 @@
+"""Paths of cold objects -> requests to restore them."""
+
+import time
+
+import click
+
+from sengu.base.errors import SenguError
+from sengu.remote.findings import aligned
+from sengu.remote.project import Project
+from sengu.remote.s3 import S3Store
+from sengu.remote.stored import COLD
+
+HOURS = {
+    "GLACIER": {"Expedited": "minutes", "Standard": "3 to 5 hours", "Bulk": "5 to 12 hours"},
+    "DEEP_ARCHIVE": {"Standard": "12 hours", "Bulk": "48 hours"},
+}
+PAUSE = 60.0  # seconds between two looks while waiting
+
+
+@click.command("thaw")
+@click.argument("paths", metavar="PATH…", nargs=-1, required=True)
+@click.option("--remote", "name", default="", help="A remote; by default the default one and those of remote.further.")
+@click.option("--wait", is_flag=True, help="Wait until everything can be read.")
+@click.option("--every", default=PAUSE, show_default=True, help="Seconds between two looks.")
+def command(paths: tuple[str, ...], name: str, wait: bool, every: float) -> None:
+    """Request a restore of the cold objects at or below PATH, and say when they can be pulled.
+
+    remote.thaw_days and remote.thaw_tier of params.yaml say for how long and how fast.
+    """
+    project = Project.here(name)
+    found, _ = project.pins()
+    places = {oid: path for oid, pin in found.items() for path in pin.paths if _is_at(path, paths)}
+    if not places:
+        raise SenguError(f"nothing pinned lies at {', '.join(paths)}: see `dvc list . --recursive --dvc-only`")
+    rows, pending = [("object", "class", "path", "state")], []
+    for store in project.stores:
+        if not isinstance(store, S3Store):
+            continue
+        cold = [one for one in store.objects() if one.oid in places and one.storage_class in COLD]
+        for one in cold:
+            if not store.restoring(one.oid):
+                store.thaw(one.oid, project.settings.thaw_days, project.settings.thaw_tier)
+            state = _state(store, one.oid, one.storage_class, project.settings.thaw_tier)
+            rows.append((one.oid, one.storage_class, places[one.oid], state))
+            if not state.startswith("readable"):
+                pending.append((store, one))
+    click.echo(aligned(rows) if len(rows) > 1 else "nothing of it is cold")
+    while wait and pending:
+        pending = [(store, one) for store, one in pending if not _is_readable(store, one.oid)]
+        if pending:
+            click.echo(f"{len(pending)} objects are still cold", err=True)
+            time.sleep(every)
+    if wait:
+        click.echo("everything can be read: `dvc pull`", err=True)
+
+
+def _is_at(path: str, paths: tuple[str, ...]) -> bool:
+    return any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in paths)
+
+
+def _is_readable(store: S3Store, oid: str) -> bool:
+    head = store.head(oid)
+    return head is not None and head.storage_class not in COLD
+
+
+def _state(store: S3Store, oid: str, storage_class: str, tier: str) -> str:
+    if _is_readable(store, oid):
+        said = store.restoring(oid)
+        return f"readable until {said.partition('expiry-date=')[2].strip(chr(34))}" if "expiry-date" in said else "readable"
+    hours = HOURS[storage_class].get(tier, "some hours")
+    return f"requested; ready in about {hours}: `dvc pull` then, or `sengu remote thaw --wait`"

@@ -1,0 +1,75 @@
+"""What lies in a remote, and what is or was pinned -> what may go. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sengu.base.params import Retention
+from sengu.remote.pins import Output
+from sengu.remote.stored import Stored
+
+DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """One object that no known branch or tag pins; `path` is where history had it, empty if nothing knows it."""
+
+    stored: Stored
+    path: str
+    keep: str = ""  # why it stays; empty if it may go
+
+
+def leftovers(
+    present: Mapping[str, Stored],
+    pinned: Iterable[str],
+    history: Mapping[str, Sequence[Output]],
+    last: Iterable[str],
+    retention: Retention,
+    now: float,
+) -> list[Leftover]:
+    """Every object that is not pinned, with the reason why it stays, if it does.
+
+    `history` says by oid what any commit had, `last` holds the newest version of every irreplaceable path, which never goes.
+    """
+    needed, newest = set(pinned), set(last)
+    found = []
+    for oid, one in sorted(present.items()):
+        if oid in needed:
+            continue
+        known = history.get(oid, ())
+        path = min((output.path for output in known), default="")
+        days = retention_days(known, retention)
+        age = (now - one.modified) / DAY
+        if oid in newest:
+            keep = "the last version of what cannot be made again"
+        elif age < days:
+            keep = f"{age:.0f} days old, kept for {days}"
+        else:
+            keep = ""
+        found.append(Leftover(one, path, keep))
+    return found
+
+
+def retention_days(known: Sequence[Output], retention: Retention) -> int:
+    """How long an object is kept: as its sites say; what nothing knows may be of any site."""
+    if not known:
+        return max([retention.days, *retention.sites.values()])
+    sites = {site for output in known if (site := site_of(output.path))}
+    return max([retention.sites.get(site, retention.days) for site in sites], default=retention.days)
+
+
+def site_of(path: str) -> str:
+    """The site of an output such as data/raw/birds/birds-00000.warc.gz or data/index/birds.csv; empty if it is of none."""
+    parts = path.split("/")
+    per_site = ("raw", "failed", "captures", "index", "rejected", "object")
+    return parts[2].removesuffix(".csv") if len(parts) > 2 and parts[0] == "data" and parts[1] in per_site else ""
+
+
+def last_versions(commits: Iterable[Sequence[Output]]) -> set[str]:
+    """The newest version of every irreplaceable path; `commits` come newest first."""
+    seen: dict[str, str] = {}
+    for outputs in commits:
+        for output in outputs:
+            if output.is_irreplaceable:
+                seen.setdefault(output.path, output.oid)
+    return set(seen.values())
