@@ -16,6 +16,7 @@ from crawlers.optouts import opted_out
 from crawlers.spiders import AGE, MEDIA, PAGE, STEPS, Found
 from sengu.base.params import GenericFetch, Read, WarcFetch
 from sengu.base.tables import Failed
+from sengu.base.texts import nfc
 from sengu.base.urls import archived_url
 from sengu.warc import Archive
 
@@ -104,7 +105,7 @@ class GenericSpider(Spider):
             self.note(response.url, page, response.meta[STEPS], f"page opted out: {reason}")
         found = {} if reason else dict.fromkeys(self._absolute(response, self.media(response), self.fetch.take))
         if self.replayed is not None:
-            tags = {" ".join(tag.replace("|", " ").split()) for tag in self.tags(response)} - {""}
+            tags = {nfc(" ".join(tag.replace("|", " ").split())) for tag in self.tags(response)} - {""}
             return [Found(url, page, tuple(sorted(tags)), response.meta[AGE]) for url in found]
         # first the media of a page, then the next page: a crawl that is cut short has whole pages, and the queue stays short
         taken = [self._request(url, page, MEDIA) for url in found]

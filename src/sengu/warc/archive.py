@@ -26,6 +26,8 @@ class Entry:
     status: int  # HTTP status; 200 for a resource record
     headers: tuple[tuple[str, str], ...]  # those of KNOWN_HEADERS that it has; `headers_and_body` reads all
     digest: str  # WARC-Block-Digest; empty text if the record has none
+    taken: str = ""  # when the camera took the picture, and its make and model: see sengu.warc.exif
+    camera: str = ""
 
     def header(self, name: str) -> str:
         """The first value of a header, without regard to case; empty text if it is absent."""

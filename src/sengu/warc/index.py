@@ -20,7 +20,7 @@ from typing import Any
 from sengu.base import digests, urls, working
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
-from sengu.warc import reading
+from sengu.warc import exif, payloads, reading
 from sengu.warc.archive import Archive, Entry
 from sengu.warc.reading import entries, files
 
@@ -83,7 +83,7 @@ def forget(site: str, kept: Collection[str] = (), folder: Path = working.WARC) -
 def _key(path: Path, tracking: Sequence[str]) -> list[Any]:
     """What an index holds for: this file, and this code."""
     state = path.stat()
-    code = digests.key((), (reading, urls, sys.modules[__name__]), ("fastwarc", "w3lib"))
+    code = digests.key((), (reading, payloads, exif, urls, sys.modules[__name__]), ("fastwarc", "w3lib", "pillow"))
     return [path.name, state.st_size, state.st_mtime_ns, code, list(tracking)]
 
 
@@ -95,6 +95,8 @@ def _columns(found: Sequence[tuple[Entry, str]]) -> dict[str, list[Any]]:
         "fetched": [entry.fetched for entry, _ in found],
         "status": [entry.status for entry, _ in found],
         "digest": [entry.digest for entry, _ in found],
+        "taken": [entry.taken for entry, _ in found],
+        "camera": [entry.camera for entry, _ in found],
         "canonical": ["" if canonical == entry.url else canonical for entry, canonical in found],
         "count": [len(entry.headers) for entry, _ in found],
         "name": [name for entry, _ in found for name, _ in entry.headers],
@@ -108,8 +110,9 @@ def _rows(path: Path, columns: dict[str, list[Any]]) -> list[tuple[Entry, str]]:
     collects = gc.isenabled()
     gc.disable()  # it would look through all that is known again and again, and free nothing
     try:
-        for url, offset, fetched, status, digest, canonical, count in zip(*columns.values(), strict=True):
-            rows.append((Entry(url, path, offset, fetched, status, tuple(islice(pairs, count)), digest), canonical or url))
+        for url, offset, fetched, status, digest, taken, camera, canonical, count in zip(*columns.values(), strict=True):
+            headers = tuple(islice(pairs, count))
+            rows.append((Entry(url, path, offset, fetched, status, headers, digest, taken, camera), canonical or url))
     finally:
         if collects:
             gc.enable()

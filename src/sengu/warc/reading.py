@@ -11,11 +11,13 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from sengu.base.errors import SenguError
 from sengu.warc import packing
 from sengu.warc.archive import Entry
+from sengu.warc.exif import taken_and_camera
 from sengu.warc.payloads import decode
 
 # what is held in memory of each of half a million answers; the rest is read again when it is needed
 KNOWN_HEADERS = (
     "content-type", "content-encoding", "location", "last-modified", "etag", "x-robots-tag", "file-modified", "file-device",
+    "file-operator", "file-subject",
 )  # fmt: skip
 CAPTURES = WarcRecordType.response | WarcRecordType.resource
 OPEN = ".open"  # suffix of the one file that a crawl is writing
@@ -54,7 +56,8 @@ def _entry(record: WarcRecord, path: Path) -> Entry | None:
     is_http = record.http_headers is not None
     headers = [(name, value) for name, value in _headers(record) if name.lower() in KNOWN_HEADERS]
     status = (record.http_headers.status_code or 0) if is_http else HTTPStatus.OK
-    return Entry(url, path, record.stream_pos, record.headers["WARC-Date"], int(status), tuple(headers), digest)
+    taken, camera = taken_and_camera(bytes(record.reader.read()))
+    return Entry(url, path, record.stream_pos, record.headers["WARC-Date"], int(status), tuple(headers), digest, taken, camera)
 
 
 def _headers(record: WarcRecord) -> list[tuple[str, str]]:

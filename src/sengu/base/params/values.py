@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 
 from sengu.base import names
+from sengu.base.texts import nfc
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 MOST = 2**31 - 1  # what TensorFlow takes for a number of examples
@@ -42,5 +43,6 @@ Value = Annotated[int, Field(ge=0)]
 Megabytes = Annotated[float, Field(gt=0)]  # of 1,000,000 bytes
 ClassName = Annotated[str, AfterValidator(_is_folder)]  # a folder of `sengu objects export`
 Pattern = Annotated[str, AfterValidator(_compiles)]
+Text = Annotated[str, AfterValidator(nfc)]  # what people type, and what is compared with what others typed
 # processes of this machine, or the address of a Dask scheduler
 Engine = Annotated[str, Field(pattern=r"^(processes|(tcp|tls|ws|wss)://[^\s/]+:[0-9]+)$")]
