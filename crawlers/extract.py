@@ -73,7 +73,7 @@ def pages(archive: warc.Archive) -> Iterator[tuple[str, int]]:
     for entry in archive:
         if entry.url.startswith(("http:", "https:")) and not is_media_type(entry.header("Content-Type")):
             for age, version in enumerate(archive.versions(entry.url)):
-                if version.status == 200:
+                if version.is_good:
                     yield entry.url, age
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 STEPS = "steps"
 MEDIA = -1
 PAGE = "page"  # request meta: the page on which the URL stands
+UNREAD = "unread: "  # flag of an archived page that cannot be decoded, before the reason
 AGE = "age"  # request meta of a replay: how many versions of the page are younger than the one to read
 
 

@@ -15,6 +15,8 @@ def picture(kind: str, make: str = "Maker", model: str = "M 1", **details: str) 
     exif[MAKE], exif[MODEL] = make, model
     numbers = {"clock": CLOCK, "offset": OFFSET, "digitised": DIGITISED}
     exif.get_ifd(DETAILS).update({numbers[name]: text for name, text in details.items()})
+    if kind == "TIFF":  # Pillow writes none with a second directory; this is one without a picture
+        return exif.tobytes().removeprefix(b"Exif\0\0")
     stream = BytesIO()
     Image.new("RGB", (16, 16), (9, 90, 200)).save(stream, kind, exif=exif)
     return stream.getvalue()

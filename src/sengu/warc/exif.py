@@ -1,5 +1,6 @@
 """The bytes of a picture -> when it was taken, and by which camera, as its EXIF data say."""
 
+import warnings
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ MAKE, MODEL, DETAILS = 0x010F, 0x0110, 0x8769
 TIMES = ((0x9003, 0x9011), (0x9004, 0x9012))
 MARK = b"Exif\0\0"  # before the EXIF data of a JPEG, a HEIC or an AVIF
 TIFF = (b"II*\0", b"MM\0*")
+BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 SHOWN = 100  # characters of make and model
 
 
@@ -24,9 +26,11 @@ def taken_and_camera(payload: bytes) -> tuple[str, str]:
 
     exif = Image.Exif()
     try:
-        exif.load(data)
-        details = exif.get_ifd(DETAILS)
-        make, model = _text(exif.get(MAKE)), _text(exif.get(MODEL))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exif.load(data)
+            details = exif.get_ifd(DETAILS)
+            make, model = _text(exif.get(MAKE)), _text(exif.get(MODEL))
     except Exception:  # noqa: BLE001 (any nonsense may stand there, and Pillow answers it by any error)
         return "", ""
     camera = model if model.lower().startswith(make.lower()) else f"{make} {model}".strip()
@@ -38,8 +42,13 @@ def _exif(payload: bytes) -> bytes:
     """The EXIF data of a picture from their TIFF header on; nothing if it has none."""
     if payload.startswith(TIFF):
         return payload
-    if payload.startswith(b"\xff\xd8") or payload[4:8] == b"ftyp":
+    if payload.startswith(b"\xff\xd8"):
         start = payload.find(MARK) + len(MARK)
+    elif payload[4:8] == b"ftyp" and payload[8:12] in BRANDS:
+        # ISO 23008-12, annex A: the offset of the TIFF header comes first, and often the mark
+        start = payload.find(MARK) + len(MARK)
+        if start < len(MARK):
+            start = max(payload.find(bytes(4) + tiff) for tiff in TIFF) + 4
     elif payload.startswith(b"\x89PNG"):
         start = payload.find(b"eXIf") + 4
     elif payload.startswith(b"RIFF") and payload[8:12] == b"WEBP":

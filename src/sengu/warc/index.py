@@ -22,7 +22,8 @@ from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
 from sengu.warc import exif, payloads, reading
 from sengu.warc.archive import Archive, Entry
-from sengu.warc.reading import entries, files
+from sengu.warc.reading import entries, files, named_entries
+from sengu.warc.revisits import Originals
 
 CLOSED = ".warc.gz"
 LEVEL = 1  # of zlib: a tenth of the size for a tenth of a second
@@ -38,11 +39,26 @@ def read(folder: Path, site: str, tracking: Sequence[str] = ()) -> Archive:
 
 
 def gather(paths: Iterable[Path], tracking: Sequence[str] = ()) -> Archive:
-    """What some archive files hold, in the order of their records. Raises SenguError if one is damaged."""
+    """What some archive files hold, in the order of their records. Raises SenguError if one is damaged.
+
+    Revisit records count as the answers that they stand for; those whose answers are in none of the files are `missing`.
+    """
     archive = Archive(tracking)
-    for path in paths:
-        for entry, canonical in indexed(path, tracking):
-            archive.add(entry, canonical)
+    paths = list(paths)
+    rows = [(path, list(indexed(path, tracking))) for path in paths]
+    originals: Originals | None = None
+    for _, found in rows:
+        for entry, canonical in found:
+            if not entry.refers:
+                archive.add(entry, canonical)
+                continue
+            # only few archives have revisits, and to find what they stand for every file is read once more
+            originals = originals or Originals(pair for path in paths for pair in named_entries(path))
+            answer = originals.answer(entry)
+            if answer is not None:
+                archive.add(answer, canonical)
+            else:
+                archive.missing.append(entry)
     return archive
 
 
@@ -97,6 +113,7 @@ def _columns(found: Sequence[tuple[Entry, str]]) -> dict[str, list[Any]]:
         "digest": [entry.digest for entry, _ in found],
         "taken": [entry.taken for entry, _ in found],
         "camera": [entry.camera for entry, _ in found],
+        "whole": [entry.whole for entry, _ in found],
         "canonical": ["" if canonical == entry.url else canonical for entry, canonical in found],
         "count": [len(entry.headers) for entry, _ in found],
         "name": [name for entry, _ in found for name, _ in entry.headers],
@@ -110,9 +127,9 @@ def _rows(path: Path, columns: dict[str, list[Any]]) -> list[tuple[Entry, str]]:
     collects = gc.isenabled()
     gc.disable()  # it would look through all that is known again and again, and free nothing
     try:
-        for url, offset, fetched, status, digest, taken, camera, canonical, count in zip(*columns.values(), strict=True):
+        for url, offset, fetched, status, digest, taken, camera, whole, canonical, count in zip(*columns.values(), strict=True):
             headers = tuple(islice(pairs, count))
-            rows.append((Entry(url, path, offset, fetched, status, headers, digest, taken, camera), canonical or url))
+            rows.append((Entry(url, path, offset, fetched, status, headers, digest, taken, camera, whole), canonical or url))
     finally:
         if collects:
             gc.enable()

@@ -41,7 +41,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Ratio = Annotated[float, Field(gt=0, le=1)]
 Value = Annotated[int, Field(ge=0)]
 Megabytes = Annotated[float, Field(gt=0)]  # of 1,000,000 bytes
-ClassName = Annotated[str, AfterValidator(_is_folder)]  # a folder of `sengu objects export`
+ClassName = Annotated[str, AfterValidator(nfc), AfterValidator(_is_folder)]  # a folder of `sengu objects export`
 Pattern = Annotated[str, AfterValidator(_compiles)]
 Text = Annotated[str, AfterValidator(nfc)]  # what people type, and what is compared with what others typed
 # processes of this machine, or the address of a Dask scheduler
