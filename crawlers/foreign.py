@@ -25,7 +25,7 @@ from sengu.base.tables import Failed
 GZIP, ARC = b"\x1f\x8b", b"filedesc://"
 UNDATED = "1970-01-01T00:00:00Z"
 HEAD = 8192  # bytes in which the headers of a record end, as a rule
-MEDIA_TYPE = re.compile(rb"^content-type:\s*(image|video)/", re.IGNORECASE | re.MULTILINE)
+MEDIA_TYPE = re.compile(rb"^content-type:\s*+(image|video)/", re.IGNORECASE | re.MULTILINE)
 
 logger = logging.getLogger("crawl")
 

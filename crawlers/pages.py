@@ -1,8 +1,10 @@
 """A page as it came -> a page as a browser reads it: its base, and what stands behind its end."""
 
 import re
+from functools import cached_property
 from urllib.parse import urljoin, urlsplit
 
+from parsel import Selector
 from scrapy.http import HtmlResponse
 
 # lxml takes nothing behind them, browsers do (HTML Standard, "the 'after body' insertion mode")
@@ -10,7 +12,10 @@ ENDS = re.compile(rb"</(?:body|html)\s*+>", re.IGNORECASE)
 
 
 class Page(HtmlResponse):
-    """A page whose base element counts wherever it stands; Scrapy looks at the first 4,096 characters only."""
+    """A page whose base element counts wherever it stands, and harms nothing where it is broken.
+
+    Scrapy looks at the first 4,096 characters only, and reads nothing of a page whose base is no address.
+    """
 
     base: str
 
@@ -26,6 +31,10 @@ class Page(HtmlResponse):
             except ValueError:  # a broken base is none, as in browsers
                 break
         return page
+
+    @cached_property
+    def selector(self) -> Selector:  # type: ignore[override] # Scrapy's own looks for the base, and fails at a broken one
+        return Selector(text=self.text, type="html", base_url=self.url)
 
     def urljoin(self, url: str) -> str:
         return urljoin(self.base, url)

@@ -26,6 +26,7 @@ from sengu.warc import Archive, is_whole
 WEB = ("http", "https")
 SHORT = 200  # characters of what is no address, in the table of failures
 EMBEDDED = 1000  # pictures that stand in pages themselves and are listed; some sites have one for every picture
+EMBEDDED_HERE, WITH_USER = "stands in the page itself", "holds a user name or password"  # reasons that asking again does not mend
 NOT_LISTED = "data:,more"  # the address under which the others are
 
 logger = logging.getLogger("crawl")
@@ -61,6 +62,7 @@ class GenericSpider(Spider):
         self.pages = self.media_count = self.embedded = 0
         self.asked: set[bytes] = set()  # fingerprints of what was requested
         self.waiting: dict[bytes, Failed] = {}  # those without an answer; whatever becomes of them, none is lost in silence
+        self.failed_at: dict[bytes, str] = {}  # fingerprint -> URL in the table of failures
         self.led: list[tuple[Failed, Request]] = []  # what was redirected to a URL that had been asked for, and to which
 
     # what a special site may override
@@ -99,7 +101,7 @@ class GenericSpider(Spider):
         for row in self.again:
             try:
                 # what is no address is listed again by the page that shows it
-                if urlsplit(row.url).scheme in WEB:
+                if urlsplit(row.url).scheme in WEB and row.reason not in (EMBEDDED_HERE, WITH_USER):
                     yield self._request(row.url, row.page, row.steps, row.page)
             except ValueError:
                 continue
@@ -205,8 +207,8 @@ class GenericSpider(Spider):
         self.fail(failure.request, reason)
 
     def fail(self, request: Any, reason: str) -> None:
-        self._settle(request)
         url = request.meta.get("redirect_urls", [request.url])[0]
+        self.failed_at[self._settle(request)] = without_user(url)
         self.note(url, request.meta.get(PAGE, ""), request.meta.get(STEPS, MEDIA), reason)
 
     def note(self, url: str, page: str, steps: int, reason: str) -> None:
@@ -226,21 +228,18 @@ class GenericSpider(Spider):
         """Lists what has no answer when the crawl ends, and what was redirected to a URL that has none."""
         for failed in self.waiting.values():
             self.note(failed.url, failed.page, failed.steps, f"not asked for before the crawl ended ({reason})")
-        failed_at = (
-            {self._fingerprint(Request(url)): url for url in self.failures if urlsplit(url).scheme in WEB} if self.led else {}
-        )
         for _ in self.led:  # one may lead to another
             for failed, request in self.led:
-                there = failed_at.get(self._fingerprint(request))
+                there = self.failed_at.get(self._fingerprint(request))
                 if there is not None and failed.url not in self.failures:
                     self.note(failed.url, failed.page, failed.steps, f"redirected to {there}: {self.failures[there].reason}")
-                    failed_at[self._fingerprint(Request(failed.url))] = failed.url
+                    self.failed_at[self._fingerprint(request.replace(url=failed.url))] = failed.url
 
-    def _settle(self, request: Request) -> None:
-        """A request, or that from which it was redirected, waits for no answer any more."""
-        if self.waiting:
-            first = request.meta.get("redirect_urls", [request.url])[0]
-            self.waiting.pop(self._fingerprint(request.replace(url=first)), None)
+    def _settle(self, request: Request) -> bytes:
+        """A request, or that from which it was redirected, waits for no answer any more. Returns the fingerprint of that."""
+        fingerprint = self._fingerprint(request.replace(url=request.meta.get("redirect_urls", [request.url])[0]))
+        self.waiting.pop(fingerprint, None)
+        return fingerprint
 
     def _fingerprint(self, request: Request) -> bytes:
         fingerprinter = self.crawler.request_fingerprinter
@@ -295,9 +294,9 @@ class GenericSpider(Spider):
             if self.embedded > EMBEDDED:
                 self.note(NOT_LISTED, page, MEDIA, f"more than {EMBEDDED} pictures stand in pages themselves")
                 return
-            reason = "stands in the page itself"
+            reason = EMBEDDED_HERE
         elif scheme in WEB:
-            reason = "holds a user name or password" if "@" in urlsplit(url).netloc else "not an address: it names no host"
+            reason = WITH_USER if "@" in urlsplit(url).netloc else "not an address: it names no host"
         else:
             reason = f"an address of {scheme}:, which is not asked for"
         self.note(_short(url) if scheme not in WEB else url, page, MEDIA, reason)

@@ -16,7 +16,7 @@ TRACKING = (
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*+://", re.IGNORECASE)
 LOCAL = (".example", ".localhost", ".test")  # RFC 2606: names that are never public
 DEFAULT_PORTS = {"http": 80, "https": 443}
-PATH_PARAMETER = re.compile(r";([^=;/?]+)=[^;/?]*")
+PATH_PARAMETER = re.compile(r";([^=;/?]++)=[^;/?]*+")
 
 
 def start_url(text: str) -> str:

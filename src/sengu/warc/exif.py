@@ -43,10 +43,10 @@ def _exif(payload: bytes) -> bytes:
     if payload.startswith(TIFF):
         return payload
     if payload.startswith(b"\xff\xd8"):
-        start = payload.find(MARK) + len(MARK)
+        start = max(payload.find(MARK + tiff) for tiff in TIFF) + len(MARK)
     elif payload[4:8] == b"ftyp" and payload[8:12] in BRANDS:
         # ISO 23008-12, annex A: the offset of the TIFF header comes first, and often the mark
-        start = payload.find(MARK) + len(MARK)
+        start = max(payload.find(MARK + tiff) for tiff in TIFF) + len(MARK)
         if start < len(MARK):
             start = max(payload.find(bytes(4) + tiff) for tiff in TIFF) + 4
     elif payload.startswith(b"\x89PNG"):
