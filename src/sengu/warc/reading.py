@@ -95,7 +95,7 @@ def _entry(record: WarcRecord, path: Path, named: bool) -> tuple[Entry, Name] | 
     sent = content(record)
     whole = not is_http or is_whole(status, all_headers, sent, record.headers.get("WARC-Truncated") or "")
     try:
-        payload = decode(sent, "".join(value for key, value in headers if key.lower() == "content-encoding"))
+        payload = decode(sent, _codings(headers))
     except UnreadableCapture:  # what it is rejected for, later
         payload = b""
     if named and not stated:
@@ -203,4 +203,9 @@ def _file(entry: Entry) -> BinaryIO:
 
 def payload(entry: Entry) -> bytes:
     """The decoded payload. Raises UnreadableCapture for an unknown or broken content encoding."""
-    return decode(body(entry), entry.header("Content-Encoding"))
+    return decode(body(entry), _codings(entry.headers))
+
+
+def _codings(headers: Iterable[tuple[str, str]]) -> str:
+    """The content codings of an answer, which may stand in several headers."""
+    return ",".join(value for name, value in headers if name.lower() == "content-encoding")
