@@ -18,7 +18,7 @@ from scrapy.responsetypes import responsetypes
 from scrapy.settings import BaseSettings
 from scrapy.utils.defer import deferred_from_coro
 
-from crawlers.spiders import AGE, MEDIA, PAGE
+from crawlers.spiders import AGE, MEDIA, PAGE, UNREAD
 from sengu import warc
 from sengu.base.errors import SenguError
 from sengu.base.ids import url_id
@@ -36,6 +36,7 @@ PAGE_TYPES = (
     "application/javascript",
 )
 THIS_CRAWL = "this crawl"  # flag of an answer that this crawl itself archived, before it was killed
+WHOLE = "whole"  # flag of an archived answer that gave what was asked for, all of it
 PURPOSE = "pictures for training an image classifier, kept so that it can be rebuilt from them"
 # loggers of exceptions after which Scrapy goes on: in a signal handler, in itself, and while the archive is read
 SWALLOWS = ("scrapy.utils.signal", "scrapy.core.engine", "scrapy.downloadermiddlewares.httpcache")
@@ -122,7 +123,7 @@ class ArchivePolicy:
             return True
         if is_file(request.url):
             return all(cachedresponse.headers.get(name) == request.headers.get(name) for name in ("File-Modified", "File-Device"))
-        if (cachedresponse.status == 200 and is_media(cachedresponse.headers)) or THIS_CRAWL in cachedresponse.flags:
+        if (WHOLE in cachedresponse.flags and is_media(cachedresponse.headers)) or THIS_CRAWL in cachedresponse.flags:
             return True
         for validator, condition in CONDITIONS.items():
             if validator in cachedresponse.headers:
@@ -211,8 +212,19 @@ class WarcStorage:
         if not is_file(entry.url) and not is_media(_headers(entry, pairs)):
             pairs, body = warc.headers_and_body(entry)
         headers = _headers(entry, pairs)
+        unread = []
+        if body and "Content-Encoding" in headers:
+            # Scrapy would stop at a body that was stored decoded, with its header left
+            try:
+                body = warc.decode(body, b",".join(headers.getlist("Content-Encoding")).decode("latin-1"))
+            except warc.UnreadableCapture as reason:
+                if not self.offline:
+                    return None  # and is asked for again
+                body, unread = b"", [f"{UNREAD}{reason}"]
+            del headers["Content-Encoding"]
         kind = responsetypes.from_args(headers=headers, url=entry.url, body=body)
         flags = [THIS_CRAWL] if entry.file in self.of_this_crawl and entry.status < 400 else []
+        flags += [WHOLE] * (entry.is_good and entry.whole) + unread
         return kind(url=request.url, headers=headers, status=entry.status, body=body, flags=flags)
 
     def store_response(self, spider: Any, request: Request, response: Response) -> None:
@@ -227,6 +239,8 @@ class WarcStorage:
         with self._noting():
             if known is not None and unchanged and warc.body(known) == response.body:
                 return
+        if known is not None and known.is_good and self._leads_nowhere(url, response.status, location):
+            return
         encoding = (response.headers.get("Content-Encoding") or b"").decode("latin-1")
         if self.erased and warc.payload_sha1(response.body, encoding) in self.erased:
             spider.note(response.url, request.meta.get(PAGE, ""), MEDIA, "erased for good (tombstones.csv)")
@@ -246,6 +260,11 @@ class WarcStorage:
         except (OSError, SenguError) as error:
             self.errors.append(f"{what}{error}")
             raise
+
+    def _leads_nowhere(self, url: str, status: int, location: str) -> bool:
+        """Is it a redirect to another spelling of the same URL, such as one with another session id at each visit?"""
+        redirect = warc.Entry(url, Path(), 0, "", status, (("Location", location),), "")
+        return self.archive.leads_nowhere(redirect)
 
     def _append(self, url: str, date: str, response: Response) -> warc.Entry:
         assert self.writer is not None

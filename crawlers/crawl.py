@@ -51,13 +51,13 @@ def crawl(name: str, site: params.Site, folder: Path, again: list[tables.Failed]
     return crawler
 
 
-def adopt(name: str, fetch: params.WarcFetch, folder: Path) -> int:
-    """Copies the records of WARC files made by others into the archive, but for those that it has; returns how many."""
+def adopt(name: str, fetch: params.WarcFetch, folder: Path) -> tuple[int, list[tables.Failed]]:
+    """Copies the records of WARC files made by others into the archive, but for those that it has; see `foreign.adopt`."""
     paths = foreign.matching(name, fetch.files)
     writer = warc.Writer(folder, name, archive.description(name), roll_over=int(fetch.roll_over * 1e6))
     try:
         here = warc.files(folder, name) + writer.of_this_crawl()[-1:]
-        return foreign.adopt(paths, writer, foreign.record_ids(here), tombstones.erased())
+        return foreign.adopt(paths, writer, foreign.digests(here), tombstones.erased())
     finally:
         writer.close()
 
@@ -90,7 +90,7 @@ def _account(name: str, crawler: Any, folder: Path) -> None:
     if stats.get_value("sengu/pages_beyond_limit"):
         logger.warning("%s: followed no more links after max_pages; set it higher, or `follow` closer", name)
     if not spider.media_count:
-        why = f"the first failure was {failures[0].url}: {failures[0].reason}" if failures else "no page shows any"
+        why = f"the first failure was {failures[0].url}: {failures[0].reason}" if failures else spider.nothing
         raise SenguError(f"site {name}: no picture or video was fetched; {why}: check sites.{name}.fetch in params.yaml")
     logger.info("%s: %d pages, %d media, %d failures", name, spider.pages, spider.media_count, len(failures))
 
@@ -116,9 +116,11 @@ def _run(name: str, site: params.Site, folder: Path, failed: Path) -> None:
         with verified.opened() as memory:
             pinned.refuse_if_damaged(name, folder, memory)
     if isinstance(site.fetch, params.WarcFetch):
-        copied = adopt(name, site.fetch, folder)
-        tables.write(failed, tables.empty(tables.Failed), tables.Failed)
-        logger.info("%s: %d records copied", name, copied)
+        copied, unread = adopt(name, site.fetch, folder)
+        failures = foreign.account(name, folder, site.read.tracking, unread)
+        tables.write(failed, tables.frame(failures, tables.Failed), tables.Failed)
+        logger.info("%s: %d records copied, %d are not there or cannot be read", name, copied, len(failures))
+        foreign.check(name, folder, site.read.tracking, failures)
     else:
         again = tables.rows(tables.read(failed, tables.Failed), tables.Failed) if failed.is_file() else []
         crawler = crawl(name, site, folder, again)

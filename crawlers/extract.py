@@ -21,6 +21,7 @@ from crawlers.spiders import Found
 from sengu import warc
 from sengu.base import ids, params, tables
 from sengu.base.errors import SenguError, run_program
+from sengu.base.texts import nfc
 
 logger = logging.getLogger("extract")
 
@@ -72,7 +73,7 @@ def pages(archive: warc.Archive) -> Iterator[tuple[str, int]]:
     for entry in archive:
         if entry.url.startswith(("http:", "https:")) and not is_media_type(entry.header("Content-Type")):
             for age, version in enumerate(archive.versions(entry.url)):
-                if version.status == 200:
+                if version.is_good:
                     yield entry.url, age
 
 
@@ -85,17 +86,17 @@ def from_files(archive: Iterable[warc.Entry], pattern: str) -> list[Found]:
     for entry in archive:
         path = file_name(entry.url)
         match = re.search(pattern, path) if pattern else None
-        groups = match.groupdict() if match else {}
+        groups = {name: text or "" for name, text in match.groupdict().items()} if match else {}
         tags = [text for name, text in groups.items() if name.startswith("tag") and text] if pattern else path.split("/")[:-1]
-        found.append(
-            Found(entry.url, "", tuple(sorted({tag.replace("|", " ") for tag in tags})), device=groups.get("device") or "")
-        )
+        device, operator, subject = (groups.get(name, "") for name in ("device", "operator", "subject"))
+        tags = sorted({tag.replace("|", " ") for tag in tags})
+        found.append(Found(entry.url, "", tuple(tags), device=device, operator=operator, subject=subject))
     return found
 
 
 def file_name(url: str) -> str:
-    """The path of an archived file below its folder or in its bucket."""
-    return unquote(urlsplit(url).path).lstrip("/") if is_file(url) else ""
+    """The path of an archived file below its folder or in its bucket, in NFC."""
+    return nfc(unquote(urlsplit(url).path).lstrip("/")) if is_file(url) else ""
 
 
 def opted_out(entry: warc.Entry | None) -> bool:
@@ -116,20 +117,25 @@ def _capture(canonical: str, item: Found, entry: warc.Entry | None) -> tables.Ca
     modified = entry.header("Last-Modified") if entry else ""
     if modified:
         try:
-            stated = parsedate_to_datetime(modified)
-            modified = (stated.astimezone(UTC) if stated.tzinfo else stated).strftime("%Y-%m-%dT%H:%M:%SZ")
+            time = parsedate_to_datetime(modified)
+            modified = (time.astimezone(UTC) if time.tzinfo else time).strftime("%Y-%m-%dT%H:%M:%SZ")
         except (ValueError, OverflowError):
             modified = ""  # servers send nonsense here; the archive keeps it
+    stated = {name: entry.header(f"File-{name}") if entry else "" for name in ("device", "operator", "subject", "modified")}
     return tables.Capture(
         urlId=ids.url_id(canonical),
         url=item.url,
         page=item.page,
         tags="|".join(item.tags),
-        device=item.device or (entry.header("File-Device") if entry else ""),
+        device=nfc(item.device or stated["device"]),
         filename=file_name(item.url),
         fetched=entry.fetched if entry else "",
-        modified=(entry.header("File-Modified") if entry else "") or modified,
+        modified=stated["modified"] or modified,
         status=entry.status if entry else 0,
+        taken=(entry.taken if entry else "") or stated["modified"],  # what a server says of a file is not when it was taken
+        camera=entry.camera if entry else "",
+        operator=nfc(item.operator or stated["operator"]),
+        subject=nfc(item.subject or stated["subject"]),
     )
 
 

@@ -1,67 +1,147 @@
 """WARC files made by others -> the archive of a site, record by record, headers and blocks as they are."""
 
 import gzip
+import hashlib
+import logging
 import re
+import zipfile
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 from glob import iglob
 from io import BytesIO
 from pathlib import Path
+from typing import IO, Any
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from tqdm import tqdm
 
+from crawlers.spiders import MEDIA
 from sengu import warc
 from sengu.base.errors import SenguError
+from sengu.base.tables import Failed
 
-GZIP = b"\x1f\x8b"
+GZIP, ARC = b"\x1f\x8b", b"filedesc://"
+UNDATED = "1970-01-01T00:00:00Z"
 HEAD = 8192  # bytes in which the headers of a record end, as a rule
-MEDIA_TYPE = re.compile(rb"^content-type:\s*(image|video)/", re.IGNORECASE | re.MULTILINE)
+MEDIA_TYPE = re.compile(rb"^content-type:\s*+(image|video)/", re.IGNORECASE | re.MULTILINE)
+
+logger = logging.getLogger("crawl")
 
 
-def adopt(paths: Iterable[Path], writer: warc.Writer, known: set[str], erased: Collection[str]) -> int:
-    """Copies every record whose id is not `known`, and whose payload is not one of the `erased` SHA-1s; returns how many.
+def adopt(paths: Iterable[Path], writer: warc.Writer, known: set[bytes], erased: Collection[str]) -> tuple[int, list[Failed]]:
+    """Copies every record whose digest is not `known`, and whose payload is not one of the `erased` SHA-1s.
 
-    Raises SenguError for a file that is no whole WARC. Files may be compressed in whole, by record, or not at all; copies are
-    gzip members of their own, as a reader by offset needs.
+    Returns how many, and those that could not be read. Files may be compressed in whole, by record, or not at all, or lie in a
+    WACZ; copies are gzip members of their own, as a reader by offset needs. Raises SenguError for a file that is no whole WARC.
     """
     copied = 0
+    unread: list[Failed] = []
     for path in tqdm(list(paths), desc="archives", unit="file", disable=None):
-        last = -1
-        try:
-            _check_end(path)
-            with path.open("rb") as stream:
-                for record in ArchiveIterator(stream, parse_http=False):
-                    last = record.stream_pos
-                    name = record.record_id or ""
-                    if name in known:
-                        continue
-                    known.add(name)
-                    data = _whole(record)
-                    if erased and _payload_sha1(data) in erased:
-                        continue
-                    # compressing a JPEG again costs time and gains nothing
-                    packed = MEDIA_TYPE.search(data, 0, HEAD)
-                    writer.copy(data, record.headers["WARC-Date"], deflate=not packed)
-                    copied += 1
-        except OSError as error:
-            raise SenguError(f"{path}: not a whole WARC file, behind byte {max(last, 0)}: {error}") from error
-        if last < 0:
-            raise SenguError(f"{path}: not a WARC file: it is empty")
-    return copied
+        for name, opened in _warcs(path):
+            last = -1
+            try:
+                _check(name, opened)
+                with closing(opened()) as stream:
+                    for record in ArchiveIterator(stream, parse_http=False):
+                        last = record.stream_pos
+                        copied += _copy(record, f"{name}, byte {last}", writer, known, erased, unread)
+            except OSError as error:
+                raise SenguError(f"{name}: not a whole WARC file, behind byte {max(last, 0)}: {error}") from error
+            if last < 0:
+                raise SenguError(f"{name}: not a WARC file: it is empty")
+    return copied, unread
 
 
-def _check_end(path: Path) -> None:
-    """Raises OSError if a compressed file is cut off; readers of WARC pass over that in silence."""
-    with path.open("rb") as stream:
-        if stream.read(2) != GZIP:
-            return
+def account(name: str, folder: Path, tracking: Sequence[str], unread: Iterable[Failed]) -> list[Failed]:
+    """What of a site of others' archives is not there: records that are `unread`, and revisits of what no file holds."""
+    archive = warc.gather(warc.files(folder, name), tracking)
+    missing = [Failed(entry.url, "", MEDIA, warc.explained(entry)) for entry in archive.missing]
+    if missing:
+        logger.warning(
+            "%s: %d revisit records are of answers that none of the files holds, such as %s, %s: "
+            "add the files that were written before under sites.%s.fetch.files",
+            name, len(missing), missing[0].url, missing[0].reason, name,
+        )  # fmt: skip
+    return list({failure.url: failure for failure in (*missing, *unread)}.values())
+
+
+def check(name: str, folder: Path, tracking: Sequence[str], failures: Collection[Failed]) -> None:
+    """Raises SenguError if the archive holds no answer at all, which a page or picture could be read from."""
+    if failures and not any(entry.is_good for entry in warc.gather(warc.files(folder, name), tracking)):
+        first = next(iter(failures))
+        raise SenguError(
+            f"site {name}: none of its records can be read, {len(failures)} are listed in data/failed/{name}.csv; the first is "
+            f"{first.url}: {first.reason}: add the files that hold the rest under sites.{name}.fetch.files"
+        )
+
+
+def _copy(
+    record: WarcRecord, place: str, writer: warc.Writer, known: set[bytes], erased: Collection[str], unread: list[Failed]
+) -> bool:
+    """Copies one record; False if it is not to be copied, or cannot be read, which is then listed."""
     try:
-        with gzip.open(path) as plain:
-            while plain.read(1 << 20):
-                pass
-    except (EOFError, zlib.error) as error:
+        data = _whole(record)
+        # not by its id: some writers give none, or all the same
+        digest = hashlib.sha1(data, usedforsecurity=False).digest()
+        if digest in known:
+            return False
+        known.add(digest)
+        if erased and _payload_sha1(data) in erased:
+            return False
+    except (ValueError, LookupError) as error:
+        url = warc.uri(record, "WARC-Target-URI") or place
+        unread.append(Failed(url, "", MEDIA, f"{place} cannot be read: {type(error).__name__}: {' '.join(str(error).split())}"))
+        return False
+    # compressing a JPEG again costs time and gains nothing
+    packed = MEDIA_TYPE.search(data, 0, HEAD)
+    writer.copy(data, record.headers.get("WARC-Date") or UNDATED, deflate=not packed)
+    return True
+
+
+def _warcs(path: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
+    """The WARC files that a file is or, if it is a WACZ, holds: the name of each, and what opens it."""
+    if not zipfile.is_zipfile(path):
+        yield str(path), partial(_opened, path)
+        return
+    with zipfile.ZipFile(path) as wacz:
+        names = [name for name in wacz.namelist() if name.lower().endswith((".warc", ".warc.gz"))]
+        if not names:
+            raise SenguError(f"{path}: a zip file that holds no WARC file, and so is no WACZ: take it out of fetch.files")
+        for name in names:
+            yield f"{path}/{name}", partial(_member, wacz, name)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def _member(wacz: zipfile.ZipFile, name: str) -> IO[bytes]:
+    try:
+        return wacz.open(name)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise OSError(str(error)) from error
+
+
+def _check(name: str, opened: Callable[[], IO[bytes]]) -> None:
+    """Raises OSError if a compressed file is cut off, which readers of WARC pass over in silence, and SenguError for an ARC."""
+    try:
+        with closing(opened()) as stream:
+            first: Any = stream.read(len(ARC))
+            if first.startswith(GZIP):
+                stream.seek(0)
+                with gzip.open(stream) as plain:
+                    first = plain.read(len(ARC))
+                    while plain.read(1 << 20):
+                        pass
+    except (EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise OSError(str(error)) from error
+    if first == ARC:
+        raise SenguError(
+            f"{name}: an ARC file, the format before WARC: convert it with `pip install warcio` and "
+            "`warcio recompress OLD.arc.gz NEW.warc.gz`, and name the new file in fetch.files"
+        )
 
 
 def _whole(record: WarcRecord) -> bytes:
@@ -81,19 +161,20 @@ def _payload_sha1(data: bytes) -> str:
     for record in ArchiveIterator(BytesIO(data), record_types=kinds, parse_http=False):
         encoding = ""
         if record.record_type == WarcRecordType.response:
-            record.parse_http(auto_decode="transfer")
+            record.parse_http()
             encoding = (record.http_headers.get("Content-Encoding") if record.http_headers is not None else None) or ""
-        return warc.payload_sha1(record.reader.read(), encoding)
+        return warc.payload_sha1(warc.content(record), encoding)
     return ""
 
 
-def record_ids(paths: Iterable[Path]) -> set[str]:
-    """The ids of all records of some archive files."""
-    found = set()
+def digests(paths: Iterable[Path]) -> set[bytes]:
+    """The SHA-1s of all records of some archive files."""
+    known = set()
     for path in paths:
         with path.open("rb") as stream:
-            found |= {record.record_id or "" for record in ArchiveIterator(stream, parse_http=False)}
-    return found
+            for record in ArchiveIterator(stream, parse_http=False):
+                known.add(hashlib.sha1(_whole(record), usedforsecurity=False).digest())
+    return known
 
 
 def matching(site: str, patterns: Iterable[str]) -> list[Path]:

@@ -16,15 +16,20 @@ SHOWN = (
     "img::attr(src)", "video::attr(src)", "video::attr(poster)", "video source::attr(src)", "input[type=image]::attr(src)",
     *(f"[{name}]::attr({name})" for name in (*LAZY, "data-poster")),
     "link[rel~=image_src]::attr(href)",
-    *(f"meta[{key}='{name}']::attr(content)" for key, name in (
-        ("property", "og:image"), ("property", "og:image:url"), ("property", "og:image:secure_url"), ("property", "og:video"),
-        ("property", "og:video:url"), ("name", "twitter:image"),
-    )),
+    # the one belongs under `property`, the other under `name`, and pages mix them up
+    *(f"meta[{key}='{name}']::attr(content)" for name in (
+        "og:image", "og:image:url", "og:image:secure_url", "og:video", "og:video:url", "twitter:image", "twitter:image:src",
+    ) for key in ("property", "name")),
+    "meta[itemprop=image]::attr(content)", "link[itemprop=image]::attr(href)",
 )  # fmt: skip
 SETS = ("img::attr(srcset)", "picture source::attr(srcset)", *(f"[{name}]::attr({name})" for name in LAZY_SETS))
-# HTML Standard, "parsing a srcset attribute": addresses may hold commas, but do not end with one
-CANDIDATE = re.compile(r"[\s,]*(\S*[^\s,])(?:\s+([\d.]+)([wx])[^,]*)?\s*(?:,|$)")
-CSS_URL = re.compile(r"""url\(\s*(?:"([^"]*)"|'([^']*)'|([^"'()\s]+))\s*\)""", re.IGNORECASE)
+# the expressions are possessive: what they have taken they do not give back, so that no page makes them try again and again
+BLANK = re.compile(r"[\s,]*+")
+ADDRESS = re.compile(r"\S++")
+SIZE = re.compile(r"([0-9]++(?:\.[0-9]++)?+)[wx]", re.ASCII)
+CSS_URL = re.compile(r"""url\(\s*+(?:"([^"]*+)"|'([^']*+)'|([^"'()\s]++))\s*+\)""", re.IGNORECASE)
+DIGITS = 12  # of a width or density that is one
+NO_PICTURES = ("woff", "woff2", "ttf", "otf", "eot", "css")  # what style sheets name besides pictures
 
 
 def shown(response: HtmlResponse, sizes: str) -> Iterator[str]:
@@ -34,9 +39,12 @@ def shown(response: HtmlResponse, sizes: str) -> Iterator[str]:
     for selector in SETS:
         for text in response.css(selector).getall():
             yield from candidates(text, sizes)
-    for style in response.css("[style*=url]::attr(style)").getall():
+    for style in response.css("[style*=url]::attr(style), style::text").getall():
         for quoted, single, bare in CSS_URL.findall(style):
-            yield quoted or single or bare
+            address = quoted or single or bare
+            # a fragment alone names a shape within the page
+            if not address.startswith("#") and extension(address) not in NO_PICTURES:
+                yield address
 
 
 def linked(response: HtmlResponse) -> Iterator[str]:
@@ -44,9 +52,44 @@ def linked(response: HtmlResponse) -> Iterator[str]:
     yield from response.css("a::attr(href), area::attr(href)").getall()
 
 
+def refreshed(response: HtmlResponse) -> Iterator[str]:
+    """Addresses of the pages that a browser would load after this one, by meta tags (HTML Standard, "refresh state")."""
+    for content in response.xpath("//meta[translate(@http-equiv, 'REFSH', 'refsh') = 'refresh']/@content").getall():
+        seconds, _, rest = content.replace(",", ";", 1).partition(";")
+        name, equals, address = rest.partition("=")
+        if name.strip().lower() == "url" and equals:
+            yield address.strip().strip("'\"")
+        elif rest.strip() and seconds.strip().replace(".", "", 1).isdigit():
+            yield rest.strip().strip("'\"")
+
+
+def extension(address: str) -> str:
+    """What follows the last dot of a path, in lower case; empty if that is no extension."""
+    path = address.partition("?")[0].partition("#")[0].strip().rpartition("/")[2]
+    return path.rpartition(".")[2].lower() if "." in path else ""
+
+
 def candidates(srcset: str, sizes: str) -> list[str]:
     """The addresses of a srcset attribute: the one with the largest width or density, or all of them."""
-    found = [(float(number or 1), address) for address, number, _ in CANDIDATE.findall(srcset)]
-    if sizes == "largest" and found:
-        return [max(found, key=lambda candidate: candidate[0])[1]]
-    return [address for _, address in found]
+    sized = list(_candidates(srcset))
+    if sizes == "largest" and sized:
+        return [max(sized, key=lambda candidate: candidate[0])[1]]
+    return [address for _, address in sized]
+
+
+def _candidates(srcset: str) -> Iterator[tuple[float, str]]:
+    """Width or density, 1 if none is given, and address (HTML Standard, "parsing a srcset attribute").
+
+    An address may hold commas, but does not end with one; it goes up to white space, as that of a data: URL.
+    """
+    place = 0
+    while address := ADDRESS.match(srcset, BLANK.match(srcset, place).end()):  # type: ignore[union-attr]
+        place = address.end()
+        if address[0].endswith(","):
+            yield 1.0, address[0].rstrip(",")
+            continue
+        end = srcset.find(",", place)
+        end = len(srcset) if end < 0 else end
+        sizes = filter(None, map(SIZE.fullmatch, srcset[place:end].split()))
+        yield next((float(size[1]) for size in sizes if len(size[1]) < DIGITS), 1.0), address[0]
+        place = end

@@ -6,7 +6,6 @@ Not a param: it says where somebody watches, not what is fetched. A broker that 
 import json
 import logging
 import os
-import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -48,7 +47,7 @@ def broker() -> Broker | None:
         if parts.scheme not in PORTS or not parts.hostname or "+" in parts.path or {*address} & {"#", "?"}:
             raise ValueError
     except (ValueError, KeyError) as error:
-        shown = re.sub(r"//.*@", "//…@", address)  # without a password
+        shown = f"…@{address.rpartition('@')[2]}" if "@" in address else address  # without a password
         raise SenguError(
             f"{VARIABLE} is {shown!r}: expected mqtt://[user:password@]host[:port][/topic], or mqtts:// for TLS: "
             "correct it, or unset it"

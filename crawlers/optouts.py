@@ -5,7 +5,7 @@ import re
 from scrapy.http import HtmlResponse, Response
 
 OPT_OUTS = ("noai", "noimageai")
-AGENT = re.compile(r"\s*(\*|[a-z][\w.-]*)\s*:(?!\d)")
+AGENT = re.compile(r"\s*+(\*|[a-z][\w.-]*+)\s*+:(?!\d)")
 VALUED = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")  # directives that have a value
 US = "sengu"  # the name under which a header may speak to us alone
 

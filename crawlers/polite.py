@@ -6,9 +6,10 @@ import logging
 import math
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -31,6 +32,25 @@ ASKS_TO_WAIT = (429, 503)
 logger = logging.getLogger(__name__)
 
 
+@dataclass
+class Hosts:
+    """What the parts of one crawl know of the hosts that it asks, by name; http and https share it."""
+
+    turns: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+    until: dict[str, float] = field(default_factory=dict)  # monotonic time before which a host is not asked
+    pauses: dict[str, float] = field(default_factory=dict)  # Crawl-delay, seconds from one request to the next
+    asked: dict[str, float] = field(default_factory=dict)  # monotonic time of the last request
+    refused: set[str] = field(default_factory=set)  # names of addresses of private networks
+
+
+def hosts_of(crawler: Any) -> Hosts:
+    """What a crawl knows of its hosts. It hangs on the crawler, which is all that its parts have in common."""
+    if not hasattr(crawler, "hosts"):
+        crawler.hosts = Hosts()
+    hosts: Hosts = crawler.hosts
+    return hosts
+
+
 class PatientHandler(HTTP11DownloadHandler):
     """Asks a host no more than the site's `concurrent` requests at a time, and waits as long as it asked.
 
@@ -39,36 +59,32 @@ class PatientHandler(HTTP11DownloadHandler):
     of that queue at once where there is no delay.
     """
 
-    turns: ClassVar[dict[str, asyncio.Semaphore]] = {}  # by host; http and https share it
-    until: ClassVar[dict[str, float]] = {}  # by host: monotonic time before which it is not asked
-    pauses: ClassVar[dict[str, float]] = {}  # by host: Crawl-delay, seconds from one request to the next
-    asked: ClassVar[dict[str, float]] = {}  # by host: monotonic time of the last request
-
     def __init__(self, crawler: Any):
         super().__init__(crawler)
+        self.hosts = hosts_of(crawler)
         self.patience: float = crawler.settings.getfloat("SENGU_PATIENCE")
         self.concurrent: int = crawler.settings.getint("CONCURRENT_REQUESTS_PER_DOMAIN")
 
     async def download_request(self, request: Request) -> Response:
         host = urlsplit(request.url).hostname or ""
-        async with self.turns.setdefault(host, asyncio.Semaphore(self.concurrent)):
+        async with self.hosts.turns.setdefault(host, asyncio.Semaphore(self.concurrent)):
             await self._turn(host)
             response = await super().download_request(request)
             if response.status in ASKS_TO_WAIT and (seconds := _retry_after(response)):
                 logger.info("%s asks to wait %.0f s before the next request", host, seconds)
-                self.until[host] = max(self.until.get(host, 0.0), time.monotonic() + seconds)
+                self.hosts.until[host] = max(self.hosts.until.get(host, 0.0), time.monotonic() + seconds)
             return response
 
     async def _turn(self, host: str) -> None:
         """Waits until the host may be asked, and takes that as done."""
         while True:
             now = time.monotonic()
-            wait = self.until.get(host, now) - now
+            wait = self.hosts.until.get(host, now) - now
             if wait > self.patience:
                 raise IgnoreRequest(_impatient(f"the host asked to be left alone for {wait:.0f} s (Retry-After)", self.patience))
-            wait = max(wait, self.asked.get(host, -math.inf) + self.pauses.get(host, 0.0) - now)
+            wait = max(wait, self.hosts.asked.get(host, -math.inf) + self.hosts.pauses.get(host, 0.0) - now)
             if wait <= 0:
-                self.asked[host] = now
+                self.hosts.asked[host] = now
                 return
             await asyncio.sleep(wait)
 
@@ -107,7 +123,7 @@ class Courtesy:
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         host = urlsplit(request.url).hostname or ""
-        if host in PublicResolver.refused:
+        if host in hosts_of(self.crawler).refused:
             raise IgnoreRequest(private(host)) from exception
 
 
@@ -121,6 +137,7 @@ class Robots(RobotsTxtMiddleware):
 
     def __init__(self, crawler: Any):
         super().__init__(crawler)
+        self.hosts = hosts_of(crawler)
         self.patience: float = crawler.settings.getfloat("SENGU_PATIENCE")
         self.unreachable: dict[str, str] = {}  # by host and port: why
 
@@ -147,7 +164,7 @@ class Robots(RobotsTxtMiddleware):
             asked = f"robots.txt asks for {pause:.0f} s from one request to the next (Crawl-delay)"
             raise IgnoreRequest(_impatient(asked, self.patience))
         host = urlsplit(request.url).hostname or ""
-        PatientHandler.pauses[host] = max(pause, PatientHandler.pauses.get(host, 0.0))
+        self.hosts.pauses[host] = max(pause, self.hosts.pauses.get(host, 0.0))
 
     async def _parse_robots(self, response: Response, netloc: str, request: Request) -> None:
         if response.status >= 500 or response.status == 429:
@@ -169,11 +186,16 @@ class Resolver(CachingThreadedResolver):
 class PublicResolver(Resolver):
     """Resolves no name to an address of a private network, unless the site is in one, or the name is the proxy's."""
 
-    refused: ClassVar[set[str]] = set()  # of the class, because Scrapy keeps the resolver to itself
-
     def __init__(self, *arguments: Any):
         super().__init__(*arguments)
         self.exempt = {urlsplit(proxy).hostname for proxy in getproxies().values()}
+        self.refused: set[str] = set()
+
+    @classmethod
+    def from_crawler(cls, crawler: Any, reactor: Any) -> "PublicResolver":
+        resolver: PublicResolver = super().from_crawler(crawler, reactor)
+        resolver.refused = hosts_of(crawler).refused
+        return resolver
 
     def getHostByName(self, name: str, timeout: Any = ()) -> "Deferred[str]":
         return super().getHostByName(name, timeout).addCallback(self._checked, name)

@@ -79,9 +79,8 @@ class Progress:
             self.publisher.media({"url": response.url, "status": response.status, "type": kind, "bytes": length})
 
     def dropped(self, request: Request, spider: Any) -> None:
-        """Called for a request that the scheduler has seen before; of a redirect in a circle nobody else would hear."""
-        if request.url in request.meta.get("redirect_urls", []):
-            spider.fail(request, "redirected in a circle")
+        """Called for a request that the scheduler has seen before."""
+        spider.dropped(request)
 
     def report(self) -> None:
         totals = self.totals()

@@ -11,6 +11,7 @@ from scrapy.crawler import CrawlerProcess
 from crawlers import polite
 from crawlers.archive import ArchiveCache, ArchivePolicy, Fingerprints, WarcStorage
 from crawlers.progress import Progress
+from crawlers.redirects import Redirects
 from crawlers.spiders.files import FileHandler
 from sengu.base.errors import SenguError
 from sengu.base.params import GenericFetch, S3Fetch, Site
@@ -22,6 +23,7 @@ QUIET: Mapping[str, Any] = {
     "TELNETCONSOLE_ENABLED": False,
     "REMOTE_CONTROL_ENABLED": False,
     "EXTENSIONS": {"scrapy.extensions.logstats.LogStats": None},
+    "URLLENGTH_LIMIT": 0,  # Scrapy drops longer ones without a word
     "CONCURRENT_ITEMS": 1,  # Scrapy starts so many tasks for each answer, whether it yields items or not
 }
 ARCHIVE: Mapping[str, Any] = {
@@ -35,13 +37,16 @@ ARCHIVE: Mapping[str, Any] = {
 POLITE: Mapping[str, Any] = {
     "ROBOTSTXT_OBEY": True,
     "COOKIES_ENABLED": False,
-    "REFERRER_POLICY": "no-referrer",
+    "REFERRER_POLICY": "no-referrer",  # the spider names the page of a picture itself
+    "METAREFRESH_ENABLED": False,  # such a page may show pictures; the spider follows it as well
     # what sengu.warc can decode; Scrapy would ask for zstd too
     "DEFAULT_REQUEST_HEADERS": {"Accept": "*/*", "Accept-Encoding": "gzip, deflate, br"},
     "DOWNLOAD_HANDLERS": {"http": polite.PatientHandler, "https": polite.PatientHandler},
     "DOWNLOADER_MIDDLEWARES": {
         **ARCHIVE["DOWNLOADER_MIDDLEWARES"],
         "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
+        "scrapy.downloadermiddlewares.redirect.RedirectMiddleware": None,
+        Redirects: 600,
         polite.Robots: 100,
         polite.Courtesy: 950,  # behind the cache: what it answers need not wait
     },

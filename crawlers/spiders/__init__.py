@@ -6,6 +6,7 @@ from dataclasses import dataclass
 STEPS = "steps"
 MEDIA = -1
 PAGE = "page"  # request meta: the page on which the URL stands
+UNREAD = "unread: "  # flag of an archived page that cannot be decoded, before the reason
 AGE = "age"  # request meta of a replay: how many versions of the page are younger than the one to read
 
 
@@ -13,7 +14,7 @@ AGE = "age"  # request meta of a replay: how many versions of the page are young
 class Found:
     """A picture or video that a page shows, or a file; `tags` are the page's, sorted.
 
-    `age` counts the page's younger versions. `device` is what the path of a file says of it, if anything.
+    `age` counts the page's younger versions. `device`, `operator` and `subject` are what the path of a file says, if anything.
     """
 
     url: str
@@ -21,3 +22,5 @@ class Found:
     tags: tuple[str, ...]
     age: int = 0
     device: str = ""
+    operator: str = ""
+    subject: str = ""

@@ -25,6 +25,8 @@ class File:
 class Place(Protocol):
     """Where the files of a site lie."""
 
+    nothing: str  # what a place without a file is said to be
+
     def files(self) -> Iterator[File]:
         """Every file, in order of its path."""
 
@@ -42,6 +44,7 @@ class FilesSpider(Spider):
         self.place, self.device = place, device
         self.failures: dict[str, Failed] = {}
         self.pages = self.media_count = 0
+        self.nothing = place.nothing
 
     async def start(self) -> AsyncIterator[Any]:
         for file in self.place.files():
@@ -59,6 +62,9 @@ class FilesSpider(Spider):
 
     def failed(self, failure: Any) -> None:
         self.note(failure.request.url, "", MEDIA, f"{failure.type.__name__}: {failure.getErrorMessage()}")
+
+    def dropped(self, request: Request) -> None:
+        """No file is redirected."""
 
     def note(self, url: str, page: str, steps: int, reason: str) -> None:
         self.failures.setdefault(url, Failed(url, page, steps, " ".join(reason.split())))

@@ -10,30 +10,50 @@ from crawlers.spiders.files import File
 
 
 class Folder:
-    """Every file below the folder, in order of its path; hidden files are left out."""
+    """Every file below the folder, in order of its path, links followed; hidden files and folders are left out."""
+
+    nothing = "the folder is empty"
 
     def __init__(self, site: str, folder: Path):
         self.site, self.folder = site, folder
+        self._unlisted: list[tuple[Path, str]] = []  # folders that cannot be listed, and why
 
     def files(self) -> Iterator[File]:
-        unread: list[OSError] = []
-        names = (Path(top) / name for top, _, files in os.walk(self.folder, onerror=unread.append) for name in files)
-        for path in sorted(names):
-            relative = path.relative_to(self.folder)
-            if any(part.startswith(".") for part in relative.parts):
-                continue
-            url = f"file://{self.site}/{quote(os.fsencode(relative.as_posix()))}"
+        self._unlisted.clear()
+        for path in sorted(self._paths()):
+            url = self._url(path)
             try:
-                if path.is_file():
+                if not path.exists() and path.is_symlink():
+                    yield File(url, "", "a link to a file that is not there")
+                elif path.is_file():
                     yield File(url, _modified(path))
+                else:
+                    yield File(url, "", "neither a file nor a folder")
             except OSError as error:  # gone since the folder was listed, or not ours to read
                 yield File(url, "", str(error))
-        for problem in unread:
-            yield File(
-                f"file://{self.site}/{quote(os.path.relpath(os.fsencode(problem.filename), os.fsencode(self.folder)))}/",
-                "",
-                str(problem),
-            )
+        for folder, reason in self._unlisted:
+            yield File(f"{self._url(folder)}/", "", reason)
+
+    def _paths(self) -> Iterator[Path]:
+        """Every file below the folder; a link to a folder counts as one, unless it leads to a folder that it lies in."""
+
+        def unlisted(error: OSError) -> None:
+            self._unlisted.append((Path(error.filename), str(error)))
+
+        for top, folders, files in os.walk(self.folder, onerror=unlisted, followlinks=True):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in [name for name in folders if (Path(top) / name).is_symlink()]:
+                if self._is_above(Path(top) / name):
+                    folders.remove(name)
+                    self._unlisted.append((Path(top) / name, "a link in a circle"))
+            yield from (Path(top) / name for name in files if not name.startswith("."))
+
+    def _is_above(self, link: Path) -> bool:
+        """Does a link to a folder lead to one of the folders that it lies in?"""
+        return Path(os.path.realpath(link)) in Path(os.path.realpath(link.parent) + "/x").parents
+
+    def _url(self, path: Path) -> str:
+        return f"file://{self.site}/{quote(os.path.relpath(os.fsencode(path), os.fsencode(self.folder)))}"
 
     def read(self, url: str) -> tuple[bytes, str]:
         path = self.folder / os.fsdecode(unquote_to_bytes(urlsplit(url).path.lstrip("/")))

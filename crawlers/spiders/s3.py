@@ -16,6 +16,8 @@ from sengu.base.errors import SenguError
 class Bucket:
     """Every object below a prefix, in order of its key; keys that stand for folders are left out."""
 
+    nothing = "no object lies below the prefix"
+
     def __init__(self, url: str, endpoint: str = ""):
         parts = urlsplit(url)
         self.url, self.bucket, self.prefix = url, parts.netloc, unquote(parts.path.lstrip("/"))

@@ -1,6 +1,6 @@
 import pytest
 
-from sengu.base.urls import TRACKING, archived_url, canonical_url
+from sengu.base.urls import TRACKING, archived_url, canonical_url, host_name, start_url, without_user
 
 A = "http://a.example"
 
@@ -98,3 +98,39 @@ def test_files_of_folders_and_buckets_keep_their_names() -> None:
 
 def test_the_query_is_sent_in_the_encoding_of_the_page() -> None:
     assert archived_url("http://a.example/\u732b?q=\u732b#x", "euc-jp") == "http://a.example/%E7%8C%AB?q=%C7%AD"
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (" example.org/Path ", "https://example.org/Path"),
+        ("HTTP://EXAMPLE.org/Path?A=b", "http://example.org/Path?A=b"),
+        ("https://B\u00fccher.example/", "https://xn--bcher-kva.example/"),
+        ("localhost:8000/a", "http://localhost:8000/a"),
+        ("192.168.1.5/a", "http://192.168.1.5/a"),
+        ("http://[::1]:80/", "http://[::1]:80/"),
+    ],
+)
+def test_a_start_is_fetched_as_it_was_meant(typed: str, expected: str) -> None:
+    assert start_url(typed) == expected
+
+
+@pytest.mark.parametrize(
+    "typed", ["http://me:hunter2@a.example/", "me:hunter2@a.example", "ftp://a.example", "http://", "http://[x"]
+)
+def test_a_start_that_cannot_be_fetched_is_refused_without_a_word_of_it(typed: str) -> None:
+    with pytest.raises(ValueError, match="user name or password|not an http or https URL") as raised:
+        start_url(typed)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_domains_are_spelled_as_in_addresses() -> None:
+    assert [host_name(text) for text in ("B\u00fccher.Example", "A.EXAMPLE", "::1", "[::1]", "https://a.example/x")] == [
+        "xn--bcher-kva.example", "a.example", "::1", "::1", "a.example",
+    ]  # fmt: skip
+
+
+def test_a_user_name_and_password_leave_a_url() -> None:
+    assert without_user("http://me:hunter2@a.example/x@y") == f"{A}/x@y"
+    assert without_user(f"{A}/@x//y@z") == f"{A}/@x//y@z"
+    assert without_user("") == ""

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from project import attempt, run
 from scrapy.http import HtmlResponse
+from scrapy.utils.test import get_crawler
 from served import CRAWL, EXTRACT, HTML, JPEG, Site, failures, fetch_of, page, served, write_params
 
 from crawlers.demo.sites import Answer
 from crawlers.optouts import opted_out
-from crawlers.polite import is_private, is_private_name
+from crawlers.polite import hosts_of, is_private, is_private_name
 from sengu import warc
 from sengu.base import tables
 
@@ -308,3 +309,12 @@ def test_a_hostname_that_resolves_nowhere_is_listed(work: Path, site: Site) -> N
         socket.getaddrinfo("nowhere.invalid", 80)
     run(work, *CRAWL)
     assert "nowhere.invalid" in failures(work)["/x.jpg"]
+
+
+def test_what_one_crawl_knows_of_its_hosts_another_does_not() -> None:
+    one, other = (get_crawler() for _ in range(2))
+    hosts_of(one).pauses["a.example"] = 900.0
+    hosts_of(one).refused.add("b.example")
+    assert hosts_of(one).pauses == {"a.example": 900.0}
+    assert hosts_of(other).pauses == {}
+    assert hosts_of(other).refused == set()

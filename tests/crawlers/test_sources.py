@@ -10,6 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from PIL import Image
 from project import attempt, needs, run
 from scrapy.http import HtmlResponse
 from served import CRAWL, EXTRACT, JPEG, Site, failures, fetch_of, page, write_params
@@ -175,6 +176,27 @@ def test_a_pattern_finds_tags_and_device_in_the_paths_of_files(tmp_path: Path) -
         "y.jpg": ("scope-4", "sick", "scope-4/sick/y.jpg", "2001-09-09T01:46:40Z"),
         "loose.jpg": ("bench", "", "loose.jpg", "2001-09-09T01:46:40Z"),
     }
+
+
+def test_a_capture_says_when_by_whom_of_whom_and_with_what_it_was_taken(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "Maker", "M 1"
+    exif.get_ifd(0x8769)[0x9003] = "2024:03:01 10:20:30"
+    camera(tmp_path, "mori/patient-7/left.jpg", "mori/patient-8/か\u3099.jpg")
+    Image.new("RGB", (8, 8)).save(tmp_path / "camera/mori/patient-7/left.jpg", exif=exif)
+    write_params(tmp_path, web={"source": "folder", "folder": "camera"})
+    params = (tmp_path / "params.yaml").read_text()
+    pattern = r"path: '^(?P<operator>[^/]+)/(?P<subject>patient-\d+)/(?P<tag>か)?'"
+    (tmp_path / "params.yaml").write_text(params.replace("read:", f"read:\n      {pattern}"))
+    run(tmp_path, *CRAWL)
+    run(tmp_path, *EXTRACT)
+    first = tables.read(tmp_path / "captures/web.csv", tables.Capture)
+    assert [(row.filename, row.taken, row.camera, row.operator, row.subject, row.tags) for row in first.itertuples()] == [
+        ("mori/patient-8/が.jpg", "2001-09-09T01:46:40Z", "", "mori", "patient-8", ""),
+        ("mori/patient-7/left.jpg", "2024-03-01T10:20:30", "Maker M 1", "mori", "patient-7", ""),
+    ]
+    run(tmp_path, *EXTRACT)  # from the index that the first run left
+    assert tables.read(tmp_path / "captures/web.csv", tables.Capture).equals(first)
 
 
 # buckets

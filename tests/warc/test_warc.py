@@ -202,7 +202,7 @@ def encoded(tmp_path: Path) -> Iterator[dict[str, warc.Entry]]:
         ("bare", b"deflate", zlib.compress(b"hello")[2:-4]),
         ("br", b"br", brotli.compress(b"hello")),
         ("cut", b"gzip", b"\x1f\x8b\x08\x00nonsense"),
-        ("odd", b"x-own", b"hello"),
+        ("odd", b"x-own", b"\0\1\2"),
     ):
         writer.response(f"http://a.example/{name}", DATE, 200, [(b"Content-Encoding", encoding)], body)
     writer.close()

@@ -13,8 +13,47 @@ TRACKING = (
     "igshid", "igsh", "mc_cid", "mc_eid", "mkt_tok", "_ga", "_gl", "_hsenc", "_hsmi", "__hstc", "__hssc", "__hsfp", "vero_id",
     "wt_mc", "s_cid", "oly_anon_id", "oly_enc_id", "jsessionid", "phpsessid", "aspsessionid*",
 )  # fmt: skip
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*+://", re.IGNORECASE)
+LOCAL = (".example", ".localhost", ".test")  # RFC 2606: names that are never public
 DEFAULT_PORTS = {"http": 80, "https": 443}
-PATH_PARAMETER = re.compile(r";([^=;/?]+)=[^;/?]*")
+PATH_PARAMETER = re.compile(r";([^=;/?]++)=[^;/?]*+")
+
+
+def start_url(text: str) -> str:
+    """A URL as people type it, as it is fetched: with a scheme, and its host in lower case and in the letters of DNS.
+
+    Without a scheme it is https, or http for an address of digits, a port, or a name that is not public. Raises ValueError, which
+    does not repeat the text, if it is no such URL, or holds a user name or password.
+    """
+    text = text.strip()
+    if not SCHEME.match(text):
+        host = text.partition("/")[0]
+        local = ":" in host or host == "localhost" or host.endswith(LOCAL) or host.replace(".", "").isdigit()
+        text = f"{'http' if local else 'https'}://{text}"
+    if "@" in re.split(r"[/?#]", text.partition("://")[2], maxsplit=1)[0]:
+        raise ValueError("it holds a user name or password, which would stand in tables and archives: take it out")
+    try:
+        parts = urlsplit(text)
+        if parts.scheme in DEFAULT_PORTS and parts.hostname and parts.port != 0:
+            return archived_url(urlunsplit(parts._replace(netloc=parts.netloc.lower())))
+    except ValueError:
+        pass
+    raise ValueError("not an http or https URL")
+
+
+def host_name(text: str) -> str:
+    """A domain as people type it, in lower case and in the letters of DNS. Raises ValueError if it is none."""
+    text = text.strip()
+    if text.count(":") > 1 and "/" not in text:  # an IPv6 address
+        return text.strip("[]").lower()
+    return urlsplit(start_url(text)).hostname or ""
+
+
+def without_user(url: str) -> str:
+    """A URL without the user name and password that it may hold; what is no URL as it is."""
+    head, slashes, rest = url.partition("//")
+    netloc, slash, path = rest.partition("/")
+    return f"{head}{slashes}{netloc.rpartition('@')[2]}{slash}{path}" if slashes and "@" in netloc else url
 
 
 def archived_url(url: str, encoding: str = "utf-8") -> str:

@@ -41,7 +41,7 @@ def objects(
     unread: list[tuple[str, warc.Entry]] = []
     for url_id, url in sorted(urls.items()):
         entry = archive.resolve(url)
-        if entry is None or entry.status != 200:
+        if entry is None or not entry.is_good:
             yield _row(url_id, url, _unusable(entry))
         elif (outcome := _remembered(entry, filing, journal)) is not None:
             kept += _ids(outcome)
@@ -66,11 +66,13 @@ def objects(
 
 def file_capture(entry: warc.Entry | None, filing: Filing) -> Outcome:
     """Checks, names and stores one payload, and the frames of a video."""
-    return _unusable(entry) if entry is None or entry.status != 200 else filing.file(entry)
+    return _unusable(entry) if entry is None or not entry.is_good else filing.file(entry)
 
 
 def _unusable(entry: warc.Entry | None) -> str:
-    return "not archived" if entry is None else f"status {entry.status}"
+    if entry is None:
+        return "not archived"
+    return f"status {entry.status}" + (", a part of the whole" if entry.status == 206 else "")
 
 
 def _row(url_id: str, url: str, outcome: Outcome) -> list[tables.IndexRow] | tables.Rejected:

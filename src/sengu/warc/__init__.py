@@ -4,7 +4,8 @@ from sengu.warc.archive import Archive, Entry
 from sengu.warc.erasing import erase, holding
 from sengu.warc.index import forget, gather, indexed, read
 from sengu.warc.payloads import UnreadableCapture, decode, payload_sha1
-from sengu.warc.reading import OPEN, body, entries, files, headers_and_body, info, payload
+from sengu.warc.reading import OPEN, body, content, entries, files, headers_and_body, info, is_whole, payload, uri
+from sengu.warc.revisits import explained
 from sengu.warc.writing import Writer
 
 __all__ = [
@@ -14,9 +15,11 @@ __all__ = [
     "UnreadableCapture",
     "Writer",
     "body",
+    "content",
     "decode",
     "entries",
     "erase",
+    "explained",
     "files",
     "forget",
     "gather",
@@ -24,7 +27,9 @@ __all__ = [
     "holding",
     "indexed",
     "info",
+    "is_whole",
     "payload",
     "payload_sha1",
     "read",
+    "uri",
 ]

@@ -13,6 +13,7 @@ from sengu.base.urls import archived_url, canonical_url
 ERRORS = 400
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_REDIRECTS = 20
+PROFILE = "WARC-Profile"  # the header that every revisit record has
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,21 @@ class Entry:
     status: int  # HTTP status; 200 for a resource record
     headers: tuple[tuple[str, str], ...]  # those of KNOWN_HEADERS that it has; `headers_and_body` reads all
     digest: str  # WARC-Block-Digest; empty text if the record has none
+    taken: str = ""  # when the camera took the picture, and its make and model: see sengu.warc.exif
+    camera: str = ""
+    whole: bool = True  # False for an answer whose body is empty or cut off
+
+    @property
+    def is_good(self) -> bool:
+        """Is it an answer that gives what was asked for? 203 is one that a proxy changed; 206 is one if it is no part."""
+        return self.status in (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION) or (
+            self.status == HTTPStatus.PARTIAL_CONTENT and self.whole
+        )
+
+    @property
+    def refers(self) -> bool:
+        """Is it a revisit record, which says "the same as there" (WARC 1.1, 6.7)? Its headers say where that is."""
+        return self.header(PROFILE) != ""
 
     def header(self, name: str) -> str:
         """The first value of a header, without regard to case; empty text if it is absent."""
@@ -40,6 +56,7 @@ class Archive:
 
     def __init__(self, tracking: Sequence[str] = ()):
         self.tracking = tuple(tracking)
+        self.missing: list[Entry] = []  # revisit records whose answers are in no file of the site
         self._latest: dict[str, Entry] = {}
         self._earlier: dict[str, list[Entry]] = {}
         self._spellings: dict[str, str] = {}  # URL as archived -> canonical: w3lib takes longer over one than a stage may
@@ -51,11 +68,30 @@ class Archive:
         """Takes one more answer; `canonical` is its URL in that form, where it is known."""
         key = self._spellings[entry.url] = canonical or self.canonical(entry.url)
         known = self._latest.get(key)
-        if known is not None and (entry.status >= ERRORS > known.status or entry.status == HTTPStatus.NOT_MODIFIED):
+        if known is not None and not self._counts(entry, known, key):
             return
-        if known is not None and known.status == HTTPStatus.OK:
+        if known is not None and known.is_good:
             self._earlier.setdefault(key, []).append(known)
         self._latest[key] = entry
+
+    def _counts(self, entry: Entry, known: Entry, key: str) -> bool:
+        """Does an answer take the place of the one that is known of its URL?"""
+        if entry.status >= ERRORS > known.status or entry.status == HTTPStatus.NOT_MODIFIED:
+            return False
+        if known.is_good and known.whole and not entry.whole and entry.status not in REDIRECTS:
+            return False  # empty, cut off, or a part
+        if known.is_good and self.leads_nowhere(entry, key):
+            return False
+        return (entry.file, entry.offset) != (known.file, known.offset)
+
+    def leads_nowhere(self, entry: Entry, key: str = "") -> bool:
+        """Is it a redirect to another spelling of its own URL, such as one with a session id?"""
+        if entry.status not in REDIRECTS or not entry.header("Location"):
+            return False
+        try:
+            return self.canonical(target(entry)) == (key or self.canonical(entry.url))
+        except ValueError:
+            return False
 
     def canonical(self, url: str) -> str:
         return self._spellings.get(url) or canonical_url(url, self.tracking)
@@ -74,5 +110,13 @@ class Archive:
             entry = self.find(url)
             if entry is None or entry.status not in REDIRECTS or not entry.header("Location"):
                 return entry
-            url = archived_url(urljoin(entry.url, safe_url_string(entry.header("Location").encode("latin-1"))))
+            try:
+                url = target(entry)
+            except ValueError:
+                return None
         return None
+
+
+def target(entry: Entry) -> str:
+    """Where a redirect leads. Raises ValueError if that is no address."""
+    return archived_url(urljoin(entry.url, safe_url_string(entry.header("Location").encode("latin-1"))))

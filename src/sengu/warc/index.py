@@ -20,9 +20,10 @@ from typing import Any
 from sengu.base import digests, urls, working
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
-from sengu.warc import reading
+from sengu.warc import exif, payloads, reading
 from sengu.warc.archive import Archive, Entry
-from sengu.warc.reading import entries, files
+from sengu.warc.reading import entries, files, named_entries
+from sengu.warc.revisits import Originals
 
 CLOSED = ".warc.gz"
 LEVEL = 1  # of zlib: a tenth of the size for a tenth of a second
@@ -38,11 +39,26 @@ def read(folder: Path, site: str, tracking: Sequence[str] = ()) -> Archive:
 
 
 def gather(paths: Iterable[Path], tracking: Sequence[str] = ()) -> Archive:
-    """What some archive files hold, in the order of their records. Raises SenguError if one is damaged."""
+    """What some archive files hold, in the order of their records. Raises SenguError if one is damaged.
+
+    Revisit records count as the answers that they stand for; those whose answers are in none of the files are `missing`.
+    """
     archive = Archive(tracking)
-    for path in paths:
-        for entry, canonical in indexed(path, tracking):
-            archive.add(entry, canonical)
+    paths = list(paths)
+    rows = [(path, list(indexed(path, tracking))) for path in paths]
+    originals: Originals | None = None
+    for _, found in rows:
+        for entry, canonical in found:
+            if not entry.refers:
+                archive.add(entry, canonical)
+                continue
+            # only few archives have revisits, and to find what they stand for every file is read once more
+            originals = originals or Originals(pair for path in paths for pair in named_entries(path))
+            answer = originals.answer(entry)
+            if answer is not None:
+                archive.add(answer, canonical)
+            else:
+                archive.missing.append(entry)
     return archive
 
 
@@ -83,7 +99,7 @@ def forget(site: str, kept: Collection[str] = (), folder: Path = working.WARC) -
 def _key(path: Path, tracking: Sequence[str]) -> list[Any]:
     """What an index holds for: this file, and this code."""
     state = path.stat()
-    code = digests.key((), (reading, urls, sys.modules[__name__]), ("fastwarc", "w3lib"))
+    code = digests.key((), (reading, payloads, exif, urls, sys.modules[__name__]), ("fastwarc", "w3lib", "pillow"))
     return [path.name, state.st_size, state.st_mtime_ns, code, list(tracking)]
 
 
@@ -95,6 +111,9 @@ def _columns(found: Sequence[tuple[Entry, str]]) -> dict[str, list[Any]]:
         "fetched": [entry.fetched for entry, _ in found],
         "status": [entry.status for entry, _ in found],
         "digest": [entry.digest for entry, _ in found],
+        "taken": [entry.taken for entry, _ in found],
+        "camera": [entry.camera for entry, _ in found],
+        "whole": [entry.whole for entry, _ in found],
         "canonical": ["" if canonical == entry.url else canonical for entry, canonical in found],
         "count": [len(entry.headers) for entry, _ in found],
         "name": [name for entry, _ in found for name, _ in entry.headers],
@@ -108,8 +127,9 @@ def _rows(path: Path, columns: dict[str, list[Any]]) -> list[tuple[Entry, str]]:
     collects = gc.isenabled()
     gc.disable()  # it would look through all that is known again and again, and free nothing
     try:
-        for url, offset, fetched, status, digest, canonical, count in zip(*columns.values(), strict=True):
-            rows.append((Entry(url, path, offset, fetched, status, tuple(islice(pairs, count)), digest), canonical or url))
+        for url, offset, fetched, status, digest, taken, camera, whole, canonical, count in zip(*columns.values(), strict=True):
+            headers = tuple(islice(pairs, count))
+            rows.append((Entry(url, path, offset, fetched, status, headers, digest, taken, camera, whole), canonical or url))
     finally:
         if collects:
             gc.enable()

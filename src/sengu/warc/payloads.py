@@ -1,14 +1,28 @@
-"""Bodies as they were sent -> payloads: content codings undone, within limits."""
+"""Bodies as they were sent -> payloads: chunks joined and content codings undone, within limits."""
 
+import codecs
 import gzip
 import hashlib
+import re
 import zlib
 from io import BytesIO
 
 import brotli
 
 MAX_DECODED = 1 << 29  # bytes; what is larger when decoded is a bomb, not a picture
-ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate", "br")
+DECODED = ("gzip", "x-gzip", "deflate", "br")
+# how a body in one of the codings begins; one that does not was stored decoded, with its header left
+MAGIC = {
+    "gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "compress": b"\x1f\x9d", "x-compress": b"\x1f\x9d",
+}  # fmt: skip
+SAYS_NOTHING = ("", "identity", "none", "utf-8", "utf8", "aws-chunked", "binary")  # what servers send, and what is no coding
+# how pictures and videos begin
+PLAIN = (
+    b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*", b"\0\0\1\0", b"\x1aE\xdf\xa3", b"\0\0\1\xba",
+)  # fmt: skip
+TEXT = 64  # bytes; if they are all of these, a body is a text
+TEXTUAL = bytes([*b"\t\n\r\f", *range(0x20, 0x7F), *range(0x80, 0x100)])
+CHUNK = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*+(?:;[^\r\n]*+)?\r\n")
 
 
 class UnreadableCapture(Exception):
@@ -24,17 +38,47 @@ def payload_sha1(encoded: bytes, content_encoding: str) -> str:
 
 
 def decode(encoded: bytes, content_encoding: str) -> bytes:
-    """The payload of a body. Raises UnreadableCapture for an unknown or broken content encoding."""
-    encoding = content_encoding.strip().lower()
-    if encoding not in ENCODINGS:
-        raise UnreadableCapture(f"unknown content encoding {encoding}")
-    if encoding in ("", "identity") or not encoded:
+    """The payload of a body. Raises UnreadableCapture for an unknown or broken content encoding.
+
+    Other crawlers store bodies decoded and leave the header; such a body is taken as it is, as warcio does. Several codings are
+    undone from the last to the first (RFC 9110, 8.4).
+    """
+    payload = encoded
+    for coding in reversed(content_encoding.lower().split(",")):
+        payload = _decoded(payload, coding.strip())
+    return payload
+
+
+def dechunked(body: bytes) -> bytes:
+    """The content of a chunked body (RFC 9112, 7.1); a body that is not chunked, and what follows whole chunks, as it is."""
+    parts: list[bytes] = []
+    place = 0
+    while found := CHUNK.match(body, place):
+        start, size = found.end(), int(found[1], 16)
+        if size == 0:
+            return b"".join(parts)
+        end = start + size
+        if end > len(body) and not parts:
+            break
+        parts.append(body[start:end])
+        place = end + 2
+        if body[end:place] not in (b"\r\n", b"") and len(parts) == 1:
+            return body
+    return b"".join([*parts, body[place:]])
+
+
+def _decoded(encoded: bytes, coding: str) -> bytes:
+    if coding in SAYS_NOTHING or not encoded or not encoded.startswith(MAGIC.get(coding, b"")):
         return encoded
+    if coding not in DECODED:
+        if _is_plain(encoded):
+            return encoded
+        raise UnreadableCapture(f"unknown content encoding {coding}")
     try:
-        if encoding.endswith("gzip"):
+        if coding.endswith("gzip"):
             with gzip.open(BytesIO(encoded)) as stream:
                 decoded = stream.read(MAX_DECODED + 1)
-        elif encoding == "br":
+        elif coding == "br":
             brotli_stream = brotli.Decompressor()
             decoded = brotli_stream.process(encoded, output_buffer_limit=MAX_DECODED + 1)
             if len(decoded) <= MAX_DECODED and not brotli_stream.is_finished():
@@ -42,10 +86,24 @@ def decode(encoded: bytes, content_encoding: str) -> bytes:
         else:
             decoded = _inflate(encoded)
     except (zlib.error, OSError, EOFError, brotli.error) as error:
-        raise UnreadableCapture(f"broken {encoding} encoding") from error
+        if _is_plain(encoded):
+            return encoded
+        raise UnreadableCapture(f"broken {coding} encoding") from error
     if len(decoded) > MAX_DECODED:
         raise UnreadableCapture(f"larger than {MAX_DECODED} bytes when decoded")
     return decoded
+
+
+def _is_plain(body: bytes) -> bool:
+    """Does it begin as a picture, a video or a text, which no compressed body does?"""
+    if body.startswith(PLAIN) or body[4:8] == b"ftyp":
+        return True
+    head = body[:TEXT]
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # which lets the last letter be cut off
+    except UnicodeDecodeError:
+        return False
+    return not head.translate(None, TEXTUAL)
 
 
 def _inflate(data: bytes) -> bytes:

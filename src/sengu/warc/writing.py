@@ -19,7 +19,7 @@ from sengu.base.atomic import sync
 from sengu.base.errors import SenguError
 from sengu.warc import packing
 from sengu.warc.archive import Entry
-from sengu.warc.reading import KNOWN_HEADERS, OPEN, files, info
+from sengu.warc.reading import KNOWN_HEADERS, OPEN, files, info, is_whole
 
 CONTINUES = "continues"  # field of a warcinfo record: the file before this one of the same crawl
 # what a power cut may take of an open file: docs/reliability.md promises it
@@ -71,9 +71,9 @@ class Writer:
         kind = {"Content-Type": "application/http; msgtype=response"}
         record = _record(WarcRecordType.response, date, block, {"WARC-Target-URI": url, **kind})
         offset, digest = self._append(record, deflate)
-        texts = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
+        texts = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         known = tuple(pair for pair in texts if pair[0].lower() in KNOWN_HEADERS)
-        return Entry(url, self._file(), offset, date, status, known, digest)
+        return Entry(url, self._file(), offset, date, status, known, digest, whole=is_whole(status, texts, body))
 
     def resource(self, url: str, date: str, headers: Mapping[str, str], body: bytes) -> Entry:
         """Appends the bytes of a file; `headers` are WARC headers such as its device and modification time."""

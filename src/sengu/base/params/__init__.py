@@ -183,8 +183,13 @@ def _validated(value: Any, kind: type[Section], name: str, path: Path) -> Sectio
         message = {"unexpected_keyword_argument": "unknown key", "missing": "missing", "missing_argument": "missing"}.get(
             first["type"], first["msg"]
         )
-        found = "" if first["type"] in ("missing", "missing_argument") else f" (found {first['input']!r})"
+        found = "" if first["type"] in ("missing", "missing_argument") else f" (found {_shown(first['input'])})"
         raise SenguError(f"{path}: {place}: {message}{found}{_choices(kind, first)}") from error
+
+
+def _shown(value: Any) -> str:
+    """A value as an error shows it: a user name and password, as in a URL, are no business of a log."""
+    return re.sub(r"[^\s/'\"@]++@", "…@", repr(value)) if "@" in repr(value) else repr(value)
 
 
 def _choices(kind: Any, error: Any) -> str:

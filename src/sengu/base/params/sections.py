@@ -6,7 +6,21 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from sengu.base.params.values import STRICT, Byte, ClassName, Count, Penalty, Rate, Ratio, Seed, Share, Times, Value, differing
+from sengu.base.params.values import (
+    STRICT,
+    Byte,
+    ClassName,
+    Count,
+    Penalty,
+    Rate,
+    Ratio,
+    Seed,
+    Share,
+    Text,
+    Times,
+    Value,
+    differing,
+)
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
@@ -38,8 +52,9 @@ class LabelParams:
     classes: Annotated[
         list[ClassName], Field(min_length=2), AfterValidator(differing)
     ]  # the class named at position i has value i
-    tags: dict[str, Value] = field(default_factory=dict)  # page tag -> value, for objects without an annotation
-    devices: dict[str, Value] = field(default_factory=dict)  # device -> value of its objects that have neither annotation nor tag
+    tags: dict[Text, Value] = field(default_factory=dict)  # page tag -> value, for objects without an annotation
+    # device -> value of its objects that have neither annotation nor tag
+    devices: dict[Text, Value] = field(default_factory=dict)
     # what becomes of an object whose annotators differ
     disagreement: Literal["leave_out", "majority", "latest"] = "leave_out"
 

@@ -3,11 +3,11 @@
 from dataclasses import field
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from sengu.base.params.values import STRICT, Count, Megabytes, Pattern, Rate
-from sengu.base.urls import TRACKING
+from sengu.base.urls import TRACKING, host_name, start_url
 
 SOURCES = ("generic", "folder", "s3", "warc")
 
@@ -24,8 +24,10 @@ class GenericFetch(Archived):
     """A web site: pages are followed from `start` within `domains`, at most `depth` links deep, media are taken from anywhere."""
 
     source: Literal["generic"]
-    start: Annotated[list[str], Field(min_length=1)]
-    domains: list[str] = field(default_factory=list)  # with their sub-domains; by default the hosts of `start`
+    start: Annotated[list[Annotated[str, AfterValidator(start_url)]], Field(min_length=1)]
+    domains: list[Annotated[str, AfterValidator(host_name)]] = field(
+        default_factory=list
+    )  # with their sub-domains; by default the hosts of `start`
     depth: Annotated[int, Field(ge=0)] = 3
     follow: list[Pattern] = field(default_factory=list)  # a link is followed if one of these is found in it; by default any
     take: list[Pattern] = field(default_factory=list)  # a picture or video is taken if one of these is found in its URL
@@ -35,6 +37,7 @@ class GenericFetch(Archived):
     delay: Annotated[float, Field(ge=0)] = 1.0  # seconds between two requests to one host
     concurrent: Count = 1  # requests to one host at a time
     opt_outs: Literal["honour", "ignore"] = "honour"  # noai and noimageai in headers and meta tags
+    referer: bool = True  # is a page named as the Referer of its pictures? Some servers give them to nobody else
     private: bool | None = None  # may addresses of a private network be asked? By default if `start` is one
     timeout: Rate = 60.0  # seconds for one answer
     retries: Annotated[int, Field(ge=0)] = 2  # after transient failures, of one URL
@@ -89,7 +92,8 @@ class Read:
     tags: str = ""  # CSS selector of the page's tags; none by default
     # parameters dropped from URLs; crawl heeds them too, but a change does not touch the web
     tracking: list[str] = field(default_factory=lambda: list(TRACKING))
-    # of a folder or bucket: a pattern with the groups `tag` (also tag1, tag2, …) and `device`; by default each folder is a tag
+    # of a folder or bucket: a pattern with the groups `tag` (also tag1, tag2, …), `device`, `operator` and `subject`;
+    # by default each folder is a tag
     path: Pattern = ""
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from sengu.base import names
+from sengu.base.texts import nfc
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 MOST = 2**31 - 1  # what TensorFlow takes for a number of examples
@@ -47,8 +48,9 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Ratio = Annotated[float, Field(gt=0, le=1)]
 Value = Annotated[int, Field(ge=0)]
 Megabytes = Annotated[float, Field(gt=0)]  # of 1,000,000 bytes
-ClassName = Annotated[str, AfterValidator(_is_folder)]  # a folder of `sengu objects export`
+ClassName = Annotated[str, AfterValidator(nfc), AfterValidator(_is_folder)]  # a folder of `sengu objects export`
 Penalty = Annotated[float | Literal["auto"], BeforeValidator(_penalty)]
 Pattern = Annotated[str, AfterValidator(_compiles)]
+Text = Annotated[str, AfterValidator(nfc)]  # what people type, and what is compared with what others typed
 # processes of this machine, or the address of a Dask scheduler
 Engine = Annotated[str, Field(pattern=r"^(processes|(tcp|tls|ws|wss)://[^\s/]+:[0-9]+)$")]

@@ -10,7 +10,9 @@ class Capture:
     """One picture or video found on one page (data/captures/<site>.csv); `tags` are joined by "|".
 
     `url` is the address as archived; `urlId` names its canonical form. `fetched` and `modified` are ISO 8601 in UTC.
-    `status` is the HTTP status after redirects, 0 if the archive holds no answer.
+    `status` is the HTTP status after redirects, 0 if the archive holds no answer. `taken` is when the picture was taken, ISO
+    8601: in UTC with a Z where that is known, else in the camera's own time; `camera` is its make and model. Who took it
+    (`operator`) and of whom or what it is (`subject`: a person, patient, specimen or series) is what a path or a form says.
     """
 
     urlId: str
@@ -22,6 +24,10 @@ class Capture:
     fetched: str
     modified: str
     status: int
+    taken: str = ""
+    camera: str = ""
+    operator: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True)
