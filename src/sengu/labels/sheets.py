@@ -1,60 +1,41 @@
-"""Annotation sheets -> what people decided."""
+"""labels/*.csv, as people and spreadsheets write them -> frames of clean texts, one row for each line that says something."""
 
-import logging
-from collections.abc import Collection, Sequence
+import csv
+import unicodedata
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from sengu.base.errors import SenguError
-from sengu.base.tables import csvfile
 
 SHEET, RULES = ".csv", ".md"
+COLUMNS = ("objectId", "value", "annotator", "labelledAt", "rule", "how", "note")  # in the order that sheets are written in
+KNOWN = (*COLUMNS, "filename", "subject")
+DELIMITERS = (",", ";", "\t")
+BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
-logger = logging.getLogger("label")
 
+@dataclass(frozen=True)
+class Sheet:
+    """One annotation sheet: `cells` has the columns of KNOWN, empty where the file has none, and `lines` their line numbers.
 
-def from_sheet(path: Path, known: pd.DataFrame, classes: Sequence[str], erased: Collection[str] = ()) -> pd.DataFrame:
-    """objectId, value, source of one annotation sheet, a CSV file with the columns objectId or filename, and value.
-
-    `known` has the columns objectId, filename and video of every object; a value is a class name or its number. The file
-    name of a video stands for its frames too. Lines of objects whose SHA-1 is among the `erased` are passed over, and so are
-    those without a value, of a sheet that is being filled in or of a picture that shows no class; these are counted in the log.
-    Raises SenguError naming the line of an unknown object or value.
+    `faults` are lines that cannot be read, as "FILE:LINE: reason".
     """
-    sheet, lines = csvfile.numbered(path)
-    key = next((name for name in ("objectId", "filename") if name in sheet), None)
-    if key is None or "value" not in sheet:
-        raise SenguError(f"{path}:1: columns are {','.join(sheet.columns)}, expected value and one of objectId and filename")
-    numbers = {name: number for number, name in enumerate(classes)} | {str(number): number for number in range(len(classes))}
-    objects = known[known[key] != ""].groupby(key)["objectId"].unique()
-    frames = set(known.loc[known["video"] != "", "objectId"])
-    rows = []
-    for line, name, value in zip(lines, sheet[key], sheet["value"], strict=True):
-        if key == "objectId" and name.partition(".")[0] in erased:
-            continue
-        if name not in objects:
-            raise SenguError(
-                f"{path}:{line}: no object has the {key} {name!r}: correct the sheet, or crawl the site it comes from"
-            )
-        if not value:
-            continue
-        if value not in numbers:
-            raise SenguError(f"{path}:{line}: value {value!r} is no class: expected one of {', '.join(numbers)}")
-        several = set(objects[name]) - frames
-        if len(several) > 1:
-            raise SenguError(f"{path}:{line}: {len(several)} objects have the filename {name!r}: use the column objectId")
-        rows += [(object_id, numbers[value], f"{path.name}:{line}") for object_id in objects[name]]
-    if without := int((sheet["value"] == "").sum()):
-        logger.info("%s: %d lines without a value", path, without)
-    return pd.DataFrame(rows, columns=["objectId", "value", "source"]).astype({"value": "int64"})
+
+    path: Path
+    cells: pd.DataFrame
+    lines: np.ndarray  # int64 (rows,)
+    faults: tuple[str, ...] = ()
 
 
 def sheets(folder: Path) -> list[Path]:
     """The annotation sheets in a folder. Raises SenguError for a file that would go unused, but for rules and hidden ones."""
     if not folder.is_dir():
         raise SenguError(f"{folder} is missing: make the folder of annotation sheets, which may be empty")
-    found = []
+    listed = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if hidden or path.suffix == RULES or (path.is_dir() and not path.is_symlink()):
@@ -64,5 +45,125 @@ def sheets(folder: Path) -> list[Path]:
                 f"{path} would not be read: annotation sheets are named *{SHEET} and lie in {folder} itself; "
                 "rename, move or convert it, or take it away"
             )
-        found.append(path)
-    return found
+        listed.append(path)
+    return listed
+
+
+def read(path: Path) -> Sheet:
+    """Reads a sheet as Excel and others export it, and its texts in Unicode's form NFC.
+
+    UTF-8 or UTF-16, with or without a byte order mark; commas, semicolons or tabs, spaces after them; any line ends; quotes;
+    blank lines; names of columns in any case. Raises SenguError for a file that is no such table.
+    """
+    table, lines, faults = cells(path)
+    if not {"objectId", "filename"} & set(table) or "value" not in table:
+        raise SenguError(f"{path}:1: columns are {','.join(table.columns)}, expected value and one of objectId and filename")
+    missing = {name: pd.array([""] * len(table), dtype="str") for name in KNOWN if name not in table}
+    return Sheet(path, table.assign(**missing)[list(KNOWN)], lines, faults)
+
+
+def cells(path: Path) -> tuple[pd.DataFrame, np.ndarray, tuple[str, ...]]:
+    """All columns of a CSV file of such a kind, the lines on which its rows begin, and the lines that cannot be read."""
+    text = _text(path)
+    delimiter = _delimiter(text)
+    if text.lower().startswith("sep="):  # what Excel writes, and reads, ahead of the column names
+        delimiter, skipped = text[4], 1
+        text = text.partition("\n")[2]
+    else:
+        skipped = 0
+    names = _names(next(csv.reader(StringIO(text), delimiter=delimiter, skipinitialspace=True), []), path, skipped + 1)
+    plain = _plain(text, delimiter, len(names))
+    faults: tuple[str, ...] = ()
+    if plain is not None:
+        table, lines = plain, np.arange(len(plain), dtype=np.int64) + 2 + skipped
+    else:
+        rows, lines, faults = _exact(text, delimiter, len(names), path, skipped)
+        table = pd.DataFrame(rows, columns=range(len(names)), dtype="str")
+    table.columns = pd.Index(names)
+    table = table[[name for name in names if name]]
+    if " " in text or "\t" in text or "\u00a0" in text:
+        table = table.apply(lambda column: column.str.strip())
+    return table, lines, faults
+
+
+def _text(path: Path) -> str:
+    data = path.read_bytes()
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if data.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and b"\0" in data[:4]:  # UTF-16 without its mark
+        encoding = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise SenguError(
+            f"{path}:{line}: neither UTF-8 nor UTF-16 ({error.reason} {data[error.start : error.start + 1]!r}): "
+            "save it again as CSV in UTF-8"
+        ) from error
+    text = text.replace("\r\n", "\n")
+    if '"' not in text:
+        text = text.replace("\r", "\n")
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _delimiter(text: str) -> str:
+    """What the first line has most of, a comma if it has nothing."""
+    first = text.partition("\n")[0]
+    return max(DELIMITERS, key=first.count)
+
+
+def _names(header: list[str], path: Path, line: int) -> list[str]:
+    """The names of the columns, those of KNOWN in their own spelling."""
+    known = {name.lower(): name for name in KNOWN}
+    names = [name.strip() for name in header]
+    if not any(names):
+        raise SenguError(f"{path}:{line}: the first line is empty, expected the names of columns")
+    names = [known.get(name.lower(), name) for name in names]
+    if twice := [name for name in names if name and names.count(name) > 1]:
+        raise SenguError(f"{path}:{line}: column {twice[0]!r} stands twice: rename one of them, or take it out")
+    return names
+
+
+def _plain(text: str, delimiter: str, width: int) -> pd.DataFrame | None:
+    """A table without quotes or blank lines, as pandas reads it, quickly; None if it is another."""
+    body = text.partition("\n")[2].removesuffix("\n")
+    if '"' in text or "\0" in text or not body or body.startswith("\n") or "\n\n" in body:
+        return None
+    rows = body.count("\n") + 1
+    if width < 2 or body.count(delimiter) != rows * (width - 1):
+        return None
+    try:
+        table = pd.read_csv(
+            StringIO(body), sep=delimiter, header=None, dtype="str", keep_default_na=False, index_col=False,
+            quoting=csv.QUOTE_NONE, skip_blank_lines=False, names=range(width + 1), engine="c",
+        )  # fmt: skip
+    except (pd.errors.ParserError, ValueError):
+        return None
+    if len(table) != rows or table[width - 1].isna().any() or table[width].notna().any():
+        return None  # a line has too many cells, another too few
+    table = table[list(range(width))]
+    blank = table.iloc[:, 0] == ""
+    return None if blank.any() and (table[blank] == "").all(axis=1).any() else table
+
+
+def _exact(
+    text: str, delimiter: str, width: int, path: Path, skipped: int
+) -> tuple[list[list[str]], np.ndarray, tuple[str, ...]]:
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
+    rows, lines, faults = [], [], []
+    try:
+        next(reader)
+        last = reader.line_num
+        for row in reader:
+            line, last = last + 1 + skipped, reader.line_num
+            while len(row) > width and not row[-1].strip():
+                row.pop()
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != width:
+                faults.append(f"{path}:{line}: {len(row)} fields, expected {width}: {delimiter.join(row)[:80]!r}")
+                continue
+            rows.append(row)
+            lines.append(line)
+    except csv.Error as error:
+        raise SenguError(f"{path}:{reader.line_num + skipped}: not a CSV file: {error}") from error
+    return rows, np.array(lines, dtype=np.int64), tuple(faults)

@@ -52,16 +52,16 @@ def test_a_malformed_table_is_named_with_line_and_value(tmp_path: Path, text: st
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (f'objectId,values,sources\n{A},0|1,"two\nlines"\n{B},0,x\nwrong,0,x\n', r"c.csv:5: objectId is 'wrong'"),
-        (f'objectId,values,sources\n{A},0|1,"two\r\nlines"\r\n{B},0\r\n', r"c.csv:4: 2 fields, expected 3"),
-        (f'objectId,values,sources\n{A},0|1\n{B},0,"two\nlines"\n', r"c.csv:2: 2 fields, expected 3"),
-        ('objectId,values,sources\n"two\nlines",0,x\n', r"c.csv:2: objectId is 'two\\nlines'"),
+        (f'objectId,reason,date\n{A},0|1,"two\nlines"\n{B},0,x\nwrong,0,x\n', r"c.csv:5: objectId is 'wrong'"),
+        (f'objectId,reason,date\n{A},0|1,"two\r\nlines"\r\n{B},0\r\n', r"c.csv:4: 2 fields, expected 3"),
+        (f'objectId,reason,date\n{A},0|1\n{B},0,"two\nlines"\n', r"c.csv:2: 2 fields, expected 3"),
+        ('objectId,reason,date\n"two\nlines",0,x\n', r"c.csv:2: objectId is 'two\\nlines'"),
     ],
 )
 def test_a_line_is_counted_as_an_editor_counts_where_cells_have_several(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "c.csv").write_bytes(text.encode())
     with pytest.raises(SenguError, match=message):
-        tables.read(tmp_path / "c.csv", tables.Conflict)
+        tables.read(tmp_path / "c.csv", tables.Tombstone)
 
 
 def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_a_type_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_lone_carriage_return_in_a_cell_is_read_back(tmp_path: Path) -> None:
-    row = tables.Conflict(A, "0|1", "Icon\r")
-    tables.write(tmp_path / "c.csv", tables.frame([row], tables.Conflict), tables.Conflict)
-    assert tables.read(tmp_path / "c.csv", tables.Conflict)["sources"].tolist() == ["Icon\r"]
+    row = tables.Tombstone(A, "0|1", "Icon\r")
+    tables.write(tmp_path / "c.csv", tables.frame([row], tables.Tombstone), tables.Tombstone)
+    assert tables.read(tmp_path / "c.csv", tables.Tombstone)["date"].tolist() == ["Icon\r"]
 
 
 def test_a_missing_table_says_what_to_run(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ for site in one two; do
   python -m sengu.stages.objects data/raw/$site data/captures/$site.csv tombstones.csv \
     data/object/$site data/index/$site.csv data/rejected/$site.csv
 done
-python -m sengu.stages.label labels tombstones.csv data/captures data/index data/label.csv data/label_conflicts.csv
+python -m sengu.stages.label labels tombstones.csv data/captures data/index data/rejected data/label.csv \
+ data/label_conflicts.csv data/label_details.csv
 python -m sengu.stages.duplicates data/index data/object data/duplicates.csv
 """
 

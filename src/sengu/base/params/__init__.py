@@ -33,6 +33,7 @@ from sengu.base.params.sites import SOURCES, Archived, Fetch, FolderFetch, Gener
 from sengu.base.params.values import Engine
 
 PARAMS = Path("params.yaml")
+SET = "labels_"  # and its name: the folder of another label set
 
 Section = TypeVar("Section")
 
@@ -41,6 +42,7 @@ SECTIONS: Mapping[str, Any] = {
     "sites": dict[str, Site],
     "objects": Objects,
     "label": LabelParams,
+    "label_sets": dict[str, LabelParams],
     "split": Split,
     "prepare": Prepare,
     "backbone": Backbone,
@@ -80,6 +82,7 @@ __all__ = [
     "check_site_name",
     "document",
     "engine",
+    "labelling",
     "project",
     "section",
     "site_names",
@@ -99,6 +102,16 @@ def section(name: str, kind: type[Section], path: Path = PARAMS) -> Section:
 def engine(path: Path = PARAMS) -> str:
     """Where the file-parallel stages run. It is no dependency of any stage: the results are the same everywhere."""
     return section("engine", Engine, path) if "engine" in document(path) else "processes"
+
+
+def labelling(folder: Path, path: Path = PARAMS) -> tuple[str, LabelParams]:
+    """The section that says how to label, and its name, by the folder that holds a label set's sheets or tables.
+
+    `labels/` and `data/` are those of the section `label`; `labels_NAME/` and `data/labels_NAME/` of `label_sets.NAME`, which
+    asks another question about the same pictures.
+    """
+    name = f"label_sets.{folder.name.removeprefix(SET)}" if folder.name.startswith(SET) else "label"
+    return name, section(name, LabelParams, path)
 
 
 def project(path: Path = PARAMS) -> Project:

@@ -64,6 +64,8 @@ class LabelParams:
     ]  # the class named at position i has value i
     tags: dict[str, Value] = field(default_factory=dict)  # page tag -> value, for objects without an annotation
     devices: dict[str, Value] = field(default_factory=dict)  # device -> value of its objects that have neither annotation nor tag
+    # what becomes of an object whose annotators differ
+    disagreement: Literal["leave_out", "majority", "latest"] = "leave_out"
 
 
 @dataclass(config=STRICT, frozen=True)

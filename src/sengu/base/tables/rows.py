@@ -83,12 +83,39 @@ class Label:
 
 
 @dataclass(frozen=True)
+class LabelDetail:
+    """Where the label of an object comes from (data/label_details.csv): a row for each row of data/label.csv.
+
+    `source` is sheet, model, tag or device: the highest rank that said anything. `annotator`, `rule` and `how` are those of the
+    words that gave the label, each once, joined by "|"; `labelledAt` is the latest of them, ISO 8601 in UTC. A label whose
+    source is `model` must not stand in validation or test.
+    """
+
+    objectId: str
+    value: int
+    source: str
+    annotator: str
+    labelledAt: str
+    rule: str
+    how: str
+    subject: str
+
+
+@dataclass(frozen=True)
 class Conflict:
-    """One object left out because its sources disagree (data/label_conflicts.csv); lists are joined by "|"."""
+    """One object whose best sources disagree (data/label_conflicts.csv).
+
+    The lists have an entry for each word, joined by "|": its value, its source (sheet and line, page or device), who said it,
+    when, and by which rule. `label` is what was made of it by label.disagreement, empty if the object was left out.
+    """
 
     objectId: str
     values: str
     sources: str
+    annotators: str
+    labelledAt: str
+    rules: str
+    label: str
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,308 @@
+"""Annotation sheets and the objects that there are -> words: who said what of which object, when, how and by which rule."""
+
+import logging
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sengu.base.errors import SenguError
+from sengu.labels.sheets import Sheet, read
+
+HOW = ("blind", "suggested", "page", "group", "repeat", "quiz", "import", "model")
+RULE = re.compile(r"[Rr](?P<number>[0-9]{1,6})(@(?P<hash>[0-9a-fA-F]{8,64}))?")
+DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|z|[+-]\d\d(:?\d\d)?)?)?")
+SHOWN = 50  # faults; a file of another kind has one in each line
+SLACK = timedelta(days=1)  # clocks and time zones of others
+BEFORE_ALL = np.iinfo(np.int64).min  # the time of a word without a date
+NONE = -1  # the value of a word that takes a label back
+
+logger = logging.getLogger("label")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What sheets can name: `objects` has objectId, filename, video; `rejected` has filename, reason; `erased` are SHA-1s."""
+
+    objects: pd.DataFrame
+    rejected: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"filename": [], "reason": []}, dtype="str"))
+    erased: Collection[str] = ()
+
+    @classmethod
+    def of(cls, captures: pd.DataFrame, index: pd.DataFrame, rejected: pd.DataFrame, erased: Collection[str]) -> "Known":
+        """From the tables of all sites, each with a column site."""
+        names = captures[["site", "urlId", "filename"]]
+        objects = index[["site", "objectId", "urlId", "video"]].merge(names, on=["site", "urlId"])
+        refused = rejected[["site", "urlId", "reason"]].merge(names, on=["site", "urlId"])
+        return cls(objects[["objectId", "filename", "video"]], refused[["filename", "reason"]], erased)
+
+
+def words(paths: Iterable[Path], known: Known, classes: Sequence[str]) -> pd.DataFrame:
+    """One row for each object that a line names, in the order of the sheets and lines.
+
+    objectId; value, the number of the class, or NONE where the label is taken back; annotator, by default the sheet's name;
+    labelledAt, in UTC or empty, and time, the same in microseconds; rule, how, note, subject; sheet and line.
+    A value is a class or its number. The file name of a video stands for its frames too. Lines that name a rejected or an
+    erased picture are counted in the log, with the reasons. Raises SenguError with all lines that are wrong.
+    """
+    found, faults = look(paths, known, classes)
+    if faults:
+        shown = faults if len(faults) <= SHOWN else [*faults[:SHOWN], f"… and {len(faults) - SHOWN} more"]
+        raise SenguError(shown[0] if len(faults) == 1 else "\n  ".join([f"{len(faults)} lines of sheets are wrong:", *shown]))
+    return found
+
+
+def look(paths: Iterable[Path], known: Known, classes: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The words of all lines that are right, and what is wrong with the others, as "FILE:LINE: reason and cure"."""
+    reader = _Reader(known, classes)
+    parts = [reader.words(read(path)) for path in paths]
+    table = pd.concat(parts, ignore_index=True) if parts else _none()
+    return table, [*reader.faults, *_same_people(table)]
+
+
+def _none() -> pd.DataFrame:
+    texts = ("objectId", "annotator", "labelledAt", "rule", "how", "note", "subject", "sheet")
+    return pd.DataFrame({name: pd.array([], dtype="str") for name in texts}).assign(
+        value=np.array([], np.int64), time=np.array([], np.int64), line=np.array([], np.int64)
+    )
+
+
+def _same_people(table: pd.DataFrame) -> list[str]:
+    """Faults of annotators: two spellings of one, and one who said two things of an object at one time in two sheets."""
+    faults = []
+    spellings: dict[str, str] = {}
+    for name in table["annotator"].unique():
+        other = spellings.setdefault(name.casefold(), name)
+        if other != name:
+            sheet, line = table.loc[table["annotator"] == name, ["sheet", "line"]].iloc[0]
+            faults.append(f"{sheet}:{line}: annotator {name!r} is {other!r} elsewhere: spell them alike, or tell them apart")
+    dated = table[table["labelledAt"] != ""]
+    twice = dated[dated.duplicated(["objectId", "annotator", "time"], keep=False)]
+    for (name, annotator, _), group in twice.groupby(["objectId", "annotator", "time"], sort=False):
+        if group["value"].nunique() > 1 and group["sheet"].nunique() > 1:
+            first, second = group.drop_duplicates("sheet").head(2).itertuples()
+            faults.append(
+                f"{second.sheet}:{second.line}: annotator {annotator!r} says two things of {name} at {second.labelledAt}, here "
+                f"and in {first.sheet}:{first.line}: an annotator is one person, with one sheet; rename one of them"
+            )
+    return faults
+
+
+class _Reader:
+    """Sheets -> words, by what is known; `faults` grows."""
+
+    def __init__(self, known: Known, classes: Sequence[str]):
+        self.erased = known.erased
+        self.ids = pd.Index(known.objects["objectId"].unique())
+        self.lower = pd.Index([])
+        named = known.objects[known.objects["filename"] != ""].drop_duplicates()
+        self.named = named.assign(filename=_nfc(named["filename"]))
+        whole = self.named[self.named["video"] == ""].drop_duplicates(["filename", "objectId"])
+        self.several = whole["filename"].value_counts().loc[lambda counts: counts > 1].to_dict()
+        refused = known.rejected.assign(filename=_nfc(known.rejected["filename"]))
+        self.refused = dict(zip(refused["filename"], refused["reason"], strict=True))
+        self.numbers = {str(number): number for number in range(len(classes))}
+        self.numbers |= {_composed(name): number for number, name in enumerate(classes)} | {"": NONE}
+        self.choices = ", ".join([*classes, *map(str, range(len(classes)))])
+        self.latest = datetime.now(UTC) + SLACK
+        self.faults: list[str] = []
+
+    def words(self, sheet: Sheet) -> pd.DataFrame:
+        self.faults += sheet.faults
+        cells = sheet.cells
+        self._check_one_annotator(sheet)
+        row, names, wrong = self._objects(sheet)
+        value = self._mapped(sheet, "value", wrong, self._value)
+        rule = self._mapped(sheet, "rule", wrong, self._rule)
+        how = self._mapped(sheet, "how", wrong, self._how)
+        time = self._mapped(sheet, "labelledAt", wrong, self._time)
+        time = np.where(time == None, BEFORE_ALL, time).astype(np.int64)  # noqa: E711 elementwise
+        keep = ~wrong[row]
+        row, names = row[keep], names[keep]
+        annotator = cells["annotator"].where(cells["annotator"] != "", sheet.path.stem)
+        if without := int((cells["value"] == "").sum()):
+            logger.info("%s: %d lines without a value", sheet.path, without)
+        stamps = np.where(time == BEFORE_ALL, 0, time).astype("datetime64[us]").astype("datetime64[s]")
+        written = pd.Series(np.char.add(np.datetime_as_string(stamps), "Z"), dtype="str").where(time != BEFORE_ALL, "")
+        columns = {
+            "objectId": names, "value": value.astype(np.int64)[row], "annotator": annotator.to_numpy()[row],
+            "labelledAt": written.to_numpy()[row], "time": time[row], "rule": rule[row], "how": how[row],
+            "note": cells["note"].to_numpy()[row], "subject": cells["subject"].to_numpy()[row],
+            "line": sheet.lines[row],
+        }  # fmt: skip
+        table = pd.DataFrame(columns).assign(sheet=str(sheet.path))
+        texts = ["objectId", "annotator", "labelledAt", "rule", "how", "note", "subject", "sheet"]
+        table[texts] = table[texts].astype("str")
+        return _without_blanks(table)
+
+    def _fault(self, sheet: Sheet, row: int, reason: str) -> None:
+        self.faults.append(f"{sheet.path}:{sheet.lines[row]}: {reason}")
+
+    def _check_one_annotator(self, sheet: Sheet) -> None:
+        names = sheet.cells["annotator"].reset_index(drop=True)
+        people = names[names != ""].drop_duplicates()
+        rows = people.index.to_numpy()
+        if len(people) > 1:
+            lines = [f"{name} (line {sheet.lines[row]})" for row, name in zip(rows[:2], people, strict=False)]
+            self.faults.append(
+                f"{sheet.path}:{sheet.lines[rows[1]]}: the annotator of the sheet is {len(people)} people, "
+                f"{' and '.join(lines)}: give each a sheet of their own; `sengu label import` takes one such file apart"
+            )
+
+    def _mapped(self, sheet: Sheet, column: str, wrong: np.ndarray, convert: Callable[[str], object]) -> np.ndarray:
+        """What `convert` makes of each cell; rows whose cell raises ValueError become `wrong`, and faults."""
+        codes, different = pd.factorize(sheet.cells[column])
+        results = np.empty(len(different), dtype=object)
+        bad = {}
+        for number, cell in enumerate(different):
+            try:
+                results[number] = convert(cell)
+            except ValueError as error:
+                bad[number] = str(error)
+                results[number] = NONE if column == "value" else None if column == "labelledAt" else ""
+        if bad:
+            for row in np.flatnonzero(np.isin(codes, list(bad))).tolist():
+                if not wrong[row]:
+                    self._fault(sheet, row, bad[codes[row]])
+                    wrong[row] = True
+        return results[codes] if len(different) else np.array([], dtype=object)
+
+    def _value(self, cell: str) -> int:
+        if cell not in self.numbers:
+            raise ValueError(f"value {cell!r} is no class: expected one of {self.choices}")
+        return self.numbers[cell]
+
+    def _rule(self, cell: str) -> str:
+        if not cell:
+            return ""
+        match = RULE.fullmatch(cell)
+        if match is None:
+            raise ValueError(f"rule is {cell!r}: write its number, as R3, or with the hash of its text, as R3@1f2e3d4c")
+        return f"R{int(match['number'])}" + (f"@{match['hash'].lower()}" if match["hash"] else "")
+
+    def _how(self, cell: str) -> str:
+        if cell and cell.lower() not in HOW:
+            raise ValueError(f"how is {cell!r}: expected one of {', '.join(HOW)}, or nothing")
+        return cell.lower()
+
+    def _time(self, cell: str) -> int | None:
+        if not cell:
+            return None
+        try:
+            if DATE.fullmatch(cell) is None:
+                raise ValueError
+            when = datetime.fromisoformat(cell)
+        except ValueError:
+            raise ValueError(f"labelledAt is {cell!r}: write it as 2026-11-27T09:30:00Z, or leave it empty") from None
+        when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+        if when > self.latest:
+            raise ValueError(f"labelledAt is {cell!r}, which lies in the future: correct it, or the clock of this machine")
+        return round(when.timestamp()) * 1_000_000 + when.microsecond if not when.microsecond else int(when.timestamp() * 1e6)
+
+    def _objects(self, sheet: Sheet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows and the objects that they name, a row several times for a video; and which rows name none, bool (rows,)."""
+        cells, filename = sheet.cells["objectId"], sheet.cells["filename"]
+        places = self.ids.get_indexer(cells) if len(self.ids) else np.full(len(cells), -1)
+        wrong = np.zeros(len(cells), dtype=bool)
+        passed: Counter[str] = Counter()
+        by_name: list[tuple[int, str]] = []
+        by_file = ((cells == "") & (filename != "")).to_numpy()
+        for row in np.flatnonzero((places < 0) & ~by_file).tolist():
+            name = cells.iloc[row]
+            if name.partition(".")[0].lower() in self.erased:
+                passed["erased"] += 1
+                wrong[row] = True
+                continue
+            try:
+                by_name.append((row, self._named(name, "objectId" if name or not (filename != "").any() else "filename")))
+            except ValueError as error:
+                self._fault(sheet, row, str(error))
+                wrong[row] = True
+        if by_name:
+            places[[row for row, _ in by_name]] = self.ids.get_indexer([text for _, text in by_name])
+        rows = np.flatnonzero((places >= 0) & ~wrong)
+        names = self.ids.to_numpy()[places[rows]] if len(rows) else np.array([], dtype=object)
+        if (filename != "").any():
+            more = self._files(sheet, places, wrong, passed)
+            still = ~wrong[rows]
+            rows, names = np.concatenate([rows[still], more[0]]), np.concatenate([names[still], more[1]])
+            order = np.argsort(rows, kind="stable")
+            rows, names = rows[order], names[order]
+        for reason, count in sorted(passed.items()):
+            logger.warning("%s: %d lines name a picture that is no object, and are passed over: %s", sheet.path, count, reason)
+        return rows, names, wrong
+
+    def _named(self, name: str, column: str) -> str:
+        """The object that a text means: in upper case, or without extension. Raises ValueError."""
+        text = name.lower()
+        if text in self.ids:
+            return text
+        if len(text) == 40:
+            if not len(self.lower):
+                self.lower = pd.Index(self.ids.str.slice(0, 40))
+            found = self.ids[self.lower == text]
+            if len(found) == 1:
+                return str(found[0])
+            if len(found) > 1:
+                raise ValueError(f"objectId {name!r} is one of {', '.join(found)}: write the extension")
+        raise ValueError(f"no object has the {column} {name!r}: correct the sheet, or crawl the site it comes from")
+
+    def _files(self, sheet: Sheet, places: np.ndarray, wrong: np.ndarray, passed: Counter[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and objects by file name, of rows without an object id; checks the file name of those with both."""
+        filename = sheet.cells["filename"]
+        rows = np.flatnonzero((filename != "").to_numpy() & ~wrong)
+        asked = pd.DataFrame({"row": rows, "filename": filename.to_numpy()[rows]})
+        joined = asked.merge(self.named[["filename", "objectId"]].drop_duplicates(), on="filename", how="left")
+        both = places[joined["row"]] >= 0
+        given = pd.Series(self.ids.to_numpy()[places[joined["row"]]] if len(self.ids) else None, joined.index)
+        equal = joined.assign(equal=joined["objectId"] == given)[both].groupby("row")["equal"].any()
+        for row in equal.index[~equal]:
+            name, file = self.ids[places[row]], filename.iloc[row]
+            theirs = joined.loc[joined["row"] == row, "objectId"].dropna()
+            what = f"which is {theirs.iloc[0]}" if len(theirs) else "which no object has"
+            self._fault(sheet, row, f"objectId {name} and filename {file!r}, {what}, are different pictures: correct one of them")
+            wrong[row] = True
+        alone = joined[~both]
+        unknown = alone[alone["objectId"].isna()]
+        for row, name in zip(unknown["row"], unknown["filename"], strict=True):
+            wrong[row] = True
+            if name in self.refused:
+                passed[self.refused[name]] += 1
+            else:
+                self._fault(
+                    sheet, row, f"no object has the filename {name!r}: correct the sheet, or crawl the site it comes from"
+                )
+        alone = alone[alone["objectId"].notna()]
+        if self.several:
+            for row, name in (
+                alone.loc[alone["filename"].isin(list(self.several)), ["row", "filename"]].drop_duplicates().to_numpy()
+            ):
+                self._fault(sheet, row, f"{self.several[name]} objects have the filename {name!r}: use the column objectId")
+                wrong[row] = True
+            alone = alone[~wrong[alone["row"]]]
+        return alone["row"].to_numpy(), alone["objectId"].to_numpy(dtype=object)
+
+
+def _without_blanks(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the lines of a sheet that is being filled in: no value, no date, and nothing above them to take back."""
+    blank = (table["value"] == NONE) & (table["labelledAt"] == "")
+    if not blank.any():
+        return table
+    return table[~blank | table.duplicated(["objectId", "annotator"])].reset_index(drop=True)
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _nfc(texts: pd.Series) -> pd.Series:
+    values = texts.tolist()
+    if all(map(str.isascii, values)):
+        return texts
+    return pd.Series(list(map(_composed, values)), texts.index, dtype="str")
