@@ -14,6 +14,8 @@ COMMANDS = {
     "dataset": "sengu.commands.dataset.group:group",
     "handover": "sengu.commands.handover.group:group",
     "heal": "sengu.commands.heal:command",
+    "label": "sengu.commands.label.group:group",
+    "merge": "sengu.commands.merge:command",
     "model": "sengu.commands.model:group",
     "objects": "sengu.commands.objects.group:group",
     "predict": "sengu.commands.predict:command",

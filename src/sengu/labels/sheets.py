@@ -1,6 +1,7 @@
 """labels/*.csv, as people and spreadsheets write them -> frames of clean texts, one row for each line that says something."""
 
 import csv
+import os
 import unicodedata
 from dataclasses import dataclass
 from io import StringIO
@@ -16,6 +17,8 @@ COLUMNS = ("objectId", "value", "annotator", "labelledAt", "rule", "how", "note"
 KNOWN = (*COLUMNS, "filename", "subject")
 DELIMITERS = (",", ";", "\t")
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+Line = tuple[str, ...]  # the cells of COLUMNS
 
 
 @dataclass(frozen=True)
@@ -167,3 +170,39 @@ def _exact(
     except csv.Error as error:
         raise SenguError(f"{path}:{reader.line_num + skipped}: not a CSV file: {error}") from error
     return rows, np.array(lines, dtype=np.int64), tuple(faults)
+
+
+def append(path: Path, lines: list[Line]) -> int:
+    """Adds lines to an annotator's sheet, but those that it has, and waits until the disk has them; returns how many.
+
+    What the sheet has stays as it is, byte for byte. Raises SenguError for a sheet without the columns of COLUMNS.
+    """
+    header: tuple[str, ...] = COLUMNS
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    known: set[Line] = set()
+    if path.is_file():
+        before = path.read_bytes()
+        table, _, _ = cells(path)
+        header = tuple(table.columns)
+        missing = [name for name in COLUMNS if name not in header]
+        if missing or not before.decode("utf-8", "replace").startswith(",".join(header)):
+            raise SenguError(
+                f"{path} has not the plain columns {','.join(COLUMNS)}: import under another --annotator, or rename it"
+            )
+        known = set(map(tuple, table[list(COLUMNS)].to_numpy().tolist()))
+        if before and not before.endswith(b"\n"):
+            text.write("\n")
+    else:
+        writer.writerow(header)
+    new = [line for line in dict.fromkeys(lines) if line not in known]
+    for line in new:
+        named = dict(zip(COLUMNS, line, strict=True))
+        writer.writerow([named.get(name, "") for name in header])
+    if new:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as stream:
+            stream.write(text.getvalue().encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+    return len(new)

@@ -1,0 +1,1 @@
+"""`sengu label`: who decided what, by which rule, and what to label next."""

@@ -1,0 +1,120 @@
+"""`sengu label check`: sheets and rules -> what is wrong with them, who said how much, and how far annotators agree."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+
+from sengu.base.atomic import replaced_file
+from sengu.base.tables import csvfile
+from sengu.commands import places
+from sengu.commands.label.label_set import LabelSet, option
+from sengu.labels import agreement, checks
+
+
+def problems(found: LabelSet) -> list[str]:
+    """All that is wrong with the sheets and rules of a label set; none if they may be built upon."""
+    return [*found.looked[1], *checks.problems(found.words, found.merged.labels, found.rules, found.settings.classes)]
+
+
+def counts(found: LabelSet) -> dict[str, dict[str, int]]:
+    """How many words stand, by class, annotator, rule and how."""
+    standing = found.standing
+    by = {"class": standing["value"].map(found.class_of), "annotator": standing["annotator"]}
+    by |= {"rule": standing["rule"].replace("", "none"), "how": standing["how"].replace("", "not said")}
+    return {
+        name: {str(key): int(number) for key, number in cells.value_counts().sort_index().items()} for name, cells in by.items()
+    }
+
+
+def _opinions(classes: int) -> pd.DataFrame | None:
+    """The model's probabilities of every object, if it has seen any and knows as many classes."""
+    if not places.EMBEDDINGS.is_dir():
+        return None
+    from sengu import embeddings
+
+    found = embeddings.read(places.EMBEDDINGS)
+    if found.probabilities.shape[1] != classes:
+        return None
+    return pd.DataFrame(np.asarray(found.probabilities), list(found.objects))
+
+
+def _write_consensus(path: Path, found: LabelSet, labels: pd.DataFrame) -> None:
+    label = found.merged.labels.set_index("objectId")["value"]
+    now = [found.class_of(int(label.get(name, -1))) for name in labels["objectId"]]
+    columns = [labels["objectId"].tolist(), [""] * len(labels), labels["value"].map(found.class_of).tolist(), now]
+    with replaced_file(path) as partial:
+        quality = [f"{number:.4f}" for number in labels["quality"]]
+        csvfile.write(partial, ["objectId", "value", "suggested", "label", "quality"], [*columns, quality])
+
+
+def _report(found: LabelSet, wrong: list[str], agreements: dict[str, agreement.Agreement], people: pd.DataFrame | None) -> None:
+    for line in wrong:
+        click.echo(line)
+    conflicts = found.merged.conflicts
+    left_out = int((conflicts["label"] == "").sum())
+    click.echo(
+        f"{len(found.words)} words, {len(found.standing)} stand; {len(found.merged.labels)} labels; "
+        f"{len(conflicts)} objects whose sources differ, {left_out} of them left out"
+    )
+    for name, numbers in counts(found).items():
+        click.echo(f"by {name}: " + (", ".join(f"{key} {number}" for key, number in numbers.items()) or "none"))
+    click.echo("agreement on pictures labelled blind by two or more (value, 95% limits):")
+    for name, one in agreements.items():
+        click.echo(f"  {name}: {one.pictures} pictures; raw {one.raw}; alpha {one.alpha}; AC1 {one.ac1}")
+    for name, (looks, same) in checks.steadiness(found.words).items():
+        click.echo(f"{name} looked again at {looks} pictures, and said the same of {same}")
+    if people is not None and len(people) > 1:
+        rated = people[people["quality"].notna()]
+        shown = [f"{who} {quality:.2f}" for who, quality in zip(rated["annotator"], rated["quality"], strict=True)]
+        click.echo("quality of annotators, a suggestion: " + (", ".join(shown) or "undefined, no picture has words of two"))
+
+
+@click.command("check")
+@option
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option(
+    "--consensus", type=click.Path(dir_okay=False, path_type=Path), help="Write the suggested labels of pictures with several."
+)
+def command(name: str, as_json: bool, consensus: Path | None) -> None:
+    """Check sheets and rules together, and measure how far annotators agree; exit with 1 if anything is wrong."""
+    found = LabelSet.called(name)
+    wrong = problems(found)
+    agreements = checks.agreements(checks.blind(found.words), found.settings.classes)
+    people = None
+    standing = found.standing[found.standing["how"] != "model"]
+    if standing["annotator"].nunique() > 1:
+        from sengu.labels.consensus import suggest  # cleanlab, which takes seconds
+
+        suggested = suggest(standing, _opinions(len(found.settings.classes)))
+        people = suggested.annotators
+        if consensus is not None:
+            _write_consensus(consensus, found, suggested.labels)
+    if as_json:
+        click.echo(json.dumps(_as_json(found, wrong, agreements), ensure_ascii=False, indent=2))
+    else:
+        _report(found, wrong, agreements, people)
+    if wrong:
+        click.echo(f"{len(wrong)} things are wrong", err=True)
+        sys.exit(1)
+
+
+def _as_json(found: LabelSet, wrong: list[str], agreements: dict[str, agreement.Agreement]) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(one) for key, one in value.items()}
+        return None if isinstance(value, float) and np.isnan(value) else value
+
+    return {
+        "problems": wrong,
+        "words": len(found.words),
+        "labels": len(found.merged.labels),
+        "conflicts": len(found.merged.conflicts),
+        "counts": counts(found),
+        "agreement": {name: plain(asdict(one)) for name, one in agreements.items()},
+    }

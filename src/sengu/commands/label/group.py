@@ -1,0 +1,19 @@
+"""`sengu label`: annotation sheets and rules: checks, agreement, what an object was called, sheets to fill in, imports."""
+
+import click
+
+from sengu.commands.lazy import LazyGroup
+
+COMMANDS = {
+    "check": "sengu.commands.label.check:command",
+    "example": "sengu.commands.label.example:command",
+    "import": "sengu.commands.label.import_:command",
+    "rules": "sengu.commands.label.rules:command",
+    "sheet": "sengu.commands.label.sheet:command",
+    "why": "sengu.commands.label.why:command",
+}
+
+
+@click.group("label", cls=LazyGroup, modules=COMMANDS)
+def group() -> None:
+    """Annotation sheets and rules: who decided this label, by which rule, and what to label next."""

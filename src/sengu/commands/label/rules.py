@@ -1,0 +1,133 @@
+"""`sengu label rules`: the rules; with --changed, the labels made under an old text of one, and what uses them."""
+
+import csv
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import click
+import pandas as pd
+import yaml
+
+from sengu.base import tables
+from sengu.base.atomic import replaced_file
+from sengu.base.errors import SenguError
+from sengu.commands import places
+from sengu.commands.label.label_set import LabelSet, option, versions
+from sengu.labels import rules
+from sengu.labels.history import Citations
+from sengu.labels.sheets import COLUMNS
+from sengu.repository.git import ask
+
+RELEASES = "classifier@v*"  # tags
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """The labels that were made under another text of a rule than it has now, and where they are used."""
+
+    rule: str
+    objects: list[str]
+    versions: dict[str, int] = field(default_factory=dict)  # name -> how many of the labels it holds
+    releases: list[str] = field(default_factory=list)
+    of_test: int = 0
+    test: int = 0  # pictures in the test split
+
+
+def changed(found: LabelSet) -> list[Outdated]:
+    """For each rule that was edited or deleted, the objects whose words that stand were said under its old text."""
+    citations = Citations(found.folder, found.rules)
+    old: dict[str, set[str]] = {}
+    for _, word in found.standing[found.standing["rule"] != ""].iterrows():
+        cited = citations.of(word)
+        if cited is not None and not cited.is_current:
+            old.setdefault(cited.name, set()).add(word["objectId"])
+    labels = versions()
+    released = releases()
+    test = _test()
+    answers = []
+    for name in sorted(old, key=lambda rule: int(rule[1:])):
+        objects = old[name]
+        held = {version: int(table["objectId"].isin(objects).sum()) for version, table in labels.items()}
+        held = {version: number for version, number in held.items() if number}
+        using = [f"{tag} (of version {version})" for tag, version in released.items() if version in held]
+        answers.append(Outdated(name, sorted(objects), held, using, len(test & objects), len(test)))
+    return answers
+
+
+def releases() -> dict[str, str]:
+    """Tag -> the dataset version that the released model learned, by the dvc.lock of the tag."""
+    found = {}
+    for tag in ask("tag", "--list", RELEASES).splitlines():
+        text = ask("show", f"{tag}:./dvc.lock")
+        stage = (yaml.safe_load(text) or {}).get("stages", {}).get("split", {}) if text else {}
+        match = re.search(r"data/dataset/([\w-]+)", str(stage.get("cmd", "")))
+        if match:
+            found[tag] = match[1]
+    return found
+
+
+def _test() -> set[str]:
+    if not places.SPLIT.is_file():
+        return set()
+    split = tables.read(places.SPLIT, tables.SplitLabel)
+    return set(split.loc[split["type"] == "test", "objectId"])
+
+
+def _write(path: Path, outdated: list[Outdated], found: LabelSet) -> None:
+    if path.exists():
+        raise SenguError(f"{path} is there already, and may be filled in: move it away, or name another with --out")
+    with replaced_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for one in outdated:
+            citation = found.rules[one.rule].citation if one.rule in found.rules else ""
+            writer.writerows([name, "", "", "", citation, "blind", ""] for name in one.objects)
+
+
+def _show_rules(found: LabelSet) -> None:
+    cited = found.standing["rule"].str.partition("@")[0] if len(found.standing) else pd.Series(dtype="str")
+    numbers = cited.value_counts()
+    for rule in found.rules.values():
+        words = int(numbers.get(rule.name, 0))
+        click.echo(f"{rule.citation}  {rule.title}: {words} words cite it, {len(rule.examples)} examples")
+    for name in sorted(set(numbers.index) - set(found.rules) - {""}):
+        click.echo(f"{name}  is not in {found.folder / rules.FILE}: {numbers[name]} words cite it")
+    if not found.rules:
+        click.echo(f"{found.folder / rules.FILE} has no numbered rule: write one under a heading such as `## R1 Dots`")
+
+
+@click.command("rules")
+@option
+@click.option("--changed", "only_changed", is_flag=True, help="List the labels made under a text that a rule no longer has.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="With --changed: write them as a sheet to relabel.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(name: str, only_changed: bool, out: Path | None, as_json: bool) -> None:
+    """List the rules as a sheet cites them; with --changed, what an edit of a rule leaves to do."""
+    found = LabelSet.called(name)
+    if not only_changed:
+        if as_json:
+            click.echo(json.dumps([asdict(rule) | {"citation": rule.citation} for rule in found.rules.values()], indent=2))
+        else:
+            _show_rules(found)
+        return
+    outdated = changed(found)
+    if out is not None and outdated:
+        _write(out, outdated, found)
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in outdated], indent=2))
+        return
+    for one in outdated:
+        now = found.rules.get(one.rule)
+        click.echo(f"{one.rule}: {len(one.objects)} labels were made under {'another' if now else 'a deleted'} text")
+        for object_id in one.objects:
+            click.echo(f"  {object_id}")
+        click.echo("  in versions: " + (", ".join(f"{key} ({number})" for key, number in one.versions.items()) or "none"))
+        click.echo("  in released models: " + (", ".join(one.releases) or "none"))
+        share = f"{one.of_test / one.test:.1%}" if one.test else "undefined, there is no split"
+        click.echo(f"  in the test split: {one.of_test} of {one.test} ({share})")
+    if not outdated:
+        click.echo("every label that cites a rule was made under its text of now")
+    elif out is not None:
+        click.echo(f"{out}: fill in the values, and add them with `sengu label import {out} --annotator YOU`")

@@ -1,0 +1,136 @@
+"""`sengu label why ID`: every word ever said about an object: by whom, when, how, by which rule, and what came of it."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import click
+import pandas as pd
+
+from sengu.base import tables
+from sengu.commands import places
+from sengu.commands.label.label_set import LabelSet, option, versions
+from sengu.commands.objects.find import named
+from sengu.labels import merging
+from sengu.labels.history import Citations
+from sengu.labels.words import NONE
+from sengu.objects.store import ObjectStore
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word about an object, and what came of it."""
+
+    value: str
+    by: str
+    at: str
+    how: str
+    rule: str
+    text: str  # of the rule, as it was
+    source: str
+    note: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Why:
+    objectId: str
+    label: str
+    words: list[Word] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    type: str = ""
+
+
+def why(found: LabelSet, object_id: str) -> Why:
+    """All that was said about an object, the oldest first, and where its label stands."""
+    words = found.words[found.words["objectId"] == object_id].sort_values(["time", "sheet", "line"], kind="stable")
+    latest = merging.latest(words)
+    parts = [rank[rank["objectId"] == object_id] for rank in found.ranks]
+    merged = merging.merge(parts, found.settings.disagreement)
+    label = int(merged.labels["value"].iloc[0]) if len(merged.labels) else NONE
+    best = next((rank for rank, part in zip(merging.RANKS, parts, strict=True) if len(part)), "")
+    citations = Citations(found.folder, found.rules)
+    said = []
+    for row, word in words.iterrows():
+        rule, text = _rule(citations, word)
+        said.append(
+            Word(
+                found.class_of(word["value"]) or "taken back", word["annotator"], word["labelledAt"], word["how"], rule, text,
+                f"{word['sheet']}:{word['line']}", word["note"], _outcome(word, row in latest.index, latest, best, label, found),
+            )
+        )  # fmt: skip
+    for rank, part in zip(merging.RANKS[2:], parts[2:], strict=True):
+        for _, hint in part.iterrows():
+            outcome = _judged(int(hint["value"]), label, found) if rank == best else f"outranked by a {best}"
+            said.append(Word(found.class_of(hint["value"]), "", "", rank, "", "", hint["source"], "", outcome))
+    stands = {name: table.loc[table["objectId"] == object_id, "value"] for name, table in versions().items()}
+    of_versions = {name: found.class_of(int(values.iloc[0])) for name, values in stands.items() if len(values)}
+    return Why(object_id, found.class_of(label), said, of_versions, _type(object_id))
+
+
+def _rule(citations: Citations, word: pd.Series) -> tuple[str, str]:
+    """The citation of a word with what became of the rule, and the rule's text at the time."""
+    cited = citations.of(word)
+    if cited is None:
+        return "", ""
+    if cited.rule is None:
+        return f"{word['rule']} (its text is not in this clone's history)", ""
+    dated = ", by the date" if cited.by_date else ""
+    state = "as it is now" if cited.is_current else "changed since" if cited.name in citations.current else "deleted since"
+    return f"{cited.rule.citation} ({state}{dated})", f"{cited.rule.title}: {' '.join(cited.rule.text.split())}"
+
+
+def _outcome(word: pd.Series, is_latest: bool, latest: pd.DataFrame, best: str, label: int, found: LabelSet) -> str:
+    if word["how"] == "quiz":
+        return "a quiz: says nothing of the picture"
+    if not is_latest:
+        later = latest[latest["annotator"] == word["annotator"]].iloc[0]
+        return f"outranked by what {word['annotator']} said later, {later['sheet']}:{later['line']}"
+    if word["value"] == NONE:
+        return f"takes back what {word['annotator']} said"
+    if word["how"] == "model" and best == "sheet":
+        return "outranked by people"
+    return _judged(int(word["value"]), label, found)
+
+
+def _judged(value: int, label: int, found: LabelSet) -> str:
+    if label == NONE:
+        return f"left out: sources differ, and label.disagreement is {found.settings.disagreement}"
+    return "stands" if value == label else f"outranked: label.disagreement is {found.settings.disagreement}"
+
+
+def _type(object_id: str) -> str:
+    if not places.SPLIT.is_file():
+        return ""
+    split = tables.read(places.SPLIT, tables.SplitLabel)
+    return "".join(split.loc[split["objectId"] == object_id, "type"].tolist())
+
+
+@click.command("why")
+@click.argument("object_id", metavar="ID")
+@option
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(object_id: str, name: str, as_json: bool) -> None:
+    """Say who decided the label of the object ID, when, how and by which rule; the beginning of its hash is enough."""
+    answer = why(LabelSet.called(name), str(named(object_id, ObjectStore.below(places.TREES))))
+    if as_json:
+        click.echo(json.dumps(asdict(answer), ensure_ascii=False, indent=2))
+        return
+    click.echo(f"{answer.objectId}: {answer.label or 'no label'}")
+    for word in answer.words:
+        _print(asdict(word))
+    if not answer.words:
+        click.echo("  nobody said anything about it")
+    for version, label in answer.versions.items():
+        click.echo(f"version {version}: {label}")
+    if answer.type:
+        click.echo(f"split: {answer.type}")
+
+
+def _print(word: dict[str, Any]) -> None:
+    head = [word["value"], *(part for part in (word["by"] and f"by {word['by']}", word["at"], word["how"]) if part)]
+    click.echo(f"  {', '.join(head)} ({word['source']}): {word['outcome']}")
+    if word["rule"]:
+        click.echo(f"    {word['rule']} {word['text']}".rstrip())
+    if word["note"]:
+        click.echo(f"    note: {word['note']}")
