@@ -1,0 +1,133 @@
+"""`sengu label sheet`: a queue of pictures to look at -> a sheet to fill in."""
+
+import csv
+from pathlib import Path
+
+import click
+import numpy as np
+
+from sengu.base.atomic import replaced_file
+from sengu.base.errors import SenguError
+from sengu.base.ids import ObjectId
+from sengu.base.tables import where
+from sengu.commands import places
+from sengu.commands.label.label_set import LabelSet, option
+from sengu.commands.label.rules import changed
+from sengu.labels import label_errors, queues, suggestions
+from sengu.labels.sheets import COLUMNS
+from sengu.objects.store import ObjectStore
+
+UNLABELLED = ("random", "site", "tag", "uncertain")  # queues of pictures of which nobody said anything yet
+QUEUES = (*UNLABELLED, "suspect", "disagreement", "rule-changed")
+LABEL_ERRORS = Path("reports/label_errors.csv")
+
+
+def queue(found: LabelSet, kind: str, annotator: str, again: bool) -> list[str]:
+    """The objects of a queue, in the order in which to ask for them."""
+    if kind == "disagreement":
+        return [str(name) for name in found.merged.conflicts["objectId"]]
+    if kind == "rule-changed":
+        return sorted({name for one in changed(found) for name in one.objects})
+    if kind == "suspect":
+        return _suspect(found)
+    names = queues.shuffled(_unseen(found, annotator, again))
+    if kind == "uncertain":
+        return _uncertain(names)
+    if kind == "site":
+        return queues.in_turn(names, found.index.groupby("objectId")["site"].unique().to_dict())
+    if kind == "tag":
+        seen = found.index[["site", "urlId", "objectId"]].merge(found.captures[["site", "urlId", "tags"]], on=["site", "urlId"])
+        joined = seen[seen["tags"] != ""].groupby("objectId")["tags"].agg("|".join).to_dict()
+        return queues.in_turn(names, {name: sorted(set(text.split("|"))) for name, text in joined.items()})
+    return names
+
+
+def _unseen(found: LabelSet, annotator: str, again: bool) -> set[str]:
+    """Pictures without a label and without a line in any sheet; `again`, those of which this annotator said nothing."""
+    pictures = {name for name in found.index["objectId"].unique() if not ObjectId.parse(name).is_video}
+    if again:
+        return pictures - set(found.words.loc[found.words["annotator"] == annotator, "objectId"])
+    return pictures - set(found.merged.labels["objectId"]) - set(found.words["objectId"])
+
+
+def _suspect(found: LabelSet) -> list[str]:
+    """What confident learning takes for wrong, the most doubtful first, if it still has the label that was doubted."""
+    if not LABEL_ERRORS.is_file():
+        raise SenguError(f"{LABEL_ERRORS} is missing: run `dvc repro label_errors`, or `dvc pull`")
+    ranked = label_errors.read(LABEL_ERRORS)
+    labels = found.merged.labels.set_index("objectId")["value"]
+    ranked = ranked[ranked["suspect"] == "yes"]
+    return [name for name, value in zip(ranked["objectId"], ranked["value"], strict=True) if labels.get(name) == value]
+
+
+def _uncertain(names: list[str]) -> list[str]:
+    from sengu import embeddings
+
+    found = embeddings.read(places.EMBEDDINGS)
+    row_of = {name: row for row, name in enumerate(found.objects)}
+    known = [name for name in names if name in row_of]
+    if not known:
+        return []
+    entropies = suggestions.uncertainty(np.asarray(found.probabilities)[[row_of[name] for name in known]])
+    return [known[row] for row in np.argsort(-entropies, kind="stable")]
+
+
+def _meeting(found: LabelSet, names: list[str], condition: str) -> list[str]:
+    """Those of the objects that meet a condition on the columns of index, captures and labels."""
+    table = where.joined([found.index, found.captures, found.merged.details], ("site", "urlId", "objectId"))
+    meeting = set(table.loc[where.parse(condition).of(table), "objectId"])
+    return [name for name in names if name in meeting]
+
+
+@click.command("sheet")
+@option
+@click.option("--queue", "kind", type=click.Choice(QUEUES), default="random", show_default=True, help="What to ask for.")
+@click.option("-n", "number", type=click.IntRange(min=1), default=200, show_default=True, help="How many pictures.")
+@click.option(
+    "--where", "condition", default="", help="Only those that meet a condition, such as \"site == 'x' and width > 224\"."
+)
+@click.option("--annotator", default="", help="Who fills it in.")
+@click.option("--again", is_flag=True, help="Also pictures that others labelled, so that agreement can be measured.")
+@click.option("--rule", "rule_name", default="", help="Cite this rule in every line, such as R3.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("sheet.csv"), show_default=True, help="What to write."
+)
+def command(name: str, kind: str, number: int, condition: str, annotator: str, again: bool, rule_name: str, out: Path) -> None:
+    """Write a sheet to fill in: one line for each picture of a queue, without its label, so that the look is blind.
+
+    \b
+    random        pictures without a label, by chance
+    site, tag     the same, one of each site or page tag in turn
+    uncertain     the same, the least certain of the model first
+    suspect       labels that confident learning doubts
+    disagreement  objects whose annotators or tags differ
+    rule-changed  labels made under an older text of their rule
+    """
+    if out.exists():
+        raise SenguError(f"{out} is there already, and may be filled in: move it away, or name another with --out")
+    if again and not annotator:
+        raise SenguError("--again needs --annotator: what that person has said is left out")
+    found = LabelSet.called(name)
+    citation = ""
+    if rule_name:
+        if rule_name.upper() not in found.rules:
+            raise SenguError(f"there is no rule {rule_name}: the rules are {', '.join(found.rules) or 'none'}")
+        citation = found.rules[rule_name.upper()].citation
+    names = queue(found, kind, annotator, again)
+    if condition:
+        names = _meeting(found, names, condition)
+    if not names:
+        raise SenguError(f"the queue {kind} is empty{', with this condition' if condition else ''}: try another")
+    said = set(found.words.loc[found.words["annotator"] == annotator, "objectId"])
+    store = ObjectStore.below(places.TREES)
+    lines = [
+        [one, "", annotator, "", citation, "repeat" if one in said else "blind", "", str(store.path(ObjectId.parse(one)))]
+        for one in names[:number]
+    ]
+    with replaced_file(out) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([*COLUMNS, "file"])
+        writer.writerows(lines)
+    few = f": that is all that there is, {number} were asked for" if len(lines) < number else ""
+    who = annotator or "YOU"
+    click.echo(f"{out}: {len(lines)} pictures{few}; fill in the values, then `sengu label import {out} --annotator {who}`")

@@ -1,0 +1,147 @@
+"""`sengu merge`: two branches whose dvc.lock differ -> one lock, by rerunning what differs; the lock is never deleted."""
+
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from dvc.utils.serialize import dump_yaml
+
+from sengu.base.atomic import replaced_file
+from sengu.base.errors import SenguError
+from sengu.repository.git import ask, git
+
+LOCKS = ("dvc.lock", "datasets/dvc.lock")
+BASE, OURS, THEIRS = 1, 2, 3  # how Git numbers the sides of a conflict
+CRAWL = "crawl@"
+
+Stages = Mapping[str, Any]
+
+
+@dataclass
+class MergedLock:
+    """The stages of a merged lock, and the names of those that both sides changed, which have ours until they ran again."""
+
+    stages: dict[str, Any] = field(default_factory=dict)
+    both: list[str] = field(default_factory=list)
+
+
+def merge_stages(base: Stages, ours: Stages, theirs: Stages) -> MergedLock:
+    """Stage by stage: what only one side changed, added or removed is taken; what both changed is ours, and listed."""
+    merged = MergedLock()
+    for name in dict.fromkeys([*ours, *theirs]):
+        before, mine, other = base.get(name), ours.get(name), theirs.get(name)
+        if mine == other or other == before:
+            taken = mine
+        elif mine == before:
+            taken = other
+        else:
+            taken = mine if mine is not None else other
+            merged.both.append(name)
+        if taken is not None:
+            merged.stages[name] = taken
+    return merged
+
+
+def _lock(text: str, place: str) -> dict[str, Any]:
+    try:
+        return dict((yaml.safe_load(text) or {}).get("stages") or {})
+    except yaml.YAMLError as error:
+        raise SenguError(
+            f"{place} is not YAML ({' '.join(str(error).split())}): `git merge --abort`, and mend it first"
+        ) from error
+
+
+def _side(path: str, number: int) -> str:
+    return ask("show", f":{number}:{path}")
+
+
+def _conflicts() -> list[str]:
+    return sorted(set(ask("diff", "--name-only", "--diff-filter=U", "--relative").splitlines()))
+
+
+def _outputs(stages: Iterable[Any]) -> set[str]:
+    return {str(out["path"]) for stage in stages for out in stage.get("outs", [])}
+
+
+def _check(name: str, path: str, merged: MergedLock) -> None:
+    """Raises SenguError for what no rerun can decide."""
+    for stage in merged.both:
+        if stage.startswith(CRAWL):
+            raise SenguError(
+                f"{path}: both branches crawled {stage.removeprefix(CRAWL)}, and an archive cannot be rebuilt: "
+                f"`git merge --abort`, push with DVC what {name} has, merge with one of the crawls taken back, and crawl again"
+            )
+    pipeline = Path(path).with_suffix(".yaml")
+    if pipeline.is_file() and path != LOCKS[0]:
+        stages = (yaml.safe_load(pipeline.read_text(encoding="utf-8")) or {}).get("stages") or {}
+        for stage in merged.both:
+            if (stages.get(stage) or {}).get("frozen"):
+                raise SenguError(
+                    f"{path}: both branches made the dataset version {stage}, which is final: `git merge --abort`, rename one of "
+                    "the two, and merge again"
+                )
+
+
+def resolve(branch: str) -> list[str]:
+    """Resolves the conflicts of lock files and of outputs that Git tracks; returns the stages that both sides changed.
+
+    Raises SenguError, and changes nothing, if other files are in conflict, or if both sides made what cannot be rebuilt.
+    """
+    conflicts = _conflicts()
+    locks = {}
+    for path in LOCKS:
+        if path in conflicts:
+            sides = [_lock(_side(path, number), f"{path}, side {number},") for number in (BASE, OURS, THEIRS)]
+            locks[path] = merge_stages(*sides)
+            _check(branch, path, locks[path])
+    known = {
+        path: _lock(Path(path).read_text(encoding="utf-8"), path) for path in LOCKS if path not in locks and Path(path).is_file()
+    }
+    outputs = _outputs(
+        stage for path in LOCKS for stage in (locks[path].stages if path in locks else known.get(path, {})).values()
+    )
+    left = [path for path in conflicts if path not in locks]
+    others = [path for path in left if not any(path == out or path.startswith(f"{out}/") for out in outputs)]
+    if others:
+        raise SenguError(
+            f"{', '.join(others)}: both branches changed it, and no rerun can tell what is right: "
+            "edit it, `git add` it, and run `sengu merge` again"
+        )
+    for path, merged in locks.items():
+        with replaced_file(Path(path)) as partial:
+            dump_yaml(partial, {"schema": "2.0", "stages": merged.stages})
+    if left:  # outputs, which their stages write anew
+        git("checkout", "--ours", "--", *left)
+    if locks or left:
+        git("add", "--", *locks, *left)
+    return sorted({stage for merged in locks.values() for stage in merged.both})
+
+
+@click.command("merge")
+@click.argument("branch", required=False, default="")
+@click.option("--no-repro", is_flag=True, help="Only resolve the lock; run `dvc repro` yourself.")
+def command(branch: str, no_repro: bool) -> None:
+    """Merge BRANCH, or go on with a merge in conflict: dvc.lock is resolved stage by stage, and what differs runs again.
+
+    Ends with the merge ready to be committed. Sheets in labels/ merge by themselves: the lines of both branches are kept.
+    """
+    if branch:
+        done = subprocess.run(["git", "merge", "--no-commit", "--no-ff", branch], capture_output=True, text=True, check=False)
+        if done.returncode and not _conflicts():
+            raise SenguError(f"`git merge {branch}` failed: {' '.join((done.stderr or done.stdout).split())}")
+    if not branch and not ask("rev-parse", "--quiet", "--verify", "MERGE_HEAD"):
+        raise SenguError("no merge is under way: name the branch to merge, `sengu merge BRANCH`")
+    both = resolve(branch or "the other branch")
+    click.echo(f"both branches changed {', '.join(both)}" if both else "no stage was changed by both branches")
+    if no_repro:
+        click.echo("run `dvc repro`, then `git add` the lock files and commit")
+        return
+    done = subprocess.run(["dvc", "repro"], check=False)
+    if done.returncode:
+        raise SenguError("`dvc repro` failed, see above: mend it, run `dvc repro`, then `git add --update` and `git commit`")
+    git("add", "--update")
+    click.echo("merged; look at it with `git status`, and `git commit`")

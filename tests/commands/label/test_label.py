@@ -1,0 +1,223 @@
+"""`sengu label` in a small Git repository: three people, two rules, one edit of a rule."""
+
+import json
+import shutil
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from embedded import COLOURS, IDS, LABELLED, make, sengu_in
+from project import run
+
+from sengu.base import tables
+from sengu.base.errors import SenguError
+from sengu.base.tables import csvfile
+from sengu.commands.main import sengu
+from sengu.labels import rules
+
+RULES = "# Rules\n\n## R1 Dots\n\nRound spots.\n\n## R2 Stripes\n\nLines.\n"
+HEADER = "objectId,value,annotator,labelledAt,rule,how,note\n"
+RED, BLUE, GREY, WHITE = (IDS[name] for name in ("red", "blue", "grey", "white"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make(tmp_path_factory.mktemp("label"))
+    tables.write(folder / "data/rejected/a.csv", tables.empty(tables.Rejected), tables.Rejected)
+    labels = tables.frame([tables.Label(RED, 0), tables.Label(BLUE, 1)], tables.Label)
+    tables.write(folder / "data/dataset/v1/label.csv", labels, tables.Label)
+    split = [tables.SplitLabel(RED, 0, "test"), tables.SplitLabel(BLUE, 1, "train")]
+    tables.write(folder / "data/split_label.csv", tables.frame(split, tables.SplitLabel), tables.SplitLabel)
+    (folder / ".gitignore").write_text("/data/\n")
+    (folder / "labels/RULES.md").write_text(RULES)
+    one, two = (rule.citation for rule in rules.read(folder / "labels").values())
+    for name, lines in {
+        "anna": [(RED, "dots", "01", one), (BLUE, "stripes", "01", two), (GREY, "dots", "01", one), (GREY, "stripes", "05", two)],
+        "ben": [(RED, "dots", "02", one), (BLUE, "stripes", "02", two), (GREY, "dots", "02", one)],
+        "eve": [(RED, "dots", "03", "R1"), (BLUE, "dots", "03", two)],
+    }.items():
+        cells = [f"{known},{value},{name},2026-01-{day}T00:00:00Z,{rule},blind," for known, value, day, rule in lines]
+        (folder / f"labels/{name}.csv").write_text(HEADER + "\n".join(cells) + "\n")
+    (folder / "dvc.lock").write_text("schema: '2.0'\nstages:\n  split:\n    cmd: x data/dataset/v1 y\n")
+    for command in ("init -q", "add .", "commit -qm labels", "tag classifier@v1.0.0"):
+        run(folder, "git", *command.split())
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "copy")
+
+
+def failing(folder: Path, *arguments: str) -> str:
+    with chdir(folder):
+        done = CliRunner().invoke(sengu, arguments)
+    assert done.exit_code == 1
+    return done.output
+
+
+def checked(folder: Path) -> dict:
+    return json.loads(sengu_in(folder, "label", "check", "--json"))
+
+
+def edit_rule(folder: Path) -> None:
+    (folder / "labels/RULES.md").write_text(RULES.replace("Round spots.", "Round spots, rings too."))
+
+
+def test_check_counts_and_measures_agreement(folder: Path) -> None:
+    text = sengu_in(folder, "label", "check")
+    assert "9 words, 8 stand; 1 labels; 2 objects whose sources differ, 2 of them left out" in text
+    assert "by annotator: anna 3, ben 3, eve 2" in text
+    assert "by how: blind 8" in text
+    assert "anna and ben: 3 pictures; raw 0.667" in text
+    found = checked(folder)
+    assert found["problems"] == []
+    assert found["counts"]["class"] == {"dots": 5, "stripes": 3}
+    assert set(found["agreement"]) == {
+        "all", "anna and ben", "anna and eve", "ben and eve", "class dots", "class stripes", "rule R1", "rule R2",
+    }  # fmt: skip
+    assert found["agreement"]["rule R2"]["pictures"] == 2
+
+
+def test_check_names_what_contradicts_and_fails(folder: Path) -> None:
+    text = RULES.replace("## R2 Stripes", "## R3 Stripes") + f"\n- `{RED}`: stripes: no\n- `{WHITE}`: rings\n"
+    (folder / "labels/RULES.md").write_text(text)
+    with (folder / "labels/eve.csv").open("a") as stream:
+        stream.write(f"{BLUE},dots,eve,2026-01-03T00:00:00Z,,blind,\n{'0' * 40}.jpg,dots,eve,,,,\n")
+    output = failing(folder, "label", "check")
+    assert f"labels/eve.csv:5: no object has the objectId '{'0' * 40}.jpg'" in output
+    assert "labels/eve.csv:4: says what labels/eve.csv:3 says" in output
+    assert "there is no rule R2, which 4 lines cite: write it again into RULES.md" in output
+    assert f"example {RED} of R3 is stripes, but its label is dots" in output
+    assert f"example {WHITE} of R3 is of no class 'rings'" in output
+    assert "5 things are wrong" in output
+
+
+def test_nobody_blind_is_said_in_words(folder: Path) -> None:
+    for path in (folder / "labels").glob("*.csv"):
+        path.write_text(path.read_text().replace("blind", "page"))
+    assert "all: 0 pictures; raw undefined (no picture has words of two annotators)" in sengu_in(folder, "label", "check")
+
+
+def test_consensus_is_a_suggestion_in_a_file_of_its_own(folder: Path) -> None:
+    before = (folder / "data/label.csv").read_bytes()
+    text = sengu_in(folder, "label", "check", "--consensus", "consensus.csv")
+    assert "quality of annotators, a suggestion: anna" in text
+    rows = csvfile.read(folder / "consensus.csv")
+    assert set(rows["objectId"]) == {RED, BLUE, GREY}
+    assert rows["value"].eq("").all()
+    assert (folder / "data/label.csv").read_bytes() == before
+
+
+def test_why_tells_who_when_how_by_which_rule_and_what_came_of_it(folder: Path) -> None:
+    edit_rule(folder)
+    text = sengu_in(folder, "label", "why", RED[:12])
+    assert text.startswith(f"{RED}: dots\n")
+    assert "dots, by anna, 2026-01-01T00:00:00Z, blind (labels/anna.csv:2): stands" in text
+    assert "(changed since) Dots: Round spots." in text
+    assert "version v1: dots" in text
+    assert text.endswith("split: test\n")
+    grey = json.loads(sengu_in(folder, "label", "why", GREY, "--json"))
+    assert [(word["by"], word["value"]) for word in grey["words"]] == [("anna", "dots"), ("ben", "dots"), ("anna", "stripes")]
+    assert grey["words"][0]["outcome"] == "outranked by what anna said later, labels/anna.csv:5"
+    assert grey["words"][2]["outcome"] == "left out: sources differ, and label.disagreement is leave_out"
+    assert grey["label"] == ""
+    assert "nobody said anything about it" in sengu_in(folder, "label", "why", WHITE)
+
+
+def test_after_an_edit_of_a_rule_exactly_its_labels_are_listed(folder: Path) -> None:
+    assert "every label that cites a rule was made under its text of now" in sengu_in(folder, "label", "rules", "--changed")
+    edit_rule(folder)
+    (one,) = json.loads(sengu_in(folder, "label", "rules", "--changed", "--json"))
+    assert one == {
+        "rule": "R1", "objects": sorted([RED, GREY]), "versions": {"v1": 1}, "releases": ["classifier@v1.0.0 (of version v1)"],
+        "of_test": 1, "test": 1,
+    }  # fmt: skip
+    text = sengu_in(folder, "label", "rules", "--changed", "--out", "again.csv")
+    assert "in the test split: 1 of 1 (100.0%)" in text
+    sheet = csvfile.read(folder / "again.csv")
+    assert sheet["objectId"].tolist() == sorted([RED, GREY])
+    assert set(sheet["rule"]) == {rules.read(folder / "labels")["R1"].citation}
+    assert sheet["value"].eq("").all()
+    with pytest.raises(SenguError, match="again.csv is there already"):
+        sengu_in(folder, "label", "rules", "--changed", "--out", "again.csv")
+
+
+def test_a_word_without_a_hash_is_dated_by_git(folder: Path) -> None:
+    for path in (folder / "labels").glob("*.csv"):
+        path.unlink()
+    (folder / "labels/old.csv").write_text(f"objectId,value,rule\n{RED},dots,R1\n{BLUE},stripes,R2\n")
+    edit_rule(folder)
+    run(folder, "git", "add", ".")
+    run(folder, "git", "commit", "-qm", "both", GIT_AUTHOR_DATE="2040-01-01T00:00:00Z", GIT_COMMITTER_DATE="2040-01-01T00:00:00Z")
+    assert "every label that cites a rule was made under its text of now" in sengu_in(folder, "label", "rules", "--changed")
+    (folder / "labels/RULES.md").write_text((folder / "labels/RULES.md").read_text().replace("Lines.", "Straight lines."))
+    run(folder, "git", "commit", "-qam", "R2", GIT_AUTHOR_DATE="2041-01-01T00:00:00Z", GIT_COMMITTER_DATE="2041-01-01T00:00:00Z")
+    (one,) = json.loads(sengu_in(folder, "label", "rules", "--changed", "--json"))
+    assert (one["rule"], one["objects"]) == ("R2", [BLUE])
+
+
+def test_rules_are_listed_as_a_sheet_cites_them(folder: Path) -> None:
+    text = sengu_in(folder, "label", "rules")
+    assert f"{rules.read(folder / 'labels')['R1'].citation}  Dots: 4 words cite it, 0 examples" in text
+
+
+def test_a_correction_becomes_an_example(folder: Path) -> None:
+    citation = rules.read(folder / "labels")["R2"].citation
+    text = sengu_in(folder, "label", "example", RED[:10], "--rule", "r2", "--is", "stripes", "--why", "the lines are faint")
+    assert f"R2: - `{RED}`: stripes, was dots: the lines are faint" in text
+    assert rules.read(folder / "labels")["R2"].citation == citation
+    with pytest.raises(SenguError, match="'rings' is no class"):
+        sengu_in(folder, "label", "example", BLUE, "--rule", "R2", "--is", "rings", "--why", "x")
+
+
+def sheet(folder: Path, *arguments: str) -> list[str]:
+    (folder / "sheet.csv").unlink(missing_ok=True)
+    sengu_in(folder, "label", "sheet", *arguments)
+    return csvfile.read(folder / "sheet.csv")["objectId"].tolist()
+
+
+def test_a_sheet_asks_for_what_its_queue_says(folder: Path) -> None:
+    rest = {IDS[name] for name in COLOURS} - {RED, BLUE, GREY}
+    for queue in ("random", "site", "tag", "uncertain"):
+        assert set(sheet(folder, "--queue", queue)) == rest
+    assert sheet(folder, "--queue", "random") == sheet(folder, "--queue", "random")
+    assert len(sheet(folder, "-n", "2")) == 2
+    assert set(sheet(folder, "--queue", "disagreement")) == {BLUE, GREY}
+    assert set(sheet(folder, "--again", "--annotator", "eve")) == rest | {GREY}
+    rows = [tables.LabelError(RED, 0, 1, "0.100000", "yes"), tables.LabelError(BLUE, 1, 0, "0.2", "yes")]
+    (folder / "reports").mkdir()
+    tables.write(folder / "reports/label_errors.csv", tables.frame(rows, tables.LabelError), tables.LabelError)
+    assert sheet(folder, "--queue", "suspect") == [RED]
+    edit_rule(folder)
+    assert sheet(folder, "--queue", "rule-changed") == sorted([RED, GREY])
+    assert sheet(folder, "--queue", "disagreement", "--where", f"objectId == '{GREY}' and width == 60") == [GREY]
+    with pytest.raises(SenguError, match="the queue random is empty, with this condition"):
+        (folder / "sheet.csv").unlink()
+        sengu_in(folder, "label", "sheet", "--where", "width > 60")
+
+
+def test_a_sheet_filled_in_is_added_to_the_annotators_own(folder: Path) -> None:
+    names = sheet(folder, "--queue", "random", "--annotator", "anna", "--rule", "r1")
+    path = folder / "sheet.csv"
+    path.write_text(path.read_text().replace(f"{names[0]},,", f"{names[0]},stripes,"))
+    before = (folder / "labels/anna.csv").read_bytes()
+    assert "labels/anna.csv: 1 lines added" in sengu_in(folder, "label", "import", "sheet.csv", "--at", "2026-02-01")
+    added = (folder / "labels/anna.csv").read_bytes().removeprefix(before).decode()
+    citation = rules.read(folder / "labels")["R1"].citation
+    assert added == f"{names[0]},stripes,anna,2026-02-01,{citation},blind,\n"
+    assert "nothing is new" in sengu_in(folder, "label", "import", "sheet.csv", "--at", "2026-02-01")
+    assert "nothing is new" in sengu_in(folder, "label", "import", "sheet.csv")
+
+
+def test_another_label_set_has_sheets_of_its_own(folder: Path) -> None:
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["label_sets"] = {"sharpness": {"classes": ["sharp", "blurred"]}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "labels_sharpness").mkdir()
+    (folder / "labels_sharpness/anna.csv").write_text(f"objectId,value\n{RED},blurred\n")
+    assert "by class: blurred 1\n" in sengu_in(folder, "label", "check", "--set", "sharpness")
+    assert f"{RED}: blurred" in sengu_in(folder, "label", "why", RED, "--set", "sharpness")
+    assert len(LABELLED) == 3
