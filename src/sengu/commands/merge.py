@@ -27,6 +27,15 @@ class MergedLock:
 
     stages: dict[str, Any] = field(default_factory=dict)
     both: list[str] = field(default_factory=list)
+    archives: list[str] = field(default_factory=list)  # outputs of crawls that only the other side changed
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The stages that both sides changed, and the archives that only the other side has."""
+
+    both: list[str]
+    archives: list[str]
 
 
 def merge_stages(base: Stages, ours: Stages, theirs: Stages) -> MergedLock:
@@ -38,6 +47,8 @@ def merge_stages(base: Stages, ours: Stages, theirs: Stages) -> MergedLock:
             taken = mine
         elif mine == before:
             taken = other
+            if name.startswith(CRAWL) and other is not None:
+                merged.archives += sorted(_outputs([other]))
         else:
             taken = mine if mine is not None else other
             merged.both.append(name)
@@ -86,8 +97,8 @@ def _check(name: str, path: str, merged: MergedLock) -> None:
                 )
 
 
-def resolve(branch: str) -> list[str]:
-    """Resolves the conflicts of lock files and of outputs that Git tracks; returns the stages that both sides changed.
+def resolve(branch: str) -> Resolved:
+    """Resolves the conflicts of lock files and of outputs that Git tracks.
 
     Raises SenguError, and changes nothing, if other files are in conflict, or if both sides made what cannot be rebuilt.
     """
@@ -98,14 +109,12 @@ def resolve(branch: str) -> list[str]:
             sides = [_lock(_side(path, number), f"{path}, side {number},") for number in (BASE, OURS, THEIRS)]
             locks[path] = merge_stages(*sides)
             _check(branch, path, locks[path])
-    known = {
-        path: _lock(Path(path).read_text(encoding="utf-8"), path) for path in LOCKS if path not in locks and Path(path).is_file()
-    }
-    outputs = _outputs(
-        stage for path in LOCKS for stage in (locks[path].stages if path in locks else known.get(path, {})).values()
-    )
+    outputs: set[str] = set()
+    for path in filter(lambda path: Path(path).is_file(), LOCKS):
+        stages = locks[path].stages if path in locks else _lock(Path(path).read_text(encoding="utf-8"), path)
+        outputs |= _outputs(stages.values())
     left = [path for path in conflicts if path not in locks]
-    others = [path for path in left if not any(path == out or path.startswith(f"{out}/") for out in outputs)]
+    others = [path for path in left if not any(Path(path).is_relative_to(out) for out in outputs)]
     if others:
         raise SenguError(
             f"{', '.join(others)}: both branches changed it, and no rerun can tell what is right: "
@@ -118,7 +127,22 @@ def resolve(branch: str) -> list[str]:
         git("checkout", "--ours", "--", *left)
     if locks or left:
         git("add", "--", *locks, *left)
-    return sorted({stage for merged in locks.values() for stage in merged.both})
+    return Resolved(
+        sorted({stage for merged in locks.values() for stage in merged.both}),
+        sorted({path for merged in locks.values() for path in merged.archives}),
+    )
+
+
+def _fetch(archives: list[str]) -> None:
+    """Puts the archives of the other branch in their places: with the ones of ours there, `dvc repro` would crawl again."""
+    if not archives:
+        return
+    for command in (["dvc", "checkout", *archives], ["dvc", "pull", *archives]):
+        if subprocess.run(command, check=False).returncode == 0:
+            return
+    raise SenguError(
+        f"{', '.join(archives)} of the other branch cannot be had: `dvc push` there, `dvc pull` here, and run `sengu merge` again"
+    )
 
 
 @click.command("merge")
@@ -135,13 +159,14 @@ def command(branch: str, no_repro: bool) -> None:
             raise SenguError(f"`git merge {branch}` failed: {' '.join((done.stderr or done.stdout).split())}")
     if not branch and not ask("rev-parse", "--quiet", "--verify", "MERGE_HEAD"):
         raise SenguError("no merge is under way: name the branch to merge, `sengu merge BRANCH`")
-    both = resolve(branch or "the other branch")
-    click.echo(f"both branches changed {', '.join(both)}" if both else "no stage was changed by both branches")
+    resolved = resolve(branch or "the other branch")
+    both = ", ".join(resolved.both)
+    click.echo(f"both branches changed {both}" if both else "no stage was changed by both branches")
+    _fetch(resolved.archives)
     if no_repro:
         click.echo("run `dvc repro`, then `git add` the lock files and commit")
         return
-    done = subprocess.run(["dvc", "repro"], check=False)
-    if done.returncode:
+    if subprocess.run(["dvc", "repro"], check=False).returncode:
         raise SenguError("`dvc repro` failed, see above: mend it, run `dvc repro`, then `git add --update` and `git commit`")
     git("add", "--update")
     click.echo("merged; look at it with `git status`, and `git commit`")

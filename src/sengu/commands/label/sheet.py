@@ -34,11 +34,12 @@ def queue(found: LabelSet, kind: str, annotator: str, again: bool) -> list[str]:
     if kind == "uncertain":
         return _uncertain(names)
     if kind == "site":
-        return queues.in_turn(names, found.index.groupby("objectId")["site"].unique().to_dict())
+        sites = found.index.groupby("objectId")["site"].unique()
+        return queues.in_turn(names, {str(name): list(of_it) for name, of_it in sites.items()})
     if kind == "tag":
         seen = found.index[["site", "urlId", "objectId"]].merge(found.captures[["site", "urlId", "tags"]], on=["site", "urlId"])
-        joined = seen[seen["tags"] != ""].groupby("objectId")["tags"].agg("|".join).to_dict()
-        return queues.in_turn(names, {name: sorted(set(text.split("|"))) for name, text in joined.items()})
+        joined = seen[seen["tags"] != ""].groupby("objectId")["tags"].agg("|".join)
+        return queues.in_turn(names, {str(name): sorted(set(text.split("|"))) for name, text in joined.items()})
     return names
 
 
