@@ -4,16 +4,32 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from sengu.base import tables
-from sengu.labels.words import BEFORE_ALL, NONE
+from sengu.labels.words import BEFORE_ALL, NONE, written
 
 LEAVE_OUT, MAJORITY, LATEST = "leave_out", "majority", "latest"
 RANKS = ("sheet", "model", "tag", "device")  # the highest first
 TEXTS = ("source", "annotator", "labelledAt", "rule", "how", "subject")
+
+
+class _Word(NamedTuple):
+    """One word of a disputed object: there may be many."""
+
+    objectId: str
+    value: int
+    time: int
+    rank: str
+    source: str
+    annotator: str
+    labelledAt: str
+    rule: str
+    how: str
+    subject: str
 
 
 @dataclass(frozen=True)
@@ -79,68 +95,73 @@ def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merge
         disputed = starts
     ends = np.append(starts[1:], len(table))
     conflicts = []
-    for group in disputed:
-        part = table.iloc[starts[group] : ends[group]]
-        chosen[group] = _decided(part, disagreement)
-        conflicts.append(_conflict(part, int(chosen[group])))
+    lists = {name: table[name].tolist() for name in ("objectId", "value", "time", "rank", *TEXTS)}
+    for group in disputed.tolist():
+        words_of = [_Word(*cells) for cells in zip(*(part[starts[group] : ends[group]] for part in lists.values()), strict=True)]
+        chosen[group] = _decided(words_of, disagreement)
+        conflicts.append(_conflict(words_of, int(chosen[group])))
     details = _details(table, starts, ends, chosen)
     listed = tables.frame(conflicts, tables.Conflict)
     return Merged(details[["objectId", "value"]], details, listed)
 
 
-def _decided(part: pd.DataFrame, disagreement: str) -> int:
+def _decided(words: list[_Word], disagreement: str) -> int:
     """The value that stands where words differ, or NONE."""
-    if disagreement == LEAVE_OUT or part["rank"].iloc[0] not in RANKS[:2]:
+    if disagreement == LEAVE_OUT or words[0].rank not in RANKS[:2]:
         return NONE
     if disagreement == MAJORITY:
-        (first, most), (_, next_most) = Counter(part["value"]).most_common(2)
-        return int(first) if most > next_most else NONE
-    last = part.loc[part["time"] == part["time"].max(), "value"].unique()
-    return int(last[0]) if len(last) == 1 else NONE
+        (first, most), (_, next_most) = Counter(word.value for word in words).most_common(2)
+        return first if most > next_most else NONE
+    last = max(word.time for word in words)
+    values = {word.value for word in words if word.time == last}
+    return values.pop() if len(values) == 1 else NONE
 
 
-def _conflict(part: pd.DataFrame, value: int) -> tables.Conflict:
-    part = part.sort_values(["value", "annotator", "source"]).drop_duplicates(["value", "source"])
+def _conflict(words: list[_Word], value: int) -> tables.Conflict:
+    sides = {(word.value, word.annotator, word.source): word for word in words}
+    ordered = [sides[key] for key in sorted(sides)]
 
     def cell(name: str) -> str:
-        return "|".join(text.replace("|", "/") for text in part[name].astype("str"))
+        return "|".join(str(getattr(word, name)).replace("|", "/") for word in ordered)
 
-    return tables.Conflict(
-        part["objectId"].iloc[0],
-        cell("value"),
-        cell("source"),
-        cell("annotator"),
-        cell("labelledAt"),
-        cell("rule"),
-        "" if value == NONE else str(value),
-    )
+    parts = {"sources": "source", "annotators": "annotator", "labelledAt": "labelledAt", "rules": "rule", "values": "value"}
+    cells = {column: cell(name) for column, name in parts.items()}
+    return tables.Conflict(objectId=words[0].objectId, **cells, label="" if value == NONE else str(value))
 
 
 def _details(table: pd.DataFrame, starts: np.ndarray, ends: np.ndarray, chosen: np.ndarray) -> pd.DataFrame:
-    labelled = chosen != NONE
-    starts, ends, chosen = starts[labelled], ends[labelled], chosen[labelled]
+    """Rows of LabelDetail, from the words that gave the label that was chosen; `table` is grouped from `starts` to `ends`."""
+    supports = table["value"].to_numpy() == np.repeat(chosen, ends - starts)
+    table = table[supports]
+    group = np.repeat(np.arange(len(starts)), ends - starts)[supports]
+    starts = np.flatnonzero(np.append(True, group[1:] != group[:-1])) if len(group) else group
+    ends = np.append(starts[1:], len(table))
     first = table.iloc[starts]
-    columns = {"objectId": first["objectId"].to_numpy(), "value": chosen, "source": first["rank"].to_numpy()}
-    several = np.flatnonzero(ends - starts > 1)
-    values = table["value"].tolist()
-    groups = [
-        (group, [row for row in range(start, end) if values[row] == value])
-        for group, start, end, value in zip(
-            several.tolist(), starts[several].tolist(), ends[several].tolist(), chosen[several].tolist(), strict=True
-        )
-    ]
-    for name in TEXTS[1:]:
-        cells = table[name].to_numpy(dtype=object)
-        column, texts = cells[starts], cells.tolist()
-        for group, rows in groups:
-            different = {texts[row] for row in rows} - {""}
-            if name == "labelledAt":
-                column[group] = max(different, default="")
-            else:
-                column[group] = "|".join(sorted(different)) if len(different) > 1 else next(iter(different), "")
-        columns[name] = column
+    columns = {name: first[name].to_numpy() for name in ("objectId", "value")} | {"source": first["rank"].to_numpy()}
+    times = table["time"].to_numpy()
+    columns["labelledAt"] = written(np.maximum.reduceat(times, starts)) if len(starts) else np.array([], dtype=object)
+    for name in ("annotator", "rule", "how", "subject"):
+        columns[name] = _joined(table[name], starts, ends)
     frame = pd.DataFrame(columns)[tables.columns(tables.LabelDetail)]
     return frame.astype({name: "int64" if name == "value" else "str" for name in frame})
+
+
+def _joined(cells: pd.Series, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The different texts of each group but empty ones, joined by "|": object (groups,)."""
+    codes, different = pd.factorize(cells, sort=True)
+    if not len(starts):
+        return np.array([], dtype=object)
+    texts = np.array(list(different), dtype=object)
+    joined = texts[codes[starts]]
+    several = np.flatnonzero(np.minimum.reduceat(codes, starts) != np.maximum.reduceat(codes, starts))
+    known: dict[tuple[int, ...], str] = {}
+    listed = codes.tolist()
+    for group, start, end in zip(several.tolist(), starts[several].tolist(), ends[several].tolist(), strict=True):
+        key = tuple(sorted(set(listed[start:end])))
+        if key not in known:
+            known[key] = "|".join(filter(None, texts[list(key)]))
+        joined[group] = known[key]
+    return joined
 
 
 def write(folder: tuple[Path, Path, Path], merged: Merged) -> None:

@@ -18,6 +18,7 @@ from sengu.labels.sheets import Sheet, read
 HOW = ("blind", "suggested", "page", "group", "repeat", "quiz", "import", "model")
 RULE = re.compile(r"[Rr](?P<number>[0-9]{1,6})(@(?P<hash>[0-9a-fA-F]{8,64}))?")
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|z|[+-]\d\d(:?\d\d)?)?)?")
+PLAIN_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 SHOWN = 50  # faults; a file of another kind has one in each line
 SLACK = timedelta(days=1)  # clocks and time zones of others
 BEFORE_ALL = np.iinfo(np.int64).min  # the time of a word without a date
@@ -94,6 +95,13 @@ def _same_people(table: pd.DataFrame) -> list[str]:
     return faults
 
 
+def written(times: np.ndarray) -> np.ndarray:
+    """Microseconds since 1970 as ISO 8601 in UTC, to the second; empty for BEFORE_ALL."""
+    stamps = np.where(times == BEFORE_ALL, 0, times).astype("datetime64[us]").astype("datetime64[s]")
+    texts = np.char.add(np.datetime_as_string(stamps), "Z").astype(object)
+    return np.where(times == BEFORE_ALL, "", texts)
+
+
 class _Reader:
     """Sheets -> words, by what is known; `faults` grows."""
 
@@ -128,11 +136,9 @@ class _Reader:
         annotator = cells["annotator"].where(cells["annotator"] != "", sheet.path.stem)
         if without := int((cells["value"] == "").sum()):
             logger.info("%s: %d lines without a value", sheet.path, without)
-        stamps = np.where(time == BEFORE_ALL, 0, time).astype("datetime64[us]").astype("datetime64[s]")
-        written = pd.Series(np.char.add(np.datetime_as_string(stamps), "Z"), dtype="str").where(time != BEFORE_ALL, "")
         columns = {
             "objectId": names, "value": value.astype(np.int64)[row], "annotator": annotator.to_numpy()[row],
-            "labelledAt": written.to_numpy()[row], "time": time[row], "rule": rule[row], "how": how[row],
+            "labelledAt": written(time)[row], "time": time[row], "rule": rule[row], "how": how[row],
             "note": cells["note"].to_numpy()[row], "subject": cells["subject"].to_numpy()[row],
             "line": sheet.lines[row],
         }  # fmt: skip
@@ -158,6 +164,8 @@ class _Reader:
     def _mapped(self, sheet: Sheet, column: str, wrong: np.ndarray, convert: Callable[[str], object]) -> np.ndarray:
         """What `convert` makes of each cell; rows whose cell raises ValueError become `wrong`, and faults."""
         codes, different = pd.factorize(sheet.cells[column])
+        if column == "labelledAt" and (times := self._plain_times(different)) is not None:
+            return times[codes]
         results = np.empty(len(different), dtype=object)
         bad = {}
         for number, cell in enumerate(different):
@@ -190,6 +198,16 @@ class _Reader:
         if cell and cell.lower() not in HOW:
             raise ValueError(f"how is {cell!r}: expected one of {', '.join(HOW)}, or nothing")
         return cell.lower()
+
+    def _plain_times(self, cells: Sequence[str]) -> np.ndarray | None:
+        """The times of dates as `sengu` writes them, quickly; None if one is another, or wrong."""
+        if not len(cells) or not all(map(PLAIN_DATE.fullmatch, cells)):
+            return None
+        try:
+            times = np.array([cell[:-1] for cell in cells], dtype="datetime64[us]").astype(np.int64)
+        except ValueError:
+            return None
+        return None if times.max() > self.latest.timestamp() * 1e6 else times.astype(object)
 
     def _time(self, cell: str) -> int | None:
         if not cell:
