@@ -50,7 +50,6 @@ SECTIONS: Mapping[str, Any] = {
     "label_errors": LabelErrors,
     "evaluate": Evaluate,
     "export": Export,
-    "project": Project,
     "engine": Engine,
 }
 __all__ = [

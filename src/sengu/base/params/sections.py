@@ -21,30 +21,6 @@ class Project:
     citation: str = ""  # how to cite it: text or BibTeX
 
 
-@dataclass(config=STRICT, frozen=True, kw_only=True)
-class Project:
-    """The facts about the whole that dataset versions, catalogue and hand-over document repeat; empty where nothing is said."""
-
-    name: str = ""
-    purpose: str = ""  # what the classifier is for
-    contact: str = ""  # whom to ask: a name, an address
-    repository: str = ""  # URL of the Git repository
-    licence: str = ""  # SPDX identifier or URL, of the data
-    citation: str = ""  # how to cite it: text or BibTeX
-
-
-@dataclass(config=STRICT, frozen=True, kw_only=True)
-class Project:
-    """The facts about the whole that dataset versions, catalogue and hand-over document repeat; empty where nothing is said."""
-
-    name: str = ""
-    purpose: str = ""  # what the classifier is for
-    contact: str = ""  # whom to ask: a name, an address
-    repository: str = ""  # URL of the Git repository
-    licence: str = ""  # SPDX identifier or URL, of the data
-    citation: str = ""  # how to cite it: text or BibTeX
-
-
 @dataclass(config=STRICT, frozen=True)
 class Video:
     frames: Annotated[int, Field(ge=0)] = 0  # evenly spaced frames of each video that become objects of their own
