@@ -3,9 +3,9 @@
     python benchmarks/label.py [--lines 1000000] [--annotators 3] [--rounds 3]
 
 Each of the annotators labels every object once and a tenth of them again; one line in a hundred differs. The baseline reads
-the same sheets and tables with pandas' defaults, joins captures and index, takes each annotator's last value, and counts the values
-of each object; it checks nothing and writes nothing. Prints the median of the ratios of rounds in which each runs once, in time of
-the processor, of which each uses one core.
+the same sheets and tables with pandas' defaults, joins captures and index, takes each annotator's last value, and counts the
+values of each object; it checks nothing and writes nothing. Prints the median of the ratios of rounds in which each runs once, in
+time of the processor, of which each uses one core.
 """
 
 import argparse
@@ -32,10 +32,9 @@ def make(lines: int, annotators: int) -> None:
     count = round(lines / annotators / 1.1)
     ids = [f"{random.bytes(20).hex()}.jpg" for _ in range(count)]
     urls = [name[:40] for name in ids]
-    settings = {
-        "sites": {"s": {"fetch": {"source": "folder", "folder": "x"}}},
-        "label": {"classes": ["dots", "stripes", "rings"]},
-    }
+    classes = ["dots", "stripes", "rings"]
+    site = {"fetch": {"source": "folder", "folder": "x"}}
+    settings = {"sites": {"s": site}, "label": {"classes": classes}}
     Path("params.yaml").write_text(yaml.safe_dump(settings))
     Path("tombstones.csv").write_text("objectId,reason,date\n")
     index = pd.DataFrame({"objectId": ids, "urlId": urls, "format": "jpg", "width": 640, "height": 480, "bytes": 20000})
@@ -46,7 +45,7 @@ def make(lines: int, annotators: int) -> None:
     tables.write(Path("data/rejected/s.csv"), tables.empty(tables.Rejected), tables.Rejected)
     Path("labels").mkdir()
     truth = random.integers(0, 3, count)
-    names = np.array(settings["label"]["classes"])
+    names = np.array(classes)
     for person in range(annotators):
         rows = np.append(random.permutation(count), random.integers(0, count, count // 10))
         values = np.where(random.random(len(rows)) < 0.01, random.integers(0, 3, len(rows)), truth[rows])

@@ -71,7 +71,7 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(folder, "python", "-m", "crawlers.extract", "demo_a", "data/raw/demo_a", "data/captures/demo_a.csv")
     of_site = "data/object/demo_a data/index/demo_a.csv data/rejected/demo_a.csv"
     run(folder, "bash", "-c", f"python -m sengu.stages.objects data/raw/demo_a data/captures/demo_a.csv tombstones.csv {of_site}")
-    of_all = "data/captures data/index data/label.csv data/label_conflicts.csv"
+    of_all = "data/captures data/index data/rejected data/label.csv data/label_conflicts.csv data/label_details.csv"
     run(folder, "bash", "-c", f"python -m sengu.stages.label labels tombstones.csv {of_all}")
     version = folder / "data/dataset/v1"
     version.mkdir(parents=True)

@@ -152,7 +152,7 @@ def _joined(cells: pd.Series, starts: np.ndarray, ends: np.ndarray) -> np.ndarra
     if not len(starts):
         return np.array([], dtype=object)
     texts = np.array(list(different), dtype=object)
-    joined = texts[codes[starts]]
+    joined: np.ndarray = texts[codes[starts]]
     several = np.flatnonzero(np.minimum.reduceat(codes, starts) != np.maximum.reduceat(codes, starts))
     known: dict[tuple[int, ...], str] = {}
     listed = codes.tolist()

@@ -164,7 +164,7 @@ class _Reader:
     def _mapped(self, sheet: Sheet, column: str, wrong: np.ndarray, convert: Callable[[str], object]) -> np.ndarray:
         """What `convert` makes of each cell; rows whose cell raises ValueError become `wrong`, and faults."""
         codes, different = pd.factorize(sheet.cells[column])
-        if column == "labelledAt" and (times := self._plain_times(different)) is not None:
+        if column == "labelledAt" and (times := self._plain_times(list(different))) is not None:
             return times[codes]
         results = np.empty(len(different), dtype=object)
         bad = {}

@@ -31,7 +31,7 @@ def sources(made: Recipe, index: pd.DataFrame) -> tuple[dict[str, pd.DataFrame],
         found[parent.name] = tables.read(parent / versions.LABELS, tables.Label)
     if made.labels is not None:
         labels = tables.read(made.labels, tables.Label)
-        classes[recipe.LABELS] = params.section("label", params.LabelParams).classes
+        classes[recipe.LABELS] = params.labelling(made.labels.parent)[1].classes
         found[recipe.LABELS] = labels[labels["objectId"].isin(added(made, index, labels))] if made.extend else labels
     first, *others = classes
     for other in others:

@@ -116,6 +116,6 @@ def test_site_tables_are_read_together_and_strangers_refused(tmp_path: Path) -> 
     [("a\x1b[2J", "a\\x1b[2J"), ("a\x9bb", "a\\x9bb"), ('"\u202e', '"\\u202e'), ("猫\x00", "猫\\x00")],
 )
 def test_control_characters_never_reach_a_table(tmp_path: Path, cell: str, written: str) -> None:
-    row = tables.Conflict(A, "0|1", cell)
+    row = tables.Conflict(A, "0|1", cell, "", "", "", "")
     tables.write(tmp_path / "c.csv", tables.frame([row], tables.Conflict), tables.Conflict)
     assert tables.read(tmp_path / "c.csv", tables.Conflict)["sources"].tolist() == [written]
