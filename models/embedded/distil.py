@@ -25,9 +25,9 @@ import tf_keras as keras
 from tqdm import trange
 
 SEED = 20
-STEPS = 500
+STEPS = 1350
 BATCHES = ((64, 32), (96, 16), (128, 9), (192, 4))  # height and width in pixels, pictures in a batch
-SHARES = (0.15, 0.2, 0.4, 0.25)  # of the sizes; (0.3, 0.25, 0.3, 0.15) for the first 500 steps
+SHARES = (0.25, 0.2, 0.3, 0.25)  # of the sizes
 RATE = 5e-4  # of Adam at its peak
 WARM_UP = 20  # steps
 CHANGE = 0.5  # share of the steps over which ReLU6 becomes swish
