@@ -83,7 +83,7 @@ def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merge
                 rank = rank[~rank["objectId"].isin(higher["objectId"])]
         best.append(rank)
     table = pd.concat([rank for rank in best if len(rank)] or best[:1], ignore_index=True)
-    codes, _ = pd.factorize(table["objectId"])
+    codes, _ = pd.factorize(table["objectId"], sort=True)  # in the order of the tables, which then need no sorting
     order = np.argsort(codes, kind="stable")
     table, codes = table.iloc[order].reset_index(drop=True), codes[order]
     starts = np.flatnonzero(np.append(True, codes[1:] != codes[:-1])) if len(codes) else np.array([], dtype=np.int64)

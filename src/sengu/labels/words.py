@@ -83,7 +83,8 @@ def _same_people(table: pd.DataFrame) -> list[str]:
         if other != name:
             sheet, line = table.loc[table["annotator"] == name, ["sheet", "line"]].iloc[0]
             faults.append(f"{sheet}:{line}: annotator {name!r} is {other!r} elsewhere: spell them alike, or tell them apart")
-    dated = table[table["labelledAt"] != ""]
+    sheets_of = table[["annotator", "sheet"]].drop_duplicates()["annotator"].value_counts()
+    dated = table[(table["labelledAt"] != "") & table["annotator"].isin(sheets_of.index[sheets_of > 1])]
     twice = dated[dated.duplicated(["objectId", "annotator", "time"], keep=False)]
     for (name, annotator, _), group in twice.groupby(["objectId", "annotator", "time"], sort=False):
         if group["value"].nunique() > 1 and group["sheet"].nunique() > 1:

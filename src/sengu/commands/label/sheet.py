@@ -75,7 +75,9 @@ def _uncertain(names: list[str]) -> list[str]:
 
 def _meeting(found: LabelSet, names: list[str], condition: str) -> list[str]:
     """Those of the objects that meet a condition on the columns of index, captures and labels."""
-    table = where.joined([found.index, found.captures, found.merged.details], ("site", "urlId", "objectId"))
+    details = found.merged.details
+    details = details[[name for name in details if name == "objectId" or name not in found.captures]]  # both know a subject
+    table = where.joined([found.index, found.captures, details], ("site", "urlId", "objectId"))
     meeting = set(table.loc[where.parse(condition).of(table), "objectId"])
     return [name for name in names if name in meeting]
 
