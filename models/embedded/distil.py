@@ -10,6 +10,7 @@ to give what Lite0 gives on the same pictures, ReLU6 becomes swish. STATE keeps 
 
 import argparse
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -79,6 +80,24 @@ def fold(student: keras.Model, network: keras.Model) -> None:
         elif name.endswith(("_dwconv", "_project_conv", "_se_expand")):
             weights[0] = weights[0] / SHARPNESS
         target.set_weights(weights)
+
+
+def enlarge(network: keras.Model) -> None:
+    """Brings kernels to the size that Keras draws them in; the BatchNorm behind each makes up for it, so nothing else changes.
+
+    Adam's steps are of one size for all weights, and too large for kernels that are ten times smaller than those that the usual
+    rates are made for: fine-tuning would wipe out what they know.
+    """
+    for layer in network.layers:
+        if not layer.name.endswith(("_conv", "_dwconv")):
+            continue
+        (kernel,) = layer.get_weights()
+        wanted = np.sqrt(2 / (kernel.shape[0] * kernel.shape[1] * kernel.shape[3]))
+        factor = max(1.0, float(wanted / np.sqrt(np.mean(np.square(kernel)))))
+        norm = network.get_layer(re.sub("_?(dw)?conv$", "_bn", layer.name))
+        gamma, beta, mean, variance = norm.get_weights()
+        layer.set_weights([kernel * factor])
+        norm.set_weights([gamma, beta, mean * factor, (variance + norm.epsilon) * factor**2 - norm.epsilon])
 
 
 class Distillation:
@@ -156,6 +175,7 @@ def save(student: keras.Model, path: Path) -> None:
     """Writes the folded weights as float16 under their Keras names; fails rather than store an infinity."""
     network = lite0.network(tf.nn.silu, gates=True)
     fold(student, network)
+    enlarge(network)
     names = [
         w.name.replace(f"{w.name.split('/')[0]}/", "normalization/") if w.name.startswith("normalization") else w.name
         for w in network.weights

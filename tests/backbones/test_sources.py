@@ -82,6 +82,14 @@ def test_the_embedded_weights_fit_into_nine_megabytes() -> None:
     assert {array.dtype for array in np.load(WEIGHTS).values()} == {np.dtype(np.float16)}
 
 
+def test_no_kernel_of_the_embedded_weights_is_so_small_that_steps_of_the_usual_size_would_wipe_it_out() -> None:
+    """Fine-tuning moves all weights by about its rate in each step; kernels without a BatchNorm behind them cannot be enlarged."""
+    for name, kernel in np.load(WEIGHTS).items():
+        if "kernel" in name and "_se_" not in name:
+            drawn = np.sqrt(2 / (kernel.shape[0] * kernel.shape[1] * kernel.shape[3]))  # by Keras
+            assert np.sqrt(np.mean(np.square(kernel.astype(np.float64)))) > 0.99 * drawn, name
+
+
 def test_a_hub_url_is_downloaded_and_equals_the_model_it_serves(tmp_path: Path, hub: str, model: Path) -> None:
     assert sources.write(f"{hub}/good/1", WEIGHTS, tmp_path / "b", SIZE) == tiny.FEATURES
     assert np.array_equal(outputs(tmp_path / "b"), outputs(model))
