@@ -7,6 +7,7 @@ import pandas as pd
 
 def from_tags(captures: pd.DataFrame, index: pd.DataFrame, tags: Mapping[str, int]) -> pd.DataFrame:
     """objectId, value, source for every listed tag of every page on which an object was seen."""
+    captures = captures if tags else captures.iloc[:0]
     seen = index[["site", "objectId", "urlId"]].merge(captures[["site", "urlId", "page", "tags"]], on=["site", "urlId"])
     single = seen.assign(tag=seen["tags"].str.split("|")).explode("tag")
     single = single[single["tag"].isin(list(tags))]
@@ -17,8 +18,8 @@ def from_tags(captures: pd.DataFrame, index: pd.DataFrame, tags: Mapping[str, in
 
 def from_devices(captures: pd.DataFrame, index: pd.DataFrame, devices: Mapping[str, int]) -> pd.DataFrame:
     """objectId, value, source for every object that a listed device took."""
-    seen = index[["site", "objectId", "urlId"]].merge(captures[["site", "urlId", "device"]], on=["site", "urlId"])
-    seen = seen[seen["device"].isin(list(devices))]
+    taken = captures.loc[captures["device"].isin(list(devices)), ["site", "urlId", "device"]]
+    seen = index[["site", "objectId", "urlId"]].merge(taken, on=["site", "urlId"])
     return pd.DataFrame(
         {"objectId": seen["objectId"], "value": seen["device"].map(devices).astype("int64"), "source": seen["device"]}
     ).drop_duplicates()

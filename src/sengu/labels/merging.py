@@ -1,8 +1,9 @@
 """Words of people, models, tags and devices -> one label for each object, where it comes from, and who disagrees."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,14 +96,23 @@ def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merge
         disputed = starts
     ends = np.append(starts[1:], len(table))
     conflicts = []
-    lists = {name: table[name].tolist() for name in ("objectId", "value", "time", "rank", *TEXTS)}
-    for group in disputed.tolist():
-        words_of = [_Word(*cells) for cells in zip(*(part[starts[group] : ends[group]] for part in lists.values()), strict=True)]
+    for group, words_of in zip(disputed.tolist(), _groups(table, starts[disputed], ends[disputed]), strict=True):
         chosen[group] = _decided(words_of, disagreement)
         conflicts.append(_conflict(words_of, int(chosen[group])))
     details = _details(table, starts, ends, chosen)
     listed = tables.frame(conflicts, tables.Conflict)
     return Merged(details[["objectId", "value"]], details, listed)
+
+
+def _groups(table: pd.DataFrame, starts: np.ndarray, ends: np.ndarray) -> Iterator[list[_Word]]:
+    """The words of some groups of rows, group by group."""
+    is_wanted = np.zeros(len(table) + 1, dtype=np.int64)
+    is_wanted[starts] += 1
+    is_wanted[ends] -= 1
+    part = table.loc[is_wanted.cumsum()[:-1] > 0, list(_Word._fields)]
+    words = map(_Word._make, zip(*(part[name].tolist() for name in part), strict=True))
+    for length in (ends - starts).tolist():
+        yield list(islice(words, length))
 
 
 def _decided(words: list[_Word], disagreement: str) -> int:

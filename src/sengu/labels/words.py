@@ -99,7 +99,7 @@ def _same_people(table: pd.DataFrame) -> list[str]:
 def written(times: np.ndarray) -> np.ndarray:
     """Microseconds since 1970 as ISO 8601 in UTC, to the second; empty for BEFORE_ALL."""
     stamps = np.where(times == BEFORE_ALL, 0, times).astype("datetime64[us]").astype("datetime64[s]")
-    texts = np.char.add(np.datetime_as_string(stamps), "Z").astype(object)
+    texts = np.datetime_as_string(stamps, timezone="UTC").astype(object)
     return np.where(times == BEFORE_ALL, "", texts)
 
 

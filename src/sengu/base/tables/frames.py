@@ -100,9 +100,16 @@ def _checked(cells: pd.Series, is_number: bool, path: Path, lines: Sequence[int]
     if pattern is None:
         return cells
     codes, different = pd.factorize(cells) if str(cells.name) in REPETITIVE_COLUMNS else (slice(None), cells)
-    if not (str(cells.name) in OBJECT_ID_COLUMNS and are_object_ids(cells.tolist())):
+    is_right = {**dict.fromkeys(OBJECT_ID_COLUMNS, are_object_ids), "urlId": _are_url_ids}.get(str(cells.name))
+    if is_right is None or not is_right(cells.tolist()):
         wrong = ~pd.Series(different, dtype="str").str.fullmatch(pattern).to_numpy()[codes]
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             raise SenguError(f"{path}:{lines[row]}: {cells.name} is {cells.iloc[row]!r}, expected {expected}")
     return pd.Series(different.astype(np.int64)[codes], cells.index, name=cells.name) if is_number else cells
+
+
+def _are_url_ids(texts: list[str]) -> bool:
+    """A quick look whether all are 40 lower-case hex digits, without saying which is not."""
+    letters = "".join(texts)
+    return set(map(len, texts)) == {40} and letters.isascii() and not letters.encode().translate(None, b"0123456789abcdef")
