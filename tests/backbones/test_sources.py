@@ -83,7 +83,7 @@ def test_the_embedded_weights_fit_into_nine_megabytes() -> None:
 
 
 def test_no_kernel_of_the_embedded_weights_is_so_small_that_steps_of_the_usual_size_would_wipe_it_out() -> None:
-    """Fine-tuning moves all weights by about its rate in each step; kernels without a BatchNorm behind them cannot be enlarged."""
+    """Fine-tuning moves all weights by about its rate in each step; kernels without a BatchNorm behind them stay small."""
     for name, kernel in np.load(WEIGHTS).items():
         if "kernel" in name and "_se_" not in name:
             drawn = np.sqrt(2 / (kernel.shape[0] * kernel.shape[1] * kernel.shape[3]))  # by Keras
