@@ -39,7 +39,10 @@ class Known:
     def of(cls, captures: pd.DataFrame, index: pd.DataFrame, rejected: pd.DataFrame, erased: Collection[str]) -> "Known":
         """From the tables of all sites, each with a column site."""
         names = captures[["site", "urlId", "filename"]]
-        objects = index[["site", "objectId", "urlId", "video"]].merge(names, on=["site", "urlId"])
+        if (names["filename"] != "").any():
+            objects = index[["site", "objectId", "urlId", "video"]].merge(names, on=["site", "urlId"])
+        else:  # as of sites that were crawled
+            objects = index.assign(filename="")
         refused = rejected[["site", "urlId", "reason"]].merge(names, on=["site", "urlId"])
         return cls(objects[["objectId", "filename", "video"]], refused[["filename", "reason"]], erased)
 
@@ -138,13 +141,13 @@ class _Reader:
         if without := int((cells["value"] == "").sum()):
             logger.info("%s: %d lines without a value", sheet.path, without)
         columns = {
-            "objectId": names, "value": value.astype(np.int64)[row], "annotator": annotator.to_numpy()[row],
+            "objectId": names, "value": value.astype(np.int64)[row], "annotator": annotator.array.take(row),
             "labelledAt": written(time)[row], "time": time[row], "rule": rule[row], "how": how[row],
-            "note": cells["note"].to_numpy()[row], "subject": cells["subject"].to_numpy()[row],
+            "note": cells["note"].array.take(row), "subject": cells["subject"].array.take(row),
             "line": sheet.lines[row],
         }  # fmt: skip
         table = pd.DataFrame(columns).assign(sheet=str(sheet.path))
-        texts = ["objectId", "annotator", "labelledAt", "rule", "how", "note", "subject", "sheet"]
+        texts = ["objectId", "labelledAt", "rule", "how"]
         table[texts] = table[texts].astype("str")
         return _without_blanks(table)
 
