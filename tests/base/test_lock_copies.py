@@ -125,3 +125,11 @@ def test_a_lock_that_ends_where_a_write_ends_and_became_shorter_is_cut_off(
     assert lock_copies.keep() == ""
     Path("dvc.lock").write_bytes(whole[: lock_copies.BLOCK])
     assert "dvc.lock is cut off" in lock_copies.keep()
+
+
+def test_git_does_not_see_the_copies_where_nothing_ignores_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(tmp_path, "git", "init", "--quiet")
+    Path("dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    assert lock_copies.keep() == ""
+    assert run(tmp_path, "git", "status", "--porcelain").split() == ["??", "dvc.lock"]

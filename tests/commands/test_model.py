@@ -65,7 +65,9 @@ def folder(made: Path) -> Path:
 def test_a_registered_version_is_fetched_by_its_name(folder: Path, tmp_path: Path) -> None:
     said = run(folder, "sengu", "model", "register", "0.1.0").splitlines()
     assert run(folder, "git", "tag", "--points-at", "HEAD").split() == ["classifier@v0.1.0"]
-    assert said[-3:] == ["dvc push", "git push origin classifier@v0.1.0", "dvc artifacts get URL classifier --rev v0.1.0"]
+    assert "dvc push" in said
+    assert not [line for line in said if line.startswith("git push")]  # there is nowhere to push to
+    assert said[-1].startswith("dvc artifacts get URL classifier --rev v0.1.0")
     run(folder, "dvc", "push", "--quiet")
     expected = (folder / ZIP).read_bytes()
     shutil.rmtree(folder / "models")  # so that it comes from the remote

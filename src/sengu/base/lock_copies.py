@@ -46,6 +46,9 @@ def _cure(path: Path, data: bytes, copy: Path) -> str:
 
 def _copy(data: bytes, copy: Path) -> None:
     copy.parent.mkdir(parents=True, exist_ok=True)
+    ignored = COPIES.parent / ".gitignore"
+    if not ignored.is_file():  # in a repository that does not ignore .sengu, or Git would call the tree changed
+        ignored.write_text("*\n", encoding="utf-8")
     partial = copy.with_name(f".{copy.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as stream:

@@ -480,4 +480,4 @@ def test_errors_of_the_store_are_named_with_the_cure(
 def test_an_empty_lock_file_is_named(made: Handmade) -> None:
     (made.folder / "dvc.lock").write_text("")
     said = sengu(made.folder, "remote", "check")
-    assert said.err.startswith("error: dvc.lock is empty: restore it with `git checkout -- dvc.lock`")
+    assert said.err.startswith("error: dvc.lock is empty, which DVC leaves if it is killed while it writes: `")
