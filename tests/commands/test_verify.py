@@ -166,7 +166,8 @@ def test_dvc_itself_does_not_cure(folder: Path) -> None:
     run(folder, "dvc", "status")  # which keeps how the files look
     flip(folder / ARCHIVE)
     damaged = (folder / ARCHIVE).read_bytes()
-    for words in (("checkout", "--force"), ("pull",), ("repro", "extract@web")):
+    site = str(Path(ARCHIVE).parent)
+    for words in (("checkout", "--force", site), ("pull", site), ("repro", "extract@web")):
         run(folder, "dvc", *words)
         assert (folder / ARCHIVE).read_bytes() == damaged
 
