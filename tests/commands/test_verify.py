@@ -265,4 +265,6 @@ def test_a_stage_that_dvc_left_behind_keeps_the_next_one_out(
         done = attempt(folder, "dvc", "repro", "--force", "--single-item", stage)
     assert done.returncode != 0
     assert f"error: {work} already: process {os.getpid()} on " in done.stdout
-    assert state(folder) == before
+    # DVC removes outputs that are not `persist: true` before it runs a stage; they come back with the next run
+    gone = ("data/index/", "data/rejected/") if stage.startswith("objects") else ()
+    assert state(folder) == {path: data for path, data in before.items() if not path.startswith(gone)}
