@@ -47,7 +47,10 @@ def broker() -> Broker | None:
         if parts.scheme not in PORTS or not parts.hostname or "+" in parts.path or {*address} & {"#", "?"}:
             raise ValueError
     except (ValueError, KeyError) as error:
-        shown = f"…@{address.rpartition('@')[2]}" if "@" in address else address  # without a password
+        # without a password, and without a regular expression, which could be slow
+        scheme, slashes, rest = address.partition("//")
+        host = (rest or scheme).rpartition("@")[2]
+        shown = f"{scheme if rest else ''}{slashes}…@{host}" if "@" in address else address
         raise SenguError(
             f"{VARIABLE} is {shown!r}: expected mqtt://[user:password@]host[:port][/topic], or mqtts:// for TLS: "
             "correct it, or unset it"
