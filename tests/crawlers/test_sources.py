@@ -1,6 +1,8 @@
 """Sources beside web sites that the generic spider walks: folders, buckets, archives of others, and a special site."""
 
+import base64
 import gzip
+import hashlib
 import os
 import sys
 from collections.abc import Iterator
@@ -272,9 +274,9 @@ def others(path: Path, compressed: bool = True) -> None:
         asked = StatusAndHeaders("GET / HTTP/1.1", [("Host", "b.example")], is_http_request=True)
         writer.write_record(writer.create_warc_record("http://b.example/", "request", http_headers=asked))
         response("http://b.example/a.jpg", "image/jpeg", JPEG["a"])
-        writer.write_record(
-            writer.create_revisit_record("http://b.example/same.jpg", "sha1:X", "http://b.example/a.jpg", "2013-10-05T20:00:00Z")
-        )
+        digest = f"sha1:{base64.b32encode(hashlib.sha1(JPEG['a']).digest()).decode()}"
+        there = ("http://b.example/a.jpg", "2013-10-05T20:00:00Z")
+        writer.write_record(writer.create_revisit_record("http://b.example/same.jpg", digest, *there))
         response("http://b.example/orphan", "text/html", b'<img src="/orphan.jpg">')
 
 
