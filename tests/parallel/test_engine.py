@@ -115,8 +115,8 @@ def test_a_scheduler_without_workers_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda package: (package / "images.py").write_text("# of another commit"), ""),
-        (lambda package: (package / "engine.py").write_text("import not_installed"), "No module named 'not_installed'"),
+        (lambda package: (package / "pictures/images.py").write_text("# of another commit"), ""),
+        (lambda package: (package / "parallel/engine.py").write_text("import not_installed"), "No module named 'not_installed'"),
     ],
     ids=["another commit", "no such library"],
 )

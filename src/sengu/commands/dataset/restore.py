@@ -23,7 +23,7 @@ from sengu.repository.git import ask, git
 
 LABEL_STAGE = "label"
 # what the recipes read beside Git: derived from the archives, which are what nothing can bring back
-TABLES = (places.INDEX, places.CAPTURES, places.TREES, places.DUPLICATES)
+TABLES = (places.INDEX, places.REJECTED, places.CAPTURES, places.TREES, places.DUPLICATES)
 
 
 def restore(name: str) -> tuple[tags.Tag, bool]:
