@@ -36,7 +36,7 @@ def name(number: int) -> str:
 
 
 def two(scores: list[float]) -> np.ndarray:
-    return np.column_stack([1 - np.array(metrics), metrics])
+    return np.column_stack([1 - np.array(scores), scores])
 
 
 class Project:

@@ -23,7 +23,7 @@ from sengu.repository.git import ask, git
 
 LABEL_STAGE = "label"
 # what the recipes read beside Git: derived from the archives, which are what nothing can bring back
-TABLES = (places.INDEX, places.REJECTED, places.CAPTURES, places.TREES, places.DUPLICATES)
+TABLES = (places.INDEX, places.CAPTURES, places.REJECTED, places.TREES, places.DUPLICATES)
 
 
 def restore(name: str) -> tuple[tags.Tag, bool]:
@@ -40,7 +40,7 @@ def restore(name: str) -> tuple[tags.Tag, bool]:
         raise SenguError(
             f"tag {tag.name} has no message of hashes: fetch the one that `finalize` made, `git fetch --force --tags`"
         )
-    if lacking := [path for path in TABLES[:2] if not path.is_dir()]:
+    if lacking := [path for path in TABLES[:3] if not path.is_dir()]:
         raise SenguError(f"{lacking[0]} is missing: make it from the archive with `dvc repro objects`, and try again")
     with checkout(tag.commit) as root:
         for path in TABLES:
