@@ -44,7 +44,7 @@ def test_a_missing_a_damaged_and_a_short_array_are_named(folder: Path) -> None:
     ("array", "message"),
     [
         (None, "damaged"),
-        (np.array(1, np.uint8), r"damaged \(holds uint8 of shape \(\), expected uint8 in 4 dimensions\): restore it with `dvc"),
+        (np.array(1, np.uint8), r"damaged \(holds uint8 of shape \(\), expected uint8 in 4 dimensions\): `sengu heal"),
         (np.zeros((3, 2), np.uint8), "damaged"),
         (np.zeros((3, 2, 2, 3), np.float32), "damaged"),
         (np.zeros((3, 2, 2, 3), object), "damaged"),

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sengu.base import tables
+from sengu.base import measurements, tables
 from sengu.base.errors import SenguError
 from sengu.base.measurements import METRICS
 from sengu.base.params import Threshold
@@ -269,9 +269,8 @@ def test_the_threshold_comes_from_validation_alone() -> None:
 def test_a_model_without_a_mistake_is_not_said_to_be_perfect() -> None:
     values = np.array([0, 1] * 20)
     good = Judged(values, two([0.9 if value else 0.1 for value in values]), MOST_PROBABLE)
-    found = evaluate.evaluate(
-        {"network": good, "head": good}, ["a", "b"], {}, evaluate.Resampling(np.arange(40), resamples=200, seed=1)
-    )
+    by = evaluate.Resampling(np.arange(40), resamples=200, seed=1)
+    found = measurements.as_json(evaluate.evaluate({"network": good, "head": good}, ["a", "b"], {}, by))
     for metric in ("accuracy", "precision", "recall", "f1", "roc_auc", "average_precision"):
         assert (found["network"][metric]["value"], found["network"][metric]["high"]) == (1, 1)
         assert 0.8 < found["network"][metric]["low"] < 0.95

@@ -29,7 +29,7 @@ ANSWERS = {
     "http://a.example/moved.jpg": (302, [(b"Location", b"/1.jpg")], b""),
     "http://a.example/gone.jpg": (404, [], b""),
     "http://a.example/empty.jpg": (200, [], b""),
-    "http://a.example/odd.jpg": (200, [(b"Content-Encoding", b"x-own")], PICTURE),
+    "http://a.example/odd.jpg": (200, [(b"Content-Encoding", b"x-own")], b"what only x-own can read"),
 }
 
 
@@ -65,7 +65,7 @@ def test_every_url_is_either_an_object_or_rejected_with_a_reason(archive: Path) 
         "moved.jpg": jpg,
         "gone.jpg": "status 404",
         "empty.jpg": "empty",
-        "odd.jpg": "unknown content encoding x-own",
+        "odd.jpg": "unknown format",
         "never.jpg": "not archived",
     }
     assert rows["png.jpg"].format == "png"
@@ -239,7 +239,7 @@ def test_a_reject_says_its_url_and_file_name(archive: Path, monkeypatch: pytest.
     Path("params.yaml").write_text(f"objects: {{ max_pixels: 1000000 }}\n{site}\n")
     stage.main(["raw", "a.csv", "none.csv", "tree", "index.csv", "rejected.csv"])
     (rejected,) = tables.rows(tables.read(Path("rejected.csv"), tables.Rejected), tables.Rejected)
-    assert rejected == tables.Rejected(url_id(url), url, "odd one.jpg", "unknown content encoding x-own")
+    assert rejected == tables.Rejected(url_id(url), url, "odd one.jpg", "unknown format")
 
 
 def test_a_half_jpeg_with_an_end_is_rejected(tmp_path: Path) -> None:
