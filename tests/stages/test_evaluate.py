@@ -101,7 +101,6 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
         "test_images",
         "test_groups",
         "excluded_as_leaks",
-        "threshold",
         "network",
         "head",
         "head_against_network",
