@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -15,11 +16,11 @@ from project import ROOT, attempt, copy_of_the_project, run
 
 SUPPORTED = ("3.11", "3.12", "3.13")
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
-# what the stages from extract to prepare import
-NEEDED = (
-    "brotli", "boto3", "fastwarc", "faiss-cpu", "imagehash", "joblib", "numpy", "onnx", "onnxruntime", "opencv-python-headless",
-    "paho-mqtt", "pandas", "pillow", "pydantic", "pyyaml", "ruamel.yaml", "scrapy", "setuptools", "tqdm", "w3lib", "wheel",
-)  # fmt: skip
+# what the stages from extract to prepare do not import
+LEFT_OUT = {
+    "cleanlab", "dask", "distributed", "dvc", "dvc-s3", "dvclive", "gto", "kagglehub", "tensorflow", "tensorflow-hub", "tf-keras",
+    "tf2onnx",
+}  # fmt: skip
 STAGES = """
 set -e
 python -m crawlers.extract demo_a data/raw/demo_a data/captures/demo_a.csv
@@ -38,7 +39,14 @@ def interpreter(version: str) -> str | None:
     return next((place for place in filter(None, places) if subprocess.run([place, "-c", ""], check=False).returncode == 0), None)
 
 
-def closure(names: tuple[str, ...]) -> set[str]:
+def needed() -> list[str]:
+    """The distributions of pyproject.toml that the stages may import, and what builds the project."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        dependencies = tomllib.load(file)["project"]["dependencies"]
+    return [name for line in dependencies if (name := Requirement(line).name) not in LEFT_OUT] + ["wheel"]
+
+
+def closure(names: list[str]) -> set[str]:
     """The distributions that these need, by the metadata of those installed here."""
     found: set[str] = set()
     waiting = [canonicalize_name(name) for name in names]
@@ -101,7 +109,7 @@ def test_data_outputs_are_the_same_under_another_python(version: str, archived: 
         pytest.skip(f"this machine has no Python {version}")
     venv = tmp_path / "venv"
     run(tmp_path, python, "-m", "venv", str(venv))
-    (tmp_path / "requirements.txt").write_text(locked(closure(NEEDED)))
+    (tmp_path / "requirements.txt").write_text(locked(closure(needed())))
     pip = (str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
     run(tmp_path, *pip, "--require-hashes", "-r", "requirements.txt")
     run(archived, *pip, "--no-build-isolation", "--editable", ".")

@@ -157,6 +157,8 @@ def test_an_unreachable_remote_is_an_error_that_names_it(pushed: Path, tmp_path:
 
 def test_a_default_remote_that_is_not_here_is_named(pushed: Path, tmp_path: Path) -> None:
     folder = clone(pushed, tmp_path / "colleague")
+    # a clone of a repository on this machine would take its remote
+    run(folder, "git", "remote", "set-url", "origin", "https://git.example.org/sengu.git")
     done = attempt(folder, sys.executable, "-m", "sengu.commands.main", "remote", "pull")
     assert done.returncode == 1
     assert f"remote 'local' is the folder {tmp_path / 'sengu-remote'}, which is not here" in done.stdout

@@ -16,7 +16,7 @@ from onnx import TensorProto
 from project import ROOT, attempt, run
 from released import odd_pictures
 
-from sengu.base import tables
+from sengu.base import measurements, tables
 from sengu.base.ids import ObjectId
 from sengu.base.tables import versions
 from sengu.objects.store import ObjectStore, ObjectTree
@@ -234,7 +234,7 @@ def test_the_manifest_says_what_is_in_the_bundle_and_what_it_came_from(made: Pat
     ]
     assert document["dataset"]["version"] == "v7"
     assert document["dataset"]["split"] == {"test": len(odd_pictures()), "train": 1}
-    assert document["metrics"] == json.loads((made / "metrics.json").read_text())
+    assert measurements.from_json(document["metrics"], "manifest.json") == measurements.read(made / "metrics.json")
     assert document["backbone"] == {"source": "embedded"}
     assert (document["threshold"], document["git_commit"], document["dvc_lock_sha256"]) == (None, None, None)
 
@@ -245,7 +245,7 @@ def test_the_model_card_tells_classes_counts_metrics_and_limits(bundle: Path) ->
     assert "3 classes a picture shows: a, b, c." in card
     assert "20 labelled pictures: 7 a, 7 b, 6 c" in card
     assert "| accuracy | 0.7500 [0.5000, 1.0000] | 0.5000 [0.5000, 1.0000] |" in card
-    assert "| class | support | recall |\n| --- | --- | --- |\n| a | 4 | - |\n" in card
+    assert "| class | support | precision | recall | f1 |\n| --- | --- | --- | --- | --- |\n| a | 4 | - | - | - |\n" in card
     assert "Decision: the class with the highest probability." in card
     assert "## Limits" in card
 
