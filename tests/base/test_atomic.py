@@ -38,6 +38,17 @@ def test_a_folder_is_replaced_whole_and_leftovers_of_a_killed_run_go(tmp_path: P
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
+def test_what_killed_processes_left_of_a_file_goes_with_the_next_that_writes_it(tmp_path: Path) -> None:
+    for name in (".out.1.partial", ".out.22.partial", ".other.1.partial", ".out[x].1.partial"):
+        (tmp_path / name).touch()
+    with replaced_file(tmp_path / "out", writer=".333") as partial:
+        partial.write_text("new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.1.partial", ".out[x].1.partial", "out"]
+    with replaced_file(tmp_path / "out[x]", writer=".333") as partial:
+        partial.write_text("new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.1.partial", "out", "out[x]"]
+
+
 @pytest.mark.parametrize("replaced", [replaced_file, replaced_folder])
 def test_a_full_disk_names_what_was_to_be_written(replaced, tmp_path: Path) -> None:
     path = tmp_path / "out"

@@ -42,3 +42,4 @@ def test_names_that_differ_in_case_or_composition_are_the_same() -> None:
 def test_control_characters_become_escapes() -> None:
     assert names.printable("a\x1b[31mb\x07\x9b\u202e\rc\td\n") == "a\\x1b[31mb\\x07\\x9b\\u202e\\rc\td\n"
     assert names.printable("très 猫") == "très 猫"
+    assert names.cell("a\tb\nc\x1b") == "a\\tb\\nc\\x1b"

@@ -1,9 +1,12 @@
 """The command `sengu`: every command of the table can be called."""
 
+import os
+import pty
+import subprocess
 from pathlib import Path
 
 from click.testing import CliRunner
-from project import attempt
+from project import attempt, environment
 
 from sengu.commands.main import COMMANDS, sengu
 
@@ -25,3 +28,14 @@ def test_an_unknown_command_is_an_error_of_usage() -> None:
 def test_an_error_of_the_system_is_one_line(tmp_path: Path) -> None:
     done = attempt(tmp_path, "sengu", "predict", "a.png", "--model", name := "n" * 300)
     assert (done.returncode, done.stdout) == (1, f"error: {name}: File name too long\n")
+
+
+def test_nothing_that_a_name_holds_steers_a_terminal(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    program = "import sys; from sengu.commands import main; main.sengu = lambda: print('a\\x1b[2Jb\\x9bc\\rd'); main.main()"
+    command = ["python", "-c", program]
+    subprocess.run(command, cwd=tmp_path, stdout=theirs, stdin=subprocess.DEVNULL, env=environment(), check=True)
+    os.close(theirs)
+    said = os.read(ours, 10_000)
+    os.close(ours)
+    assert said == rb"a\x1b[2Jb\x9bc\rd" + b"\r\n"  # by which a terminal ends a line

@@ -230,7 +230,8 @@ def full(soak: Soak) -> str:
 
 
 def stage_command(soak: Soak, stage: str) -> str:
-    return str(yaml.safe_load((soak.folder / "dvc.lock").read_text())["stages"][stage]["cmd"])
+    commands = yaml.safe_load((soak.folder / "dvc.lock").read_text())["stages"][stage]["cmd"]
+    return commands if isinstance(commands, str) else " && ".join(commands)
 
 
 def lock(soak: Soak) -> str:

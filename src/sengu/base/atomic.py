@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or the part of it that one user may fill
@@ -36,15 +37,24 @@ def named(path: Path) -> Iterator[None]:
         raise
 
 
+def remove_partials(path: Path) -> None:
+    """Removes what killed processes, each with a number of its own, have left of the file `path`."""
+    for partial in path.parent.glob(f".{escape(path.name)}.*.partial"):
+        partial.unlink(missing_ok=True)
+
+
 @contextmanager
 def replaced_file(path: Path, writer: str = "", durable: bool = False) -> Iterator[Path]:
     """Yields a path to write to; on success it is renamed to `path`, on an error it is removed.
 
-    Where several processes may write the same file, `writer` tells them apart. What cannot be rebuilt is written `durable`:
+    Where several processes may write the same file, `writer` tells them apart, and what earlier ones left is removed: one
+    that still writes then fails with a FileNotFoundError, and has been overtaken. What cannot be rebuilt is written `durable`:
     after a power cut there is the old file or the new one, whole. It costs some 10 ms.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}{writer}.partial")
+    if writer:
+        remove_partials(path)
     try:
         with named(path):
             yield partial

@@ -50,7 +50,9 @@ def _in_the_way(paths: Iterable[str | bytes | os.PathLike[str]]) -> Path | None:
     return None
 
 
-class _Printable(logging.Formatter):
+class Printable(logging.Formatter):
+    """Lines of a log without control characters, which an address or a name may hold."""
+
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))
 
@@ -88,7 +90,7 @@ def run_program(main: Callable[[list[str]], None], usage: str) -> None:
         sys.exit(f"error: {len(sys.argv) - 1} arguments, expected {usage}")
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     for handler in logging.getLogger().handlers:
-        handler.setFormatter(_Printable("%(levelname)s %(message)s"))
+        handler.setFormatter(Printable("%(levelname)s %(message)s"))
     for library in ("scrapy", "twisted", "absl"):
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its warnings are of its own metrics and deprecations

@@ -21,6 +21,11 @@ def printable(text: str) -> str:
     return escaped(text).replace("\r", "\\r")
 
 
+def cell(text: str) -> str:
+    """A text as `printable` gives it, on one line and without tabs: what stands in a line or column of its own stays there."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def fault(name: str) -> str:
     """Why a name cannot be one of a folder on every system; empty text if it can."""
     if not name.strip():

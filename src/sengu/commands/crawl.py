@@ -106,9 +106,10 @@ def _one(site: str, display: Display) -> Crawled:
 
 
 def command_of(site: str) -> str:
-    """The command of a site's crawl, as dvc.yaml has it."""
-    stages = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
-    return str(stages[STAGE]["do"]["cmd"]).replace("${key}", shlex.quote(site))
+    """The commands of a site's crawl, as dvc.yaml has them, each run if those before it succeed."""
+    commands = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"][STAGE]["do"]["cmd"]
+    lines = [commands] if isinstance(commands, str) else commands
+    return " && ".join(line.replace("${key}", shlex.quote(site)) for line in lines)
 
 
 def _commit(sites: list[str]) -> None:

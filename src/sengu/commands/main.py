@@ -2,10 +2,12 @@
 
 import logging
 import sys
+from io import TextIOWrapper
 
 import click
 
-from sengu.base.errors import check_lock_files, one_line
+from sengu.base.errors import Printable, check_lock_files, one_line
+from sengu.base.names import printable
 from sengu.commands.lazy import LazyGroup
 
 COMMANDS = {
@@ -33,11 +35,23 @@ COMMANDS = {
 @click.version_option(package_name="sengu")
 def sengu() -> None:
     """Sengu rebuilds an image classifier from raw crawled data. Run it in the folder that holds params.yaml."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(Printable("%(levelname)s %(message)s"))
     check_lock_files()
 
 
+class Screen(TextIOWrapper):
+    """A terminal that no tag, address or file name can steer: control characters come as their escapes."""
+
+    def write(self, text: str) -> int:
+        return super().write(printable(text))
+
+
 def main() -> None:
+    if sys.stdout is not None and sys.stdout.isatty():
+        encoding, errors = sys.stdout.encoding, sys.stdout.errors
+        sys.stdout = Screen(sys.stdout.detach(), encoding, errors, line_buffering=True)
     with one_line():
         sengu()
 

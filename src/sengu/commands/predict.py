@@ -15,6 +15,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
+from sengu.base.names import cell
 from sengu.commands import places
 from sengu.parallel.threads import map_in_threads
 from sengu.pictures import images
@@ -53,7 +54,7 @@ def predict(found: Sequence[str | Unreadable], model: Release, max_pixels: int =
         if isinstance(path, Unreadable):
             return path
         try:
-            probabilities, _ = model.run(images.pixels(_bytes(path)))
+            probabilities, _ = model.run(images.checked_pixels(_bytes(path)))
         except images.NotAPicture as error:
             return Unreadable(path, str(error))
         except OSError as error:
@@ -113,11 +114,11 @@ def as_table(classes: Sequence[str]) -> Form:
     first = max(len(name) for name in ("class", *classes))
 
     def line(class_name: str, cells: Iterable[str], path: str) -> str:
-        columns = [class_name.ljust(first), *(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), path]
+        columns = [class_name.ljust(first), *(text.ljust(width) for text, width in zip(cells, widths, strict=True)), path]
         return "  ".join(columns) + "\n"
 
     return line("class", classes, "picture"), lambda found: line(
-        classes[found.value], (f"{probability:.4f}" for probability in found.probabilities), found.path
+        classes[found.value], (f"{probability:.4f}" for probability in found.probabilities), cell(found.path)
     )
 
 
@@ -172,7 +173,7 @@ def command(paths: tuple[str, ...], form: str | None, model: Path, max_pixels: i
     for result in tqdm(predict(found, loaded, max_pixels), "predict", len(found), unit="picture", disable=alone or None):
         if isinstance(result, Unreadable):
             unreadable += 1
-            tqdm.write(f"{click.format_filename(result.path)}: {result.reason}", file=sys.stderr)
+            tqdm.write(f"{cell(click.format_filename(result.path))}: {cell(result.reason)}", file=sys.stderr)
         else:
             tqdm.write(line(result), end="")
     if not alone:

@@ -14,6 +14,7 @@ from sengu.base import params, tables
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.base.names import cell, printable
 from sengu.base.tables import versions
 from sengu.commands import places
 from sengu.commands.completion import ObjectPrefix
@@ -88,7 +89,7 @@ def understood(text: str, found: Embeddings, store: ObjectStore) -> Query:
         data = path.read_bytes()
         try:
             with images.limited(params.section("objects", params.Objects).max_pixels):
-                return Query(model.run(images.pixels(data))[1], data)
+                return Query(model.run(images.checked_pixels(data))[1], data)
         except images.NotAPicture as error:
             raise SenguError(f"{text} is no picture that can be read: {error}") from None
     if not BEGINNING.fullmatch(text):
@@ -114,10 +115,14 @@ def similar(query: Query, found: Embeddings, number: int) -> list[Hit]:
 
 def page(text: str, query: Query, hits: list[Hit], found: Embeddings, store: ObjectStore) -> str:
     """One HTML page that holds everything it shows."""
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(PAGE)
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_printable).from_string(PAGE)
     shown = [(hit, thumbnails.thumbnail(images.decode(store.read(ObjectId.parse(hit.objectId))))) for hit in hits]
     asked = query.data or store.read(ObjectId.parse(found.objects[query.row]))
     return template.render(name=text, thumbnail=thumbnails.thumbnail(images.decode(asked)), model=str(found.model), hits=shown)
+
+
+def _printable(value: object) -> object:
+    return printable(value) if isinstance(value, str) else value
 
 
 def _labels() -> dict[str, str]:
@@ -151,4 +156,4 @@ def command(query: str, number: int, as_json: bool, html: Path | None) -> None:
         if as_json:
             click.echo(json.dumps(asdict(hit), ensure_ascii=False))
         else:
-            click.echo("  ".join([f"{hit.similarity:.4f}", hit.objectId, hit.label.ljust(width), hit.url]).rstrip())
+            click.echo("  ".join([f"{hit.similarity:.4f}", hit.objectId, hit.label.ljust(width), cell(hit.url)]).rstrip())

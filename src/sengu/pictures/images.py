@@ -19,7 +19,7 @@ from sengu.pictures import damage, deep, profiles, reasons
 from sengu.pictures.deep import LONGEST
 from sengu.pictures.reasons import NotAPicture
 
-__all__ = ["LONGEST", "NotAPicture", "Picture", "decode", "examine", "limited", "pixels"]
+__all__ = ["LONGEST", "NotAPicture", "Picture", "checked_pixels", "decode", "examine", "limited", "pixels"]
 
 # Pillow's name of a format -> the extension of its object ids
 EXTENSIONS = {
@@ -72,6 +72,13 @@ def decode(data: bytes) -> np.ndarray:
 def pixels(data: bytes) -> np.ndarray:
     """As `decode`, of a picture that nobody examined: raises NotAPicture with the reason. Call it within `limited`."""
     with _opened(data) as picture:
+        return np.asarray(_visible(picture), dtype=np.uint8)
+
+
+def checked_pixels(data: bytes) -> np.ndarray:
+    """As `pixels`, of a picture that stands every check of `examine`: what looks whole to a decoder, and is damaged, is refused."""
+    with _opened(data) as picture:
+        _check(data, picture)
         return np.asarray(_visible(picture), dtype=np.uint8)
 
 

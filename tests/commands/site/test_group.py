@@ -1,5 +1,6 @@
 import difflib
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,22 @@ def test_a_list_that_cannot_be_cut_safely_is_left_alone(folder: Path) -> None:
     assert done.returncode == 1
     assert "edit it by hand" in done.stdout
     assert (folder / "params.yaml").read_text() == text
+
+
+@pytest.mark.parametrize("name", ["a;touch ran", "a'; touch ran; '", '"$(touch ran)"', "a && touch ran #", "a\ntouch ran"])
+def test_no_name_of_a_site_is_run_by_the_shell(tmp_path: Path, name: str) -> None:
+    folder = tmp_path
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "*.local"))
+    document = yaml.safe_load(PARAMS) | {"sites": {name: {"fetch": {"source": "folder", "folder": "x"}}}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(document))
+    run(folder, "git", "init", "--quiet")
+    done = attempt(folder, "dvc", "repro", "--single-item", f"crawl@{name}")
+    assert done.returncode != 0
+    assert f"site name {name!r}: use letters, digits" in done.stdout
+    assert not (folder / "ran").exists()
+
+
+def test_names_that_can_stand_in_a_command_pass(folder: Path) -> None:
+    assert run(folder, "sengu", "site", "check", "--quiet") == ""
+    assert "demo_a, demo_b" in run(folder, "sengu", "site", "check")

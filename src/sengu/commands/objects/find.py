@@ -12,6 +12,7 @@ import click
 from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.base.names import cell
 from sengu.commands import places
 from sengu.commands.completion import ObjectPrefix
 from sengu.objects.store import ObjectStore
@@ -151,12 +152,12 @@ def info_command(object_id: str, as_json: bool) -> None:
         if key == "seen":
             for row in value:
                 click.echo("seen")
-                for name, cell in row.items():
-                    if cell:
-                        click.echo(f"  {name:10} {cell}")
+                for name, text in row.items():
+                    if text:
+                        click.echo(f"  {name:10} {cell(str(text))}")
         elif value:
-            shown = ", ".join(f"{name}: {cell}" for name, cell in value.items()) if isinstance(value, dict) else value
-            click.echo(f"{key:12} {', '.join(shown) if isinstance(shown, list) else shown}")
+            parts = [f"{name}: {text}" for name, text in value.items()] if isinstance(value, dict) else value
+            click.echo(f"{key:12} {cell(', '.join(parts) if isinstance(parts, list) else str(parts))}")
 
 
 @click.command("where")
@@ -164,4 +165,4 @@ def info_command(object_id: str, as_json: bool) -> None:
 def where_command(object_id: str) -> None:
     """Print where the object ID was seen: site, date, URL and page, separated by tabs."""
     for row in known(named(object_id, ObjectStore.below(places.TREES)), places.DATA).seen:
-        click.echo("\t".join(row[key] for key in ("site", "fetched", "url", "page")))
+        click.echo("\t".join(cell(row[key]) for key in ("site", "fetched", "url", "page")))

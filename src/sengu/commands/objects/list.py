@@ -4,6 +4,7 @@ import click
 import pandas as pd
 
 from sengu.base import params, tables
+from sengu.base.names import cell
 from sengu.base.tables import where
 from sengu.commands import places
 
@@ -38,4 +39,4 @@ def list_command(text: str, columns: str) -> None:
     for name in names:
         where.parse(f"{name} == {name}").of(table)  # with its error
     for row in table[["objectId", *names]].drop_duplicates().sort_values(["objectId", *names]).itertuples(index=False):
-        click.echo("\t".join(map(str, row)))
+        click.echo("\t".join(cell(str(value)) for value in row))

@@ -111,3 +111,12 @@ def remove_command(name: str, force: bool) -> None:
 def list_command() -> None:
     """List the sites: source, spider, archive files and their size, last crawl."""
     click.echo(overview().to_string(index=False))
+
+
+@group.command("check")
+@click.option("--quiet", is_flag=True, help="Say nothing unless a name is wrong.")
+def check_command(quiet: bool) -> None:
+    """Check the names of the sites, which DVC puts into the commands that a shell runs."""
+    names = params.site_names()
+    if not quiet:
+        click.echo(f"{len(names)} sites, and each has a name that can stand in a command: {', '.join(names)}")
