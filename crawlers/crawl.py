@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from crawlers import archive, demo, foreign, mqtt, pinned, progress, settings
+from crawlers import archive, demo, foreign, mqtt, pinned, progress, replaying, settings
 from crawlers.sources import spider_class
 from crawlers.spiders.files import FilesSpider, Place
 from crawlers.spiders.folder import Folder
@@ -117,9 +117,11 @@ def _run(name: str, site: params.Site, folder: Path, failed: Path) -> None:
             pinned.refuse_if_damaged(name, folder, memory)
     if isinstance(site.fetch, params.WarcFetch):
         copied, unread = adopt(name, site.fetch, folder)
-        failures = foreign.account(name, folder, site.read.tracking, unread)
+        failures = foreign.account(name, folder, site.read.tracking, [*replaying.not_there(name, site, folder), *unread])
         tables.write(failed, tables.frame(failures, tables.Failed), tables.Failed)
-        logger.info("%s: %d records copied, %d are not there or cannot be read", name, copied, len(failures))
+        logger.info(
+            "%s: %d records copied; %d things are missing or cannot be read, see data/failed", name, copied, len(failures)
+        )
         foreign.check(name, folder, site.read.tracking, failures)
     else:
         again = tables.rows(tables.read(failed, tables.Failed), tables.Failed) if failed.is_file() else []

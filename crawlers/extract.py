@@ -2,25 +2,19 @@
 
 import logging
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from scrapy import signals
-
-from crawlers import settings
-from crawlers.archive import is_file, is_media_type
-from crawlers.optouts import header_opt_out
-from crawlers.sources import spider_class
+from crawlers.archive import is_file
+from crawlers.replaying import opt_out, replay
 from crawlers.spiders import Found
 from sengu import warc
 from sengu.base import ids, params, tables
-from sengu.base.errors import SenguError, run_program
+from sengu.base.errors import run_program
 from sengu.base.texts import nfc
 
 logger = logging.getLogger("extract")
@@ -46,37 +40,6 @@ def extract(found: Iterable[Found], archive: warc.Archive) -> Iterator[tables.Ca
         yield _capture(canonical, item, archive.resolve(item.url))
 
 
-def replay(name: str, site: params.Site, folder: Path, archive: warc.Archive) -> list[Found]:
-    """Runs the site's spider on every archived version of every page, sockets forbidden.
-
-    Raises SenguError if the archive cannot be read.
-    """
-    assert isinstance(site.fetch, params.GenericFetch | params.WarcFetch)
-    forbid_connections()
-    process = settings.quiet_process(settings.for_extract(name, site, folder))
-    crawler = process.create_crawler(spider_class(site.fetch.spider))
-    found: list[Found] = []
-    crawler.signals.connect(lambda item: found.append(item), signal=signals.item_scraped, weak=False)
-    process.crawl(crawler, fetch=site.fetch, read=site.read, replayed=pages(archive), archive=archive)
-    process.start()
-    unread = crawler.stats.get_value("httpcache/retrieve_error", 0) if crawler.stats else 1
-    broken = crawler.stats.get_value("spider_exceptions/count", 0) if crawler.stats else 1
-    if crawler.spider is None or unread or broken:
-        raise SenguError(
-            f"site {name}: the replay of {folder} failed: {unread} unreadable records, {broken} pages; see the log above"
-        )
-    return found
-
-
-def pages(archive: warc.Archive) -> Iterator[tuple[str, int]]:
-    """URL and age of each version of everything that may be a page; what a page once showed stays a capture."""
-    for entry in archive:
-        if entry.url.startswith(("http:", "https:")) and not is_media_type(entry.header("Content-Type")):
-            for age, version in enumerate(archive.versions(entry.url)):
-                if version.is_good:
-                    yield entry.url, age
-
-
 def from_files(archive: Iterable[warc.Entry], pattern: str) -> list[Found]:
     """The files of a folder or bucket. Their tags are the names of the folders above them, or what the groups of `pattern` find.
 
@@ -97,20 +60,6 @@ def from_files(archive: Iterable[warc.Entry], pattern: str) -> list[Found]:
 def file_name(url: str) -> str:
     """The path of an archived file below its folder or in its bucket, in NFC."""
     return nfc(unquote(urlsplit(url).path).lstrip("/")) if is_file(url) else ""
-
-
-def opted_out(entry: warc.Entry | None) -> bool:
-    return any(name.lower() == "x-robots-tag" and header_opt_out(value) for name, value in (entry.headers if entry else ()))
-
-
-def forbid_connections() -> None:
-    """From here on any attempt of this process to look up a host or to connect is an error."""
-
-    def refuse(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
-            raise RuntimeError(f"extract is offline, but something called {event} with {arguments[-2:]}")
-
-    sys.addaudithook(refuse)
 
 
 def _capture(canonical: str, item: Found, entry: warc.Entry | None) -> tables.Capture:
@@ -144,9 +93,9 @@ def main(arguments: list[str]) -> None:
     site = params.section(f"sites.{name}", params.Site)
     archive = warc.read(folder, name, site.read.tracking)
     if isinstance(site.fetch, params.GenericFetch | params.WarcFetch):
-        found = replay(name, site, folder, archive)
+        found, _ = replay(name, site, folder, archive)  # what is no address stands in data/failed
         if site.fetch.opt_outs == "honour":  # other crawlers archive what opted out
-            found = [item for item in found if not opted_out(archive.resolve(item.url))]
+            found = [item for item in found if not opt_out(archive.resolve(item.url))]
     else:
         found = from_files(archive, site.read.path)
     captures = list(extract(found, archive))

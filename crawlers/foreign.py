@@ -55,7 +55,7 @@ def adopt(paths: Iterable[Path], writer: warc.Writer, known: set[bytes], erased:
 
 
 def account(name: str, folder: Path, tracking: Sequence[str], unread: Iterable[Failed]) -> list[Failed]:
-    """What of a site of others' archives is not there: records that are `unread`, and revisits of what no file holds."""
+    """What of a site of others' archives is not there: what is `unread` or was not found, and revisits of what no file holds."""
     archive = warc.gather(warc.files(folder, name), tracking)
     missing = [Failed(entry.url, "", MEDIA, warc.explained(entry)) for entry in archive.missing]
     if missing:
@@ -64,7 +64,7 @@ def account(name: str, folder: Path, tracking: Sequence[str], unread: Iterable[F
             "add the files that were written before under sites.%s.fetch.files",
             name, len(missing), missing[0].url, missing[0].reason, name,
         )  # fmt: skip
-    return list({failure.url: failure for failure in (*missing, *unread)}.values())
+    return list({failure.url: failure for failure in (*unread, *missing)}.values())
 
 
 def check(name: str, folder: Path, tracking: Sequence[str], failures: Collection[Failed]) -> None:

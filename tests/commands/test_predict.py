@@ -7,11 +7,13 @@ import pty
 import subprocess
 import sys
 import termios
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 from project import BIN, attempt, environment
 from released import CLASSES, odd_pictures, tiny_release
 
@@ -222,3 +224,26 @@ def test_a_name_that_is_no_text_is_printed_as_it_is(folder: Path) -> None:
     Path(os.fsdecode(name)).write_bytes(DARK)
     done = subprocess.run([BIN / "sengu", "predict", name], cwd=folder, env=environment(), stdout=subprocess.PIPE, check=True)
     assert done.stdout.splitlines()[1].endswith(b"  " + name)
+
+
+def test_damage_that_a_decoder_forgives_is_refused_as_by_the_pipeline(folder: Path) -> None:
+    stream = BytesIO()
+    Image.fromarray(np.random.default_rng(20).integers(0, 255, (200, 200, 3), np.uint8)).save(stream, "JPEG")
+    data = stream.getvalue()
+    (folder / "whole.jpg").write_bytes(data)
+    (folder / "zeros.jpg").write_bytes(data[: len(data) // 2] + bytes(2000) + data[len(data) // 2 + 2000 :])
+    said = predict("whole.jpg", "zeros.jpg")
+    assert said.exit_code == 2
+    assert len(said.stdout.splitlines()) == 2
+    assert said.stderr.splitlines()[0].startswith("zeros.jpg: damaged")
+
+
+def test_a_name_does_not_steer_the_terminal_nor_begin_a_line(folder: Path) -> None:
+    name = "a\x1b[2J\nb\x9bc.png"
+    (folder / name).write_bytes(DARK)
+    (folder / f"{name}.txt").write_bytes(b"no picture")
+    said = predict(name, f"{name}.txt")
+    assert r"a\x1b[2J\nb\x9bc.png" in said.stdout
+    assert r"a\x1b[2J\nb\x9bc.png.txt: " in said.stderr
+    assert not {"\x1b", "\x9b"} & {*said.output}
+    assert next(csv.DictReader(predict("--csv", name).stdout.splitlines(keepends=True)))["path"] == name

@@ -61,7 +61,9 @@ def test_no_connection_is_opened_and_the_archive_is_loaded_once(work: Path, site
 
 
 def test_the_watch_sees_a_connection_and_extract_refuses_it(site: Site, tmp_path: Path) -> None:
-    program = f"{WATCHED.partition('sys.argv')[0]}\nfrom crawlers import extract\nimport socket\nextract.forbid_connections()\n"
+    program = (
+        f"{WATCHED.partition('sys.argv')[0]}\nfrom crawlers import replaying\nimport socket\nreplaying.forbid_connections()\n"
+    )
     done = attempt(
         tmp_path, sys.executable, "-c", f"{program}socket.create_connection(('127.0.0.1', {site.url.rpartition(':')[2]}))"
     )

@@ -117,3 +117,22 @@ def test_a_page_that_cannot_be_decoded_is_a_row_and_costs_no_other(tmp_path: Pat
     assert f"{HOST}/broken: the page cannot be read: broken gzip encoding" in said
     captures = tables.read(tmp_path / "captures/web.csv", tables.Capture)
     assert {url.removeprefix(HOST) for url in captures["url"]} == {"/broken", "/a.jpg", "/b.jpg", "/c.jpg"}
+
+
+def test_what_pages_of_others_archives_show_and_no_file_holds_is_listed_with_its_reason(tmp_path: Path) -> None:
+    shown = b"<img src='/gone.jpg'><img src='ftp://a.example/x.jpg'><img src='http://[x'><img src='data:image/gif;base64,AAAA'>"
+    shut = record("response", "/shut.jpg", JPEG["c"], "image/jpeg\r\nX-Robots-Tag: noai")
+    write(tmp_path, "x.warc.gz", site() + shut + record("response", "/two", shown + b"<img src='/shut.jpg'>", "text/html"))
+    run(tmp_path, *CRAWL)
+    table = tables.read(tmp_path / "failed/web.csv", tables.Failed)
+    reasons = dict(zip(table["url"], table["reason"], strict=True))
+    assert reasons.pop("http://[x").startswith("not an address")
+    assert reasons == {
+        f"{HOST}/gone.jpg": "none of the files holds it",
+        "ftp://a.example/x.jpg": "an address of ftp:, which is not asked for",
+        "data:image/gif;base64,AAAA": "stands in the page itself",
+        f"{HOST}/shut.jpg": "opted out: noai in X-Robots-Tag",
+    }
+    run(tmp_path, *EXTRACT)
+    captures = tables.read(tmp_path / "captures/web.csv", tables.Capture)
+    assert {url.removeprefix(HOST) for url in captures["url"]} == {"/a.jpg", "/b.jpg", "/gone.jpg"}

@@ -14,7 +14,8 @@ SAVED_MODEL = "saved_model.pb"
 URLS = ("http://", "https://")
 IMAGENET = re.compile(r"keras:imagenet(?:/(b[0-7]))?")
 # how handles, URLs and file names spell the variants: efficientnet/b3/feature-vector, efficientnet-b3, EfficientNetV2_B3
-VARIANT = re.compile(r"efficientnet(?:.*[^a-z0-9])?(b[0-7])(?![a-z0-9])", re.IGNORECASE)
+VARIANT = re.compile(r"efficientnet(.*)", re.IGNORECASE | re.DOTALL)
+LETTER = re.compile(r"(?<![a-z0-9])(b[0-7])(?![a-z0-9])", re.IGNORECASE)
 
 
 def write(source: str, embedded: Path, folder: Path, size: int) -> int:
@@ -59,6 +60,12 @@ def natural_size(source: str) -> int | None:
     The embedded one has none: it was trained with pictures of 64 to 192 pixels.
     """
     named = IMAGENET.fullmatch(source)
-    found = VARIANT.search(source)
-    variant = (named[1] or "b0") if named else found[1].lower() if found else None
+    variant = (named[1] or "b0") if named else _variant(source)
     return efficientnet.SIZES[variant] if variant else None
+
+
+def _variant(source: str) -> str | None:
+    """The last letter and number behind the name of the network."""
+    network = VARIANT.search(source)
+    found = LETTER.findall(network[1]) if network else []
+    return found[-1].lower() if found else None

@@ -21,7 +21,7 @@ AHEAD = 8  # bytes that libjpeg-turbo reads ahead
 TRIES = 20  # markers of one JPEG before which spare bytes are looked for
 CUT = 16  # bytes at the end of a WebP's data without which it cannot be decoded, if it is whole
 SCAN, END = b"\xff\xda", b"\xff\xd9"
-EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0x(\w\w)")
+EXTRANEOUS = re.compile(r"(?<!\d)(\d++) extraneous bytes before marker 0x(\w\w)")
 STANDALONE = (0x01, *range(0xD0, 0xD9))  # markers of a JPEG that no length follows
 
 

@@ -76,7 +76,7 @@ def pixels(data: bytes) -> np.ndarray:
 
 
 def checked_pixels(data: bytes) -> np.ndarray:
-    """As `pixels`, of a picture that stands every check of `examine`: what looks whole to a decoder, and is damaged, is refused."""
+    """As `pixels`, of a picture that stands every check of `examine`: damage that a decoder forgives is refused, too."""
     with _opened(data) as picture:
         _check(data, picture)
         return np.asarray(_visible(picture), dtype=np.uint8)

@@ -218,7 +218,7 @@ def _of_stage(
 def _declared(out: str | Mapping[str, Any]) -> tuple[re.Pattern[str], Mapping[str, Any]]:
     """The path of an output in dvc.yaml, as a pattern, since it may have ${…} in it, and its options."""
     path, options = (out, {}) if isinstance(out, str) else next(iter(out.items()))
-    parts = re.split(r"(\$\{[^}]*\})", path)
+    parts = re.split(r"(\$\{[^${}]*+\})", path)
     return re.compile("".join(".+" if part.startswith("${") else re.escape(part) for part in parts)), options or {}
 
 

@@ -278,3 +278,15 @@ def test_the_tables_of_the_store_are_as_expected(made: Path) -> None:
 def test_a_class_that_is_no_folder_is_not_exported(name: str) -> None:
     with pytest.raises(SenguError, match="dataset version v1: class .* rename it in label.classes of params.yaml"):
         export.check_names(["fine", name], "v1")
+
+
+def test_tags_and_addresses_do_not_steer_the_terminal(folder: Path) -> None:
+    path = folder / "data/captures/one.csv"
+    captures = tables.read(path, tables.Capture)
+    tables.write(path, captures.assign(tags="a\x1b[2J", page="http://a.example/\x9b\nx"), tables.Capture)
+    said = "".join(
+        run(folder, "sengu", "objects", *words)
+        for words in (("info", IDS["b"]), ("where", IDS["b"]), ("list", "--columns", "tags"))
+    )
+    assert r"a\x1b[2J" in said and r"http://a.example/\x9b\nx" in said
+    assert not {"\x1b", "\x9b"} & {*said}

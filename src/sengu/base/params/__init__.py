@@ -189,7 +189,7 @@ def _validated(value: Any, kind: type[Section], name: str, path: Path) -> Sectio
 
 def _shown(value: Any) -> str:
     """A value as an error shows it: a user name and password, as in a URL, are no business of a log."""
-    return re.sub(r"[^\s/'\"@]++@", "…@", repr(value)) if "@" in repr(value) else repr(value)
+    return re.sub(r"(?<![^\s/'\"@])[^\s/'\"@]++@", "…@", repr(value)) if "@" in repr(value) else repr(value)
 
 
 def _choices(kind: Any, error: Any) -> str:
