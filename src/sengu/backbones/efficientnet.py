@@ -1,5 +1,7 @@
 """Weights of EfficientNet -> the network without its classifier, as a Keras model that takes float32 NHWC in 0..1."""
 
+from __future__ import annotations  # those of TensorFlow would load it
+
 import hashlib
 import re
 import tempfile
@@ -19,10 +21,10 @@ SIZES = {"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456, "b6":
 
 def unpack(weights: Path) -> keras.Model:
     """EfficientNet-B0 with the float16 weights that ship with the repository (models/embedded/README.md)."""
-    network, cure = _network("b0"), f"`git checkout {weights}` brings it back"
+    cure = f"`git checkout {weights}` brings it back"
     if not weights.is_file():
         raise SenguError(f"{weights} is missing: it ships with the repository, {cure}")
-    stored = arrays.read(weights, cure)
+    stored, network = arrays.read(weights, cure), _network("b0")
     # Keras numbers the one layer without a name of its own when a process builds several networks
     floats = {re.sub(r"^normalization_\d+/", "normalization/", w.name): w for w in network.weights if w.dtype == tf.float32}
     if {name: tuple(weight.shape) for name, weight in floats.items()} != {name: array.shape for name, array in stored.items()}:

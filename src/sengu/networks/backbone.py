@@ -1,6 +1,6 @@
 """models/backbone -> the pretrained network without its classifier, as a Keras layer or a fast function.
 
-It takes float32 NHWC in 0..1 (TensorFlow Hub's convention) and gives float32 (n, d). TensorFlow is imported here.
+It takes float32 NHWC in 0..1 (TensorFlow Hub's convention) and gives float32 (n, d).
 """
 
 import platform
@@ -20,7 +20,7 @@ from sengu.networks.runtime import convert_variables_to_constants_v2, hub, tf
 FINGERPRINT = "fingerprint.pb"
 LIBRARIES = ("numpy", "tensorflow", "tf-keras", "tensorflow-hub")  # which decide what a network gives
 # what loading says of a SavedModel that is none, or cut, or changed
-BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration, tf.errors.OpError)
+BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration)  # and TensorFlow's own
 CPU = Path("/proc/cpuinfo")
 KINDS = re.compile(r"^(?:model name|flags|CPU part|Features)\s*:\s*(.*)$", re.MULTILINE)  # of x86, and of ARM
 
@@ -32,13 +32,18 @@ def processors() -> list[object]:
     return [platform.machine(), *cpu, *gpus]
 
 
-def layer(folder: Path, trainable: bool) -> Any:
-    """The backbone as a Keras layer; call it with training=False to keep its BatchNorm statistics frozen."""
+def check(folder: Path) -> None:
+    """Raises SenguError if there is no backbone; without TensorFlow, which takes its time to load."""
     if not folder.is_dir():
         raise SenguError(f"{folder} is missing: run `dvc repro backbone`, or `dvc pull` if someone else produced it")
+
+
+def layer(folder: Path, trainable: bool) -> Any:
+    """The backbone as a Keras layer; call it with training=False to keep its BatchNorm statistics frozen."""
+    check(folder)
     try:
         return hub.KerasLayer(str(folder), trainable=trainable)
-    except BROKEN as error:
+    except (*BROKEN, tf.errors.OpError) as error:
         raise SenguError(f"{folder} is damaged ({_reason(error)}): `sengu heal {folder}` restores it") from error
 
 
@@ -70,7 +75,7 @@ def features(folder: Path, source: str, size: int) -> int:
         sides = tuple(picture[1:3]) if picture.rank == 4 else (None, None)
         if all(side in (None, size) for side in sides):
             shape = network(tf.zeros((1, size, size, 3)), training=False).shape
-    except BROKEN as error:
+    except (*BROKEN, tf.errors.OpError) as error:
         raise SenguError(
             f"params.yaml: backbone.source: {source} is not a TF2 SavedModel of a feature vector: {_reason(error)}"
         ) from error

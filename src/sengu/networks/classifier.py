@@ -12,6 +12,7 @@ from scipy.special import softmax
 from sengu.base import arrays
 from sengu.base.errors import SenguError
 from sengu.examples import batch
+from sengu.networks.runtime import tf
 
 HEAD = "head.npz"
 NETWORK = "network"
@@ -45,8 +46,6 @@ def run_network(folder: Path, pixels: np.ndarray, rows: np.ndarray | None = None
     Of a memory-mapped array no more than a batch is in memory at a time. Returns probabilities, float32 (n, classes), and
     embeddings, float32 (n, d): L2-normalised feature vectors. Raises SenguError if the network is missing or damaged.
     """
-    from sengu.networks.runtime import tf  # 20 seconds that the head does not need
-
     path = folder / NETWORK
     if not path.is_dir():
         raise SenguError(f"{path} is missing: run `dvc repro train`, or `dvc pull` if someone else trained it")

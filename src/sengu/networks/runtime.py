@@ -1,10 +1,14 @@
 """TensorFlow, Keras and TensorFlow Hub, loaded without what they print about processors that this machine lacks.
 
-Whoever needs one of them takes it from here: `from sengu.networks.runtime import keras, tf`.
+Whoever needs one of them takes it from here: `from sengu.networks.runtime import keras, tf`. They are loaded when the first of
+them is used, some ten seconds: until then a stage has read its params and looked at its inputs.
 """
 
 import re
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sengu.base.quiet import quiet
 
@@ -16,14 +20,50 @@ NOISE = [
 ]
 NO_GPU = [r"cuda_platform\.cc:\d+\] failed call to cuInit", r"Unable to register cu(FFT|DNN|BLAS) factory", r"computation_placer"]
 
-with quiet(re.compile("|".join(NOISE if DRIVER.exists() else NOISE + NO_GPU))):
+
+@cache
+def _load() -> Mapping[str, Any]:
+    with quiet(re.compile("|".join(NOISE if DRIVER.exists() else NOISE + NO_GPU))):
+        import tensorflow as tf
+        import tensorflow_hub as hub
+        import tf_keras as keras
+        from tensorflow.core.protobuf import saved_model_pb2
+        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+        from tf_keras.src.applications import efficientnet as published_efficientnet
+
+        tf.config.list_physical_devices()  # or its first operation would print what this prints
+    return {
+        "convert_variables_to_constants_v2": convert_variables_to_constants_v2,
+        "hub": hub,
+        "keras": keras,
+        "published_efficientnet": published_efficientnet,
+        "saved_model_pb2": saved_model_pb2,
+        "tf": tf,
+    }
+
+
+class Library:
+    """A module or function of TensorFlow's that is loaded when it is first used. No annotation of a module may use one."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(_load()[self._name], attribute)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return _load()[self._name](*arguments, **options)
+
+
+if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_hub as hub
     import tf_keras as keras
     from tensorflow.core.protobuf import saved_model_pb2
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
     from tf_keras.src.applications import efficientnet as published_efficientnet
-
-    tf.config.list_physical_devices()  # or its first operation would print what this prints
+else:
+    convert_variables_to_constants_v2, hub, keras = map(Library, ("convert_variables_to_constants_v2", "hub", "keras"))
+    published_efficientnet, saved_model_pb2, tf = map(Library, ("published_efficientnet", "saved_model_pb2", "tf"))
 
 __all__ = ["convert_variables_to_constants_v2", "hub", "keras", "published_efficientnet", "saved_model_pb2", "tf"]

@@ -7,7 +7,6 @@ from pathlib import Path
 import onnx
 import onnxruntime
 from onnx import compose, helper
-from tf2onnx import tfonnx
 
 from sengu.base.errors import SenguError
 from sengu.networks.classifier import OUTPUTS
@@ -32,10 +31,17 @@ def convert(network: Path, size: int, fit: str) -> onnx.ModelProto:
     return model
 
 
-def _network(folder: Path, size: int) -> onnx.ModelProto:
-    """From `pixels`, uint8 (size, size, 3)."""
+def check(folder: Path) -> None:
+    """Raises SenguError if there is no network; without TensorFlow, which takes its time to load."""
     if not folder.is_dir():
         raise SenguError(f"{folder} is missing: {CURE}")
+
+
+def _network(folder: Path, size: int) -> onnx.ModelProto:
+    """From `pixels`, uint8 (size, size, 3)."""
+    check(folder)
+    from tf2onnx import tfonnx  # which loads TensorFlow
+
     for library in ("tensorflow", "tf2onnx"):  # they warn of their own deprecated functions
         logging.getLogger(library).setLevel(logging.ERROR)
     network = tf.saved_model.load(str(folder))  # a name of its own: its functions die with it

@@ -11,8 +11,8 @@ from pathlib import Path
 from sengu.base.errors import SenguError
 from sengu.reruns.bisection import Versions
 
-PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
-EXACT = re.compile(r'("[A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)==([^*"]+)"')
+PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]\s]*\])?==([^\s;\\]+)", re.MULTILINE)
+EXACT = re.compile(r'("[A-Za-z0-9][\w.-]*(?:\[[^\]"]*\])?)==([^*"]+)"')
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 

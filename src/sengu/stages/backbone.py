@@ -9,7 +9,7 @@ from pathlib import Path
 from sengu.backbones import sources
 from sengu.base import params
 from sengu.base.atomic import NAMELESS, replaced_folder
-from sengu.base.errors import run_program
+from sengu.base.errors import SenguError, run_program
 from sengu.networks import backbone as backbones
 from sengu.networks.runtime import tf
 from sengu.repository import dvc_lock
@@ -32,6 +32,8 @@ def backbone(source: str, embedded: Path, output: Path, size: int) -> int:
     try:
         with replaced_folder(output) as partial:
             return sources.write(source, embedded, partial, size)
+    except SenguError:  # before TensorFlow is asked for its own, which may not be loaded yet
+        raise
     except tf.errors.OpError as error:
         if full := re.search("|".join(map(os.strerror, WRITING)), str(error)):
             raise OSError(next(code for code in WRITING if os.strerror(code) == full[0]), full[0], str(output)) from error

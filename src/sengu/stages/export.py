@@ -129,19 +129,20 @@ def _content(path: Path) -> bytes:
 
 def main(arguments: list[str]) -> None:
     dataset, split, pixels_folder, trees, model, metrics, licence, output = map(Path, arguments)
-    prepare = params.section("prepare", params.Prepare)
+    settings, prepare = params.section("export", params.Export), params.section("prepare", params.Prepare)
+    source = params.section("backbone", params.Backbone).source
     counts = tables.read(split, tables.SplitLabel)["type"].value_counts().sort_index()
     if "test" not in counts:
         raise SenguError(f"{split} has no example of type test to compare on: label more objects, and run `dvc repro`")
+    version, measured = versions.read(dataset), measurements.read(metrics)
+    conversion.check(model / classifier.NETWORK)
     tf.config.set_visible_devices([], "GPU")  # whose convolutions may be less exact than the tolerance
-    source = params.section("backbone", params.Backbone).source
     converted = conversion.convert(model / classifier.NETWORK, prepare.size, prepare.fit)
-    version = versions.read(dataset)
     manifest = describe(
-        params.section("export", params.Export),
+        settings,
         converted,
         version,
-        measurements.read(metrics),
+        measured,
         preprocessing={"size": prepare.size, "fit": prepare.fit, "resize": "bilinear with antialias, inside model.onnx"},
         dataset={
             "version": version.version,

@@ -41,6 +41,7 @@ def features(
 def main(arguments: list[str]) -> None:
     pixels_folder, backbone, output = map(Path, arguments)
     examples = pixels.read_pixels(pixels_folder)
+    backbones.check(backbone)
     tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(False)  # or a GPU would round to 10 bits
     run = backbones.frozen(backbone, examples.arrays.shape[1])

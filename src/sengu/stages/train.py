@@ -1,5 +1,7 @@
 """Train the head on the features, then fine-tune the whole network at a low rate; deterministic when seeded."""
 
+from __future__ import annotations  # those of TensorFlow would load it
+
 import hashlib
 import logging
 import os
@@ -133,6 +135,7 @@ def train(folders: list[Path], settings: params.Train, place: workers.Place) -> 
     dataset, pixels_folder, features_folder, backbone, output, curves_folder = folders
     pixels, features = read_pixels(pixels_folder), read_features(pixels_folder, features_folder)
     check(pixels, settings, pixels_folder)
+    backbones.check(backbone)
     size, classes = pixels.arrays.shape[1], len(versions.read(dataset).classes)
     with checkpoints.alone() if place.chief else nullcontext():
         keras.utils.set_random_seed(settings.seed)
@@ -194,6 +197,8 @@ def main(arguments: list[str]) -> None:
     folders = [Path(argument) for argument in arguments]
     try:
         train(folders, settings, place)
+    except SenguError:  # before TensorFlow is asked for its own, which may not be loaded yet
+        raise
     except (MemoryError, OSError, tf.errors.OpError) as error:
         meant = explained(error, place, folders[-2:])
         if meant is None:

@@ -4,6 +4,8 @@ The numbers come from outside, so that an example is changed in the same way whe
 batch, on another worker, after a resume, on a GPU.
 """
 
+from __future__ import annotations  # those of TensorFlow would load it
+
 import math
 
 import numpy as np

@@ -1,5 +1,7 @@
 """A training on its way -> .sengu/training: what it needs to go on after its last whole epoch, if it is killed."""
 
+from __future__ import annotations  # those of TensorFlow would load it
+
 import fcntl
 import json
 import shutil

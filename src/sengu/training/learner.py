@@ -3,6 +3,8 @@
 The order of the examples depends on seed and epoch only, so that a training can go on at any epoch as if it had not stopped.
 """
 
+from __future__ import annotations  # those of TensorFlow would load it
+
 from collections.abc import Callable, Iterable
 from typing import Any
 

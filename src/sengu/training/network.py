@@ -1,5 +1,7 @@
 """The backbone with a head on it, trainable as a whole, and saved with the same bytes every time."""
 
+from __future__ import annotations  # those of TensorFlow would load it
+
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +33,7 @@ class Network:
     def weights(self) -> list[tf.Variable]:
         return [*self.backbone.trainable_weights, *self.head.trainable_weights]
 
-    def assign(self, other: "Network") -> None:
+    def assign(self, other: Network) -> None:
         """Takes over what the other one has learnt."""
         for weight, learnt in zip(self.weights, other.weights, strict=True):
             weight.assign(learnt.numpy())
