@@ -25,6 +25,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ByFile(config, log)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Prints the tables of the long counts, which a worker cannot."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "table":
+                terminalreporter.write_line(f"\n{value}\n")
+
+
 @cache
 def asks_for_rebuilt(file: str) -> bool:
     return "rebuilt: Path" in (ROOT / file).read_text()

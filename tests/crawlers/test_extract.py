@@ -142,3 +142,22 @@ def test_every_kind_of_the_demo_is_found(tmp_path: Path, site: Site, fetch: dict
     run(tmp_path, *EXTRACT)
     urls = set(tables.read(tmp_path / "captures/web.csv", tables.Capture)["url"])
     assert {"http://demo-a.example/old/stripes.jpg", "http://demo-a.example/pictures/photo.webp"} <= urls
+
+
+@pytest.mark.parametrize(
+    ("pattern", "operator", "subject"),
+    [
+        ("", "Ada", "patient 7"),
+        ("(?P<subject>[^/]+)/(?P<operator>[^/]+)/", "bob", "mouse 3"),  # what the path says goes before what was stated
+        ("(?P<subject>mouse \\d)", "Ada", "mouse 3"),
+        ("(?P<subject>rat)", "Ada", "patient 7"),
+    ],
+)
+def test_operator_and_subject_come_from_headers_or_the_path(tmp_path: Path, pattern: str, operator: str, subject: str) -> None:
+    stated = {"File-Modified": DATE, "File-Device": "scope", "File-Operator": "Ada", "File-Subject": "patient 7"}
+    writer = warc.Writer(tmp_path, "web", {})
+    writer.resource("file://web/mouse%203/bob/1.jpg", DATE, stated, b"x")
+    writer.close()
+    archive = warc.read(tmp_path, "web")
+    (row,) = extract.extract(extract.from_files(archive, pattern), archive)
+    assert (row.operator, row.subject, row.device, row.modified) == (operator, subject, "scope", DATE)

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from project import attempt, run
+from scrapy.http import HtmlResponse
 from served import CRAWL, EXTRACT, HTML, JPEG, Site, failures, fetch_of, page, write_params
 
 from crawlers.demo.sites import Answer
+from crawlers.pages import is_cookie_wall
 from sengu import warc
 from sengu.base import tables
 from sengu.repository.dvc_lock import dvc_hash
@@ -121,6 +123,28 @@ def test_a_cookie_wall_is_said_to_be_one(work: Path, site: Site, to: str) -> Non
     done = attempt(work, *CRAWL)
     assert done.returncode == 1
     assert failures(work)["/"].startswith("a cookie wall: the site sends whoever does not return its cookie in a circle")
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "expected"),
+    [
+        ("<script>document.cookie = 'seen=1'; location.reload()</script>", {}, True),
+        ("<script>location.href = '/'</script>", {"Set-Cookie": "seen=1"}, True),
+        ("<meta HTTP-EQUIV=refresh content=0>", {"Set-Cookie": "seen=1"}, True),
+        ("<p>nothing here</p>", {"Set-Cookie": "seen=1"}, False),
+        ("<script>location.href = '/next'</script>", {}, False),
+    ],
+)
+def test_a_page_that_sets_a_cookie_and_loads_again_is_a_cookie_wall(body: str, headers: dict[str, str], expected: bool) -> None:
+    assert is_cookie_wall(HtmlResponse("http://a.example/", headers=headers, body=body.encode())) == expected
+
+
+def test_a_cookie_wall_that_a_script_puts_up_is_said_to_be_one(work: Path, site: Site) -> None:
+    site.answers["/"] = page("<script>document.cookie = 'seen=1'; location.reload()</script>")
+    site.answers["/two"] = page("<script>document.cookie = 'seen=1'; location.reload()</script><img src='/a.jpg'>")
+    write_params(work, web=fetch_of(site, start=[f"{site.url}/", f"{site.url}/two"]))
+    run(work, *CRAWL)
+    assert failures(work) == {"/": "a cookie wall: the page shows nothing without a cookie"}
 
 
 def test_what_no_time_was_left_for_is_listed(work: Path, site: Site) -> None:

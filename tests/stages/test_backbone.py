@@ -1,6 +1,7 @@
 """The stage over real small models: what is pinned is kept, whatever became of the place it came from."""
 
 import logging
+import resource
 import shutil
 from importlib import import_module
 from pathlib import Path
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 import tiny
 import yaml
+from project import ROOT
 
-from sengu.base.errors import SenguError
+from sengu.base.errors import SenguError, one_line
 from sengu.repository import dvc_lock
 
 pytestmark = pytest.mark.slow
@@ -83,3 +85,18 @@ def test_a_local_source_is_read_anew(folder: Path) -> None:
     (OUTPUT / "keras_metadata.pb").unlink()
     run()
     assert (OUTPUT / "keras_metadata.pb").exists()
+
+
+def test_a_full_disk_is_one_line_with_the_name_of_the_folder(folder: Path) -> None:
+    """Of TensorFlow, which writes the embedded network and says so in an error of its own."""
+    Path("params.yaml").write_text("backbone: { source: embedded }\nprepare: { size: 32, fit: squash }\n")
+    weights = ROOT / "models/embedded/efficientnet-b0.npz"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(SystemExit, match=r"^error: (\S*/)?models/backbone\S*: File too large$"), one_line():
+        # a limit on the size of files gives the error of a full disk, at the same places
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+        try:
+            stage.main([str(weights), str(OUTPUT)])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert dvc_lock.dvc_hash(OUTPUT)  # what was there stays

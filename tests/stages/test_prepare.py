@@ -1,4 +1,5 @@
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from project import environment
 
 from crawlers.demo import pictures
 from sengu.base import tables
-from sengu.base.errors import SenguError
+from sengu.base.errors import SenguError, one_line
 from sengu.base.ids import ObjectId
 from sengu.caches import array_cache
 from sengu.examples import EXAMPLES, PIXELS, read_pixels
@@ -144,3 +145,48 @@ def test_two_runs_at_once_do_not_harm_each_other(folder: Path) -> None:
     together = Path("pixels", PIXELS).read_bytes() + Path("pixels", EXAMPLES).read_bytes()
     shutil.rmtree(".sengu")
     assert run() == together
+
+
+def opened_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "message"),
+    [
+        # a limit on the size of files gives the error of a full disk, at the same places
+        (resource.RLIMIT_FSIZE, 20_000, r"error: \S*\.sengu/prepared/\w+: File too large"),
+        (resource.RLIMIT_NOFILE, None, r"error: \S+: Too many open files"),
+    ],
+)
+def test_a_full_disk_and_too_many_open_files_are_one_line_with_the_name_of_the_file(
+    folder: Path, limit: int, value: int | None, message: str
+) -> None:
+    objects(range(4))
+    before = resource.getrlimit(limit)
+    with pytest.raises(SystemExit, match=message), one_line():
+        resource.setrlimit(limit, (opened_files() if value is None else value, before[1]))
+        try:
+            run()
+        finally:
+            resource.setrlimit(limit, before)
+    assert not Path("pixels").exists()
+    assert not list(folder.rglob("*.partial"))
+    run()
+
+
+def test_a_folder_that_may_not_be_written_is_one_line_with_its_name(folder: Path) -> None:
+    objects(range(2))
+    Path("out").mkdir(mode=0o555)
+    folder.chmod(0o755)
+    Path(".sengu").mkdir(mode=0o777)
+    Path(".sengu").chmod(0o777)
+    as_another_user = os.geteuid() == 0
+    if as_another_user:  # root may write everywhere
+        os.seteuid(65534)
+    try:
+        with pytest.raises(SystemExit, match=r"^error: out/\.pixels\.partial: Permission denied$"), one_line():
+            stage.main([*PROGRAM[3:5], "out/pixels"])
+    finally:
+        if as_another_user:
+            os.seteuid(0)

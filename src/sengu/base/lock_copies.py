@@ -8,8 +8,6 @@ import os
 import subprocess
 from pathlib import Path
 
-from sengu.base import atomic
-
 LOCKS = (Path("dvc.lock"), Path("datasets/dvc.lock"))
 COPIES = Path(".sengu/lock_files")
 BLOCK = 8192  # bytes that Python writes at once
@@ -53,7 +51,8 @@ def _copy(data: bytes, copy: Path) -> None:
         ignored.write_text("*\n", encoding="utf-8")
     partial = copy.with_name(f".{copy.name}.{os.getpid()}.partial")
     try:
-        atomic.remove_partials(copy)
+        for left in copy.parent.glob(f".{copy.name}.*.partial"):  # by processes that were killed
+            left.unlink(missing_ok=True)
         with partial.open("wb") as stream:
             stream.write(data)
             stream.flush()
