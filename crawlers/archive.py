@@ -140,11 +140,11 @@ class ArchiveCache(HttpCacheMiddleware):
     def process_request(self, request: Request, spider: Spider | None = None) -> Request | Response | None:
         for condition in CONDITIONS.values():  # of another URL, from which this one was redirected
             request.headers.pop(condition, None)
-        found: Request | Response | None = super().process_request(request)
+        answer: Request | Response | None = super().process_request(request)
         if self.storage.is_broken():
             self.storage.end(spider or self.crawler.spider)
             raise IgnoreRequest("the crawl broke off")
-        return found
+        return answer
 
     def process_exception(self, request: Request, exception: Exception, spider: Spider | None = None) -> None:
         request.meta.pop("cached_response", None)

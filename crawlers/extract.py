@@ -20,10 +20,10 @@ from sengu.base.texts import nfc
 logger = logging.getLogger("extract")
 
 
-def extract(found: Iterable[Found], archive: warc.Archive) -> Iterator[tables.Capture]:
+def extract(items: Iterable[Found], archive: warc.Archive) -> Iterator[tables.Capture]:
     """One capture per URL and page, with the tags of the latest version of the page that shows it."""
     merged: dict[tuple[str, str], Found] = {}
-    for item in found:
+    for item in items:
         key = archive.canonical(item.url), archive.canonical(item.page) if item.page else ""
         known = merged.get(key)
         if known is not None and known.age < item.age:
@@ -45,7 +45,7 @@ def from_files(archive: Iterable[warc.Entry], pattern: str) -> list[Found]:
 
     A file in whose path the pattern is not found has no tags.
     """
-    found = []
+    items = []
     for entry in archive:
         path = file_name(entry.url)
         match = re.search(pattern, path) if pattern else None
@@ -53,8 +53,8 @@ def from_files(archive: Iterable[warc.Entry], pattern: str) -> list[Found]:
         tags = [text for name, text in groups.items() if name.startswith("tag") and text] if pattern else path.split("/")[:-1]
         device, operator, subject = (groups.get(name, "") for name in ("device", "operator", "subject"))
         tags = sorted({tag.replace("|", " ") for tag in tags})
-        found.append(Found(entry.url, "", tuple(tags), device=device, operator=operator, subject=subject))
-    return found
+        items.append(Found(entry.url, "", tuple(tags), device=device, operator=operator, subject=subject))
+    return items
 
 
 def file_name(url: str) -> str:
@@ -93,12 +93,12 @@ def main(arguments: list[str]) -> None:
     site = params.section(f"sites.{name}", params.Site)
     archive = warc.read(folder, name, site.read.tracking)
     if isinstance(site.fetch, params.GenericFetch | params.WarcFetch):
-        found, _ = replay(name, site, folder, archive)  # what is no address stands in data/failed
+        items, _ = replay(name, site, folder, archive)  # what is no address stands in data/failed
         if site.fetch.opt_outs == "honour":  # other crawlers archive what opted out
-            found = [item for item in found if not opt_out(archive.resolve(item.url))]
+            items = [item for item in items if not opt_out(archive.resolve(item.url))]
     else:
-        found = from_files(archive, site.read.path)
-    captures = list(extract(found, archive))
+        items = from_files(archive, site.read.path)
+    captures = list(extract(items, archive))
     tables.write(output, tables.frame(captures, tables.Capture), tables.Capture)
     logger.info("%s: %d captures", name, len(captures))
 

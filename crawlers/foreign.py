@@ -179,12 +179,12 @@ def digests(paths: Iterable[Path]) -> set[bytes]:
 
 def matching(site: str, patterns: Iterable[str]) -> list[Path]:
     """The files that the patterns name. Raises SenguError for a pattern that names none."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for pattern in patterns:
         here = sorted(Path(name) for name in iglob(pattern, recursive=True))  # noqa: PTH207 (absolute patterns)
         if not here:
             raise SenguError(
                 f"params.yaml: sites.{site}.fetch.files: {pattern} is no file: mount the folder, or correct the path"
             )
-        found += here
-    return found
+        paths += here
+    return paths

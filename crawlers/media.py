@@ -32,7 +32,7 @@ DIGITS = 12  # of a width or density that is one
 NO_PICTURES = ("woff", "woff2", "ttf", "otf", "eot", "css")  # what style sheets name besides pictures
 
 
-def shown(response: HtmlResponse, sizes: str) -> Iterator[str]:
+def shown_addresses(response: HtmlResponse, sizes: str) -> Iterator[str]:
     """Addresses that the page shows, whatever their extension; `sizes` says which of a srcset: largest or all."""
     for selector in SHOWN:
         yield from response.css(selector).getall()

@@ -50,9 +50,9 @@ def broker() -> Broker | None:
         # without a password, and without a regular expression, which could be slow
         scheme, slashes, rest = address.partition("//")
         host = (rest or scheme).rpartition("@")[2]
-        shown = f"{scheme if rest else ''}{slashes}…@{host}" if "@" in address else address
+        without_password = f"{scheme if rest else ''}{slashes}…@{host}" if "@" in address else address
         raise SenguError(
-            f"{VARIABLE} is {shown!r}: expected mqtt://[user:password@]host[:port][/topic], or mqtts:// for TLS: "
+            f"{VARIABLE} is {without_password!r}: expected mqtt://[user:password@]host[:port][/topic], or mqtts:// for TLS: "
             "correct it, or unset it"
         ) from error
     user, password = unquote(parts.username or ""), unquote(parts.password or "")

@@ -78,9 +78,9 @@ def refuse_if_different(site: str, folder: Path, fetch: dict[str, Any], lock: Pa
     pinned = pinned_output(f"crawl@{site}", folder, lock)
     if pinned is None or stages(lock)[f"crawl@{site}"].get("params", {}).get("params.yaml") != {f"sites.{site}.fetch": fetch}:
         return
-    found = dvc_hash(folder)
-    if found != pinned["md5"]:
+    regenerated = dvc_hash(folder)
+    if regenerated != pinned["md5"]:
         raise SenguError(
-            f"{folder} was regenerated as {found}, but {lock} pins {pinned['md5']}: install exactly requirements.txt "
+            f"{folder} was regenerated as {regenerated}, but {lock} pins {pinned['md5']}: install exactly requirements.txt "
             f"(`make install`), or, if the site was changed on purpose, remove crawl@{site} from {lock} and repeat"
         )

@@ -145,14 +145,14 @@ class Robots(RobotsTxtMiddleware):
         waited_for: Any = self._parsers.get(urlsplit(request.url).netloc)
         if not isinstance(waited_for, Deferred):
             return await super().robot_parser(request)
-        told: Deferred[Any] = Deferred()
+        answer: Deferred[Any] = Deferred()
 
         def tell(parser: Any) -> Any:
-            told.callback(parser)
+            answer.callback(parser)
             return parser
 
         waited_for.addCallback(tell)
-        return await maybe_deferred_to_future(told)
+        return await maybe_deferred_to_future(answer)
 
     def process_request_2(self, rp: Any, request: Request) -> None:
         reason = self.unreachable.get(urlsplit(request.url).netloc)

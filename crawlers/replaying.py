@@ -28,8 +28,8 @@ def replay(name: str, site: params.Site, folder: Path, archive: warc.Archive) ->
     forbid_connections()
     process = settings.quiet_process(settings.for_extract(name, site, folder))
     crawler = process.create_crawler(spider_class(site.fetch.spider))
-    found: list[Found] = []
-    crawler.signals.connect(lambda item: found.append(item), signal=signals.item_scraped, weak=False)
+    items: list[Found] = []
+    crawler.signals.connect(lambda item: items.append(item), signal=signals.item_scraped, weak=False)
     process.crawl(crawler, fetch=site.fetch, read=site.read, replayed=pages(archive), archive=archive)
     process.start()
     unread = crawler.stats.get_value("httpcache/retrieve_error", 0) if crawler.stats else 1
@@ -39,7 +39,7 @@ def replay(name: str, site: params.Site, folder: Path, archive: warc.Archive) ->
         raise SenguError(
             f"site {name}: the replay of {folder} failed: {unread} unreadable records, {broken} pages; see the log above"
         )
-    return found, list(spider.failures.values())
+    return items, list(spider.failures.values())
 
 
 def not_there(name: str, site: params.Site, folder: Path) -> list[Failed]:
@@ -49,8 +49,8 @@ def not_there(name: str, site: params.Site, folder: Path) -> list[Failed]:
     """
     assert isinstance(site.fetch, params.WarcFetch)
     archive = warc.gather(warc.files(folder, name), site.read.tracking)
-    found, failures = replay(name, site, folder, archive)
-    for item in found:
+    items, failures = replay(name, site, folder, archive)
+    for item in items:
         entry = archive.resolve(item.url)
         if entry is None:
             failures.append(Failed(item.url, item.page, MEDIA, "none of the files holds it"))

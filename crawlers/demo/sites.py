@@ -30,25 +30,25 @@ class Answer:
 
 def answers(site: str) -> dict[str, Answer]:
     """Every path of a demo site and its answer. Raises KeyError for a site that is not one."""
-    shown: dict[str, dict[str, Answer]] = {kind: _drawn(site, kind) for kind in KINDS[site]}
+    by_kind: dict[str, dict[str, Answer]] = {kind: _drawn(site, kind) for kind in KINDS[site]}
     if site == "demo_a":
-        shown["dots"] |= _odd_but_good("dots", 20_000)
-        shown["stripes"] |= _odd_but_good("stripes", 21_000) | {"/pictures/photo.webp": Answer("image/webp", WEBP.read_bytes())}
-        shown["stripes"] |= _defects()
+        by_kind["dots"] |= _odd_but_good("dots", 20_000)
+        by_kind["stripes"] |= _odd_but_good("stripes", 21_000) | {"/pictures/photo.webp": Answer("image/webp", WEBP.read_bytes())}
+        by_kind["stripes"] |= _defects()
     else:
-        for kind in shown:
-            shown[kind] |= _taken_from_demo_a(kind)
+        for kind in by_kind:
+            by_kind[kind] |= _taken_from_demo_a(kind)
         # the same picture under the other kind's tag: its labels conflict
         for number in range(3):
-            shown["stripes"][f"/pictures/mistaken-{number}.jpg"] = _jpeg("dots", 100 + number)
-    listed = [path for kind in KINDS[site] for path in _pages(site, kind, shown[kind])]
+            by_kind["stripes"][f"/pictures/mistaken-{number}.jpg"] = _jpeg("dots", 100 + number)
+    listed = [path for kind in KINDS[site] for path in _pages(site, kind, by_kind[kind])]
     rest = {
         "/": _page(site, "Home", "", [f'<a href="{path}">{path}</a>' for path in listed] + ['<a href="/private/">private</a>']),
         "/robots.txt": Answer("text/plain", b"User-agent: *\nDisallow: /private/\n"),
         "/private/": _page(site, "Private", "dots", ['<img src="/pictures/dots-0.jpg">']),
     }
     for kind in KINDS[site]:
-        rest |= _pages(site, kind, shown[kind]) | shown[kind]
+        rest |= _pages(site, kind, by_kind[kind]) | by_kind[kind]
     return rest
 
 
@@ -72,14 +72,14 @@ def _odd_but_good(kind: str, first: int) -> dict[str, Answer]:
         "animated.gif": ("image/gif", pictures.animated_gif),
         "wrong-extension.jpg": ("image/jpeg", pictures.png),
     }
-    shown = {
+    odd = {
         f"/pictures/{kind}-{name}": Answer(content_type, encode(pictures.draw(kind, first + i)))
         for i, (name, (content_type, encode)) in enumerate(forms.items())
     }
     moved = f"/pictures/{kind}-here-now.jpg"
-    shown[moved] = _jpeg(kind, first + len(forms))
-    shown[f"/old/{kind}.jpg"] = Answer(HTML, b"moved", 301, moved)
-    return shown
+    odd[moved] = _jpeg(kind, first + len(forms))
+    odd[f"/old/{kind}.jpg"] = Answer(HTML, b"moved", 301, moved)
+    return odd
 
 
 def _defects() -> dict[str, Answer]:
@@ -114,10 +114,10 @@ def _taken_from_demo_a(kind: str) -> dict[str, Answer]:
     return taken
 
 
-def _pages(site: str, kind: str, shown: Mapping[str, Answer]) -> dict[str, Answer]:
+def _pages(site: str, kind: str, pictures_shown: Mapping[str, Answer]) -> dict[str, Answer]:
     """The pages that show the pictures of one kind, some by name of their old address."""
     word = KINDS[site][kind][1]
-    paths = [path for path in shown if path != f"/pictures/{kind}-here-now.jpg"]
+    paths = [path for path in pictures_shown if path != f"/pictures/{kind}-here-now.jpg"]
     slices = [paths[i : i + PER_PAGE] for i in range(0, len(paths), PER_PAGE)]
     return {
         f"/{word}/{number}": _page(site, f"{word} {number}", word, [f'<img src="{path}" alt="">' for path in part])

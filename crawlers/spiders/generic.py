@@ -12,7 +12,7 @@ from scrapy.http import HtmlResponse, Response
 from scrapy.linkextractors import IGNORED_EXTENSIONS
 from scrapy.spidermiddlewares.httperror import HttpError
 
-from crawlers.media import EXTENSIONS, extension, linked, refreshed, shown
+from crawlers.media import EXTENSIONS, extension, linked, refreshed, shown_addresses
 from crawlers.optouts import opted_out
 from crawlers.pages import Page, is_cookie_wall
 from crawlers.redirects import REFERER, circle
@@ -78,7 +78,7 @@ class GenericSpider(Spider):
 
     def media(self, response: HtmlResponse) -> Iterator[str]:
         """Addresses of the pictures and videos of a page, as written there."""
-        yield from shown(response, self.fetch.srcset)
+        yield from shown_addresses(response, self.fetch.srcset)
         for address in linked(response):
             if extension(address) in EXTENSIONS:
                 yield address
@@ -155,8 +155,8 @@ class GenericSpider(Spider):
         addresses = [] if reason else self._safely(response, self.media)
         urls = dict.fromkeys(self._absolute(response, addresses, self.fetch.take, listed=True))
         tags = {nfc(" ".join(tag.replace("|", " ").split())) for tag in self._safely(response, self.tags)} - {""}
-        shown = [Found(url, page, tuple(sorted(tags)), response.meta[AGE]) for url in urls]
-        return shown + self._unread(response)
+        items = [Found(url, page, tuple(sorted(tags)), response.meta[AGE]) for url in urls]
+        return items + self._unread(response)
 
     def _unread(self, response: Response) -> list[Found]:
         is_unread = any(failure.steps != MEDIA and failure.url == response.url for failure in self.failures.values())
@@ -312,5 +312,5 @@ def is_answer(response: Response) -> bool:
 
 def _short(text: str) -> str:
     """A text that is no address, printable, and cut where it is long."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in text[:SHORT])
-    return shown if len(text) <= SHORT else f"{shown}… ({len(text)} characters)"
+    printable = "".join(letter if letter.isprintable() else " " for letter in text[:SHORT])
+    return printable if len(text) <= SHORT else f"{printable}… ({len(text)} characters)"

@@ -64,7 +64,7 @@ class Embeddings:
 
 
 def write(
-    folder: Path, model: Model, objects: Sequence[str], found: Iterable[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]
+    folder: Path, model: Model, objects: Sequence[str], pairs: Iterable[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]
 ) -> None:
     """Writes the probabilities (c,) and embedding (d,) of each of the objects as they come; `shape` is (c, d)."""
     tables.write(folder / OBJECTS, tables.frame(map(Row, objects), Row), Row)
@@ -73,7 +73,7 @@ def write(
         for stream, width in zip(streams, shape, strict=True):
             described = {"descr": TYPE.str, "fortran_order": False, "shape": (len(objects), width)}
             np.lib.format.write_array_header_1_0(stream, described)
-        for _, each in zip(objects, found, strict=True):
+        for _, each in zip(objects, pairs, strict=True):
             for stream, values in zip(streams, each, strict=True):
                 stream.write(values.astype(TYPE, copy=False).tobytes())
     (folder / META).write_text(json.dumps(asdict(model), indent=2) + "\n", encoding="utf-8")
@@ -128,7 +128,9 @@ def distances(rows: np.ndarray, others: np.ndarray, vectors: np.ndarray) -> np.n
 
     def batches() -> Iterator[np.ndarray]:
         for start in tqdm(range(0, len(rows), BATCH), desc="distances", unit="batch", disable=None):
-            found, _ = faiss.knn(np.ascontiguousarray(vectors[rows[start : start + BATCH]]), near, 1, faiss.METRIC_INNER_PRODUCT)
-            yield np.maximum(1 - found[:, 0], 0)  # of equal vectors it can fall below
+            similarities, _ = faiss.knn(
+                np.ascontiguousarray(vectors[rows[start : start + BATCH]]), near, 1, faiss.METRIC_INNER_PRODUCT
+            )
+            yield np.maximum(1 - similarities[:, 0], 0)  # of equal vectors it can fall below
 
     return np.concatenate([np.empty(0, np.float32), *batches()])

@@ -53,14 +53,14 @@ def from_kaggle(handle: str, folder: Path) -> None:
         raise SenguError(f"{source} is no handle: expected kaggle:<owner>/<model>/<framework>/<variation>/<version>")
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            found = kagglehub.model_download(handle, output_dir=scratch)
+            downloaded = kagglehub.model_download(handle, output_dir=scratch)
         except KAGGLE_ERRORS as error:
             reason = " ".join(str(error).split())
             raise SenguError(
                 f"{source} could not be fetched ({reason}): check the handle, set KAGGLE_API_TOKEN (or KAGGLE_USERNAME and "
                 f"KAGGLE_KEY) if the model is not public, or repeat when Kaggle can be reached; {PINNED}"
             ) from error
-        shutil.copytree(found, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MARKERS))
+        shutil.copytree(downloaded, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MARKERS))
 
 
 def fetch(url: str, path: Path, source: str, query: dict[str, str] | None = None) -> None:

@@ -44,11 +44,11 @@ def imagenet(variant: str) -> keras.Model:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, name)
         downloads.fetch(url, path, f"keras:imagenet/{variant}")
-        found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
         expected = published.WEIGHTS_HASHES[variant][1]
-        if found != expected:
+        if digest != expected:
             raise SenguError(
-                f"params.yaml: backbone.source: keras:imagenet/{variant}: {url} has the MD5 {found}, but Keras expects "
+                f"params.yaml: backbone.source: keras:imagenet/{variant}: {url} has the MD5 {digest}, but Keras expects "
                 f"{expected}: fetch it again; {downloads.PINNED}"
             )
         network = _network(variant, path)

@@ -67,5 +67,5 @@ def natural_size(source: str) -> int | None:
 def _variant(source: str) -> str | None:
     """The last letter and number behind the name of the network."""
     network = VARIANT.search(source)
-    found = LETTER.findall(network[1]) if network else []
-    return found[-1].lower() if found else None
+    letters = LETTER.findall(network[1]) if network else []
+    return letters[-1].lower() if letters else None

@@ -139,4 +139,4 @@ def write(path: Path, measured: Measurements) -> None:
 def _without_chance(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    return {name: _without_chance(found) for name, found in value.items() if not (name == "chance" and found is None)}
+    return {name: _without_chance(part) for name, part in value.items() if not (name == "chance" and part is None)}

@@ -13,7 +13,7 @@ LONGEST = 255  # bytes of a name, on most file systems
 
 def escaped(text: str) -> str:
     """A text without control characters, which would steer a terminal: each becomes its escape, such as \\x1b."""
-    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def printable(text: str) -> str:
@@ -30,8 +30,8 @@ def fault(name: str) -> str:
     """Why a name cannot be one of a folder on every system; empty text if it can."""
     if not name.strip():
         return "is empty"
-    if found := FORBIDDEN.search(name):
-        return f"has the character {found[0]!r}, which a folder cannot have on every system"
+    if match := FORBIDDEN.search(name):
+        return f"has the character {match[0]!r}, which a folder cannot have on every system"
     if name.strip(".") == "" or name[-1] in ". " or name[0] == " ":
         return "begins with a space, ends with a dot or space, or is all dots, which a folder cannot be on every system"
     if DEVICES.fullmatch(name):

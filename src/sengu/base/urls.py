@@ -78,6 +78,6 @@ def _without(parts: SplitResult, tracking: Sequence[str]) -> SplitResult:
     def tracks(name: str) -> bool:
         return any(fnmatch(unquote(name).lower(), pattern.lower()) for pattern in tracking)
 
-    path = PATH_PARAMETER.sub(lambda found: "" if tracks(found[1]) else found[0], parts.path)
+    path = PATH_PARAMETER.sub(lambda match: "" if tracks(match[1]) else match[0], parts.path)
     query = "&".join(pair for pair in parts.query.split("&") if not tracks(pair.partition("=")[0]))
     return parts._replace(path=path, query=query)

@@ -56,7 +56,7 @@ def snapshot() -> Snapshot:
 
 def news(old: Snapshot, new: Snapshot, crawled: list[crawl.Crawled], checked: str) -> list[str]:
     """Ten lines: what came, what is to be labelled, how the classes moved, and what it takes in the remote."""
-    failed = [one.site for one in crawled if one.status]
+    failed = [result.site for result in crawled if result.status]
     by_site = {site: new.objects[site] - old.objects[site] for site in sorted({*old.objects, *new.objects})}
     values = sorted({*old.labels, *new.labels})
     drift = sum(abs(new.share(value) - old.share(value)) for value in values) / 2

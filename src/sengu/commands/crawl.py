@@ -74,8 +74,8 @@ def crawl(sites: Iterable[str], jobs: int = JOBS) -> list[Crawled]:
         for future in as_completed(running):
             crawled.append(future.result())
             display.done(running[future])
-    _commit([one.site for one in crawled if not one.status])
-    return sorted(crawled, key=lambda one: one.site)
+    _commit([result.site for result in crawled if not result.status])
+    return sorted(crawled, key=lambda result: result.site)
 
 
 @contextmanager
@@ -144,8 +144,8 @@ def age(text: str) -> timedelta:
 
 def told(crawled: Iterable[Crawled]) -> None:
     """Raises SenguError that names the sites whose crawl failed, with the last line of each."""
-    if failed := [one for one in crawled if one.status]:
-        reasons = "; ".join(f"{one.site}: {one.last or f'exit status {one.status}'}" for one in failed)
+    if failed := [result for result in crawled if result.status]:
+        reasons = "; ".join(f"{result.site}: {result.last or f'exit status {result.status}'}" for result in failed)
         raise SenguError(f"{len(failed)} sites were not crawled, the others were: {reasons}")
 
 
@@ -163,5 +163,5 @@ def command(sites: tuple[str, ...], every: bool, stale: str | None, jobs: int) -
         click.echo(f"nothing to do: every site was crawled within {stale}")
         return
     crawled = crawl(chosen, jobs)
-    click.echo(f"{sum(not one.status for one in crawled)} of {len(crawled)} sites crawled; next: dvc repro", err=True)
+    click.echo(f"{sum(not result.status for result in crawled)} of {len(crawled)} sites crawled; next: dvc repro", err=True)
     told(crawled)

@@ -66,9 +66,9 @@ def _damages(repo: Any, below: Sequence[Path], memory: verified.Memory) -> list[
     every = verify.items(repo, below)
     if not below:
         every = [item for item in every if not (mark := verify.stamp(item)) or not memory.holds(item.place, item.digest, mark)]
-    found, _ = verify.verify(every, memory)
-    rewritten = verify.changed(found, repo)
-    return [damage for damage in found if damage.path not in rewritten]
+    damages, _ = verify.verify(every, memory)
+    rewritten = verify.changed(damages, repo)
+    return [damage for damage in damages if damage.path not in rewritten]
 
 
 def _site(damage: Damage) -> str:
@@ -101,7 +101,7 @@ def _to_rebuild(repo: Any, damages: Iterable[Damage]) -> set[str]:
     makers = {output.md5: output.stage for output in pins.outputs(repo)}
     for output in pins.outputs(repo):
         makers |= dict.fromkeys((pins.files(repo, output) or {}).values(), output.stage)
-    found = set()
+    stages = set()
     for damage in damages:
         item = damage.item
         stage = makers.get(item.digest, "") if item.kind == CACHE else item.stage
@@ -111,8 +111,8 @@ def _to_rebuild(repo: Any, damages: Iterable[Damage]) -> set[str]:
         if cached.is_file() and not restoring.is_whole(cached, item.digest):
             cached.unlink()
         if stage:
-            found.add(stage)
-    return found
+            stages.add(stage)
+    return stages
 
 
 def _in_order(repo: Any) -> list[Any]:

@@ -72,9 +72,9 @@ def _check_pinned(version: str) -> None:
         raise SenguError(
             f"{dvc_lock.LOCK} pins the release of version {recorded['version']}, not {version}: run `dvc repro` and commit"
         )
-    if places.RELEASE.is_dir() and (found := dvc_lock.dvc_hash(places.RELEASE)) != pinned["md5"]:
+    if places.RELEASE.is_dir() and (here := dvc_lock.dvc_hash(places.RELEASE)) != pinned["md5"]:
         raise SenguError(
-            f"{places.RELEASE} is not what {dvc_lock.LOCK} pins (MD5 {found}, not {pinned['md5']}): "
+            f"{places.RELEASE} is not what {dvc_lock.LOCK} pins (MD5 {here}, not {pinned['md5']}): "
             "`sengu heal models/release` restores that, or run `dvc repro` and commit"
         )
     if stale := _stale():

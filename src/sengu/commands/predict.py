@@ -47,7 +47,9 @@ class Unreadable:
 Form = tuple[str, Callable[[Prediction], str]]  # the first line, and what writes a prediction as one line
 
 
-def predict(found: Sequence[str | Unreadable], model: Release, max_pixels: int = MAX_PIXELS) -> Iterator[Prediction | Unreadable]:
+def predict(
+    pictures: Sequence[str | Unreadable], model: Release, max_pixels: int = MAX_PIXELS
+) -> Iterator[Prediction | Unreadable]:
     """One result for each path, in order; the picture of "-" is read from stdin. What is unreadable already passes through."""
 
     def work(path: str | Unreadable) -> Prediction | Unreadable:
@@ -62,7 +64,7 @@ def predict(found: Sequence[str | Unreadable], model: Release, max_pixels: int =
         return Prediction(path, model.manifest.decide(probabilities), probabilities)
 
     with images.limited(max_pixels):
-        yield from map(work, found) if len(found) == 1 else map_in_threads(work, found)
+        yield from map(work, pictures) if len(pictures) == 1 else map_in_threads(work, pictures)
 
 
 def _bytes(path: str) -> bytes:
@@ -101,9 +103,9 @@ def files(path: str) -> Iterator[str | Unreadable]:
     for folder, folders, names in os.walk(path, onerror=refused.append, followlinks=True):
         join = partial(os.path.join, folder)
         folders[:] = [name for name in sorted(folders) if not name.startswith(".") and is_new(join(name))]
-        found = [join(name) for name in sorted(names) if not name.startswith(".")]
-        empty = empty and not found
-        yield from found
+        paths = [join(name) for name in sorted(names) if not name.startswith(".")]
+        empty = empty and not paths
+        yield from paths
     yield from (Unreadable(os.fsdecode(error.filename), error.strerror or str(error)) for error in refused)
     if empty and not refused:
         yield Unreadable(path, "no file in it")
@@ -117,8 +119,8 @@ def as_table(classes: Sequence[str]) -> Form:
         columns = [class_name.ljust(first), *(text.ljust(width) for text, width in zip(cells, widths, strict=True)), path]
         return "  ".join(columns) + "\n"
 
-    return line("class", classes, "picture"), lambda found: line(
-        classes[found.value], (f"{probability:.4f}" for probability in found.probabilities), cell(found.path)
+    return line("class", classes, "picture"), lambda prediction: line(
+        classes[prediction.value], (f"{probability:.4f}" for probability in prediction.probabilities), cell(prediction.path)
     )
 
 
@@ -129,14 +131,16 @@ def as_csv(classes: Sequence[str]) -> Form:
         return text.getvalue()
 
     header = line(["path", "class", *(f"probability_{name}" for name in classes)])
-    return header, lambda found: line([found.path, classes[found.value], *map(str, found.probabilities)])
+    return header, lambda prediction: line([prediction.path, classes[prediction.value], *map(str, prediction.probabilities)])
 
 
 def as_json(classes: Sequence[str]) -> Form:
-    def line(found: Prediction) -> str:
+    def line(prediction: Prediction) -> str:
         # the shortest decimals that name the same float32
-        probabilities = {name: float(str(one)) for name, one in zip(classes, found.probabilities, strict=True)}
-        return json.dumps({"path": found.path, "class": classes[found.value], "probabilities": probabilities}) + "\n"
+        probabilities = {
+            name: float(str(probability)) for name, probability in zip(classes, prediction.probabilities, strict=True)
+        }
+        return json.dumps({"path": prediction.path, "class": classes[prediction.value], "probabilities": probabilities}) + "\n"
 
     return "", line
 
@@ -166,17 +170,17 @@ def command(paths: tuple[str, ...], form: str | None, model: Path, max_pixels: i
     header, line = FORMS[form](loaded.manifest.classes)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # paths as the file system has them
-    found = [file for path in paths for file in files(path)]
+    pictures = [file for path in paths for file in files(path)]
     click.echo(header, nl=False)
     unreadable = 0
-    alone = len(found) == 1
-    for result in tqdm(predict(found, loaded, max_pixels), "predict", len(found), unit="picture", disable=alone or None):
+    alone = len(pictures) == 1
+    for result in tqdm(predict(pictures, loaded, max_pixels), "predict", len(pictures), unit="picture", disable=alone or None):
         if isinstance(result, Unreadable):
             unreadable += 1
             tqdm.write(f"{cell(click.format_filename(result.path))}: {cell(result.reason)}", file=sys.stderr)
         else:
             tqdm.write(line(result), end="")
     if not alone:
-        click.echo(f"{len(found) - unreadable} read, {unreadable} unreadable", err=True)
+        click.echo(f"{len(pictures) - unreadable} read, {unreadable} unreadable", err=True)
     if unreadable:
         sys.exit(UNREADABLE)

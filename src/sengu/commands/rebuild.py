@@ -139,15 +139,15 @@ def _metrics(folder: Path) -> dict[str, Any]:
 
 def compared(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[Metric]:
     """Every metric that had an interval and is there now, too."""
-    found = []
+    lines = []
     for name, value in old.items():
         there = new.get(name)
         if isinstance(value, dict) and isinstance(there, dict):
             if {"value", "low", "high"} <= value.keys() and "value" in there:
-                found.append(Metric(f"{prefix}{name}", value["value"], value["low"], value["high"], there["value"]))
+                lines.append(Metric(f"{prefix}{name}", value["value"], value["low"], value["high"], there["value"]))
             else:
-                found += compared(value, there, f"{prefix}{name}.")
-    return [metric for metric in found if None not in (metric.old, metric.low, metric.high, metric.new)]
+                lines += compared(value, there, f"{prefix}{name}.")
+    return [metric for metric in lines if None not in (metric.old, metric.low, metric.high, metric.new)]
 
 
 def _branch(source: Path, clone: Clone, text: str) -> str:

@@ -75,15 +75,15 @@ class Query:
     row: int = -1
 
 
-def understood(text: str, found: Embeddings, store: ObjectStore) -> Query:
+def understood(text: str, stored: Embeddings, store: ObjectStore) -> Query:
     """A file is run through the released model; an object id, or the beginning of one, is looked up. Else SenguError."""
     path = Path(text)
     if path.is_file():
         model = bundle.load(places.RELEASE)
         digest = model.manifest.files[bundle.MODEL]
-        if digest != found.model.sha256:
+        if digest != stored.model.sha256:
             raise SenguError(
-                f"{places.EMBEDDINGS} is of {found.model}, but {model.path} holds another model (SHA-256 {digest[:12]}…): "
+                f"{places.EMBEDDINGS} is of {stored.model}, but {model.path} holds another model (SHA-256 {digest[:12]}…): "
                 "run `dvc repro embed`, or `dvc checkout` to get the two that belong together"
             )
         data = path.read_bytes()
@@ -94,14 +94,14 @@ def understood(text: str, found: Embeddings, store: ObjectStore) -> Query:
             raise SenguError(f"{text} is no picture that can be read: {error}") from None
     if not BEGINNING.fullmatch(text):
         raise SenguError(f"{text!r} is neither a file nor the beginning of an object id")
-    row = found.row(str(named(text, store)))
-    return Query(found.vectors[row], row=row)
+    row = stored.row(str(named(text, store)))
+    return Query(stored.vectors[row], row=row)
 
 
-def similar(query: Query, found: Embeddings, number: int) -> list[Hit]:
+def similar(query: Query, stored: Embeddings, number: int) -> list[Hit]:
     """The pictures most like the query, itself left out, the most similar first."""
-    similarities, rows = embeddings.nearest(query.vector, found.vectors, number + 1)
-    pairs = [(found.objects[row], similarity) for row, similarity in zip(rows, similarities, strict=True) if row != query.row]
+    similarities, rows = embeddings.nearest(query.vector, stored.vectors, number + 1)
+    pairs = [(stored.objects[row], similarity) for row, similarity in zip(rows, similarities, strict=True) if row != query.row]
     pairs = pairs[:number]
     seen = find.first_seen({name for name, _ in pairs}, places.DATA)
     labels = _labels()
@@ -113,12 +113,12 @@ def similar(query: Query, found: Embeddings, number: int) -> list[Hit]:
     ]
 
 
-def page(text: str, query: Query, hits: list[Hit], found: Embeddings, store: ObjectStore) -> str:
+def page(text: str, query: Query, hits: list[Hit], stored: Embeddings, store: ObjectStore) -> str:
     """One HTML page that holds everything it shows."""
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_printable).from_string(PAGE)
-    shown = [(hit, thumbnails.thumbnail(images.decode(store.read(ObjectId.parse(hit.objectId))))) for hit in hits]
-    asked = query.data or store.read(ObjectId.parse(found.objects[query.row]))
-    return template.render(name=text, thumbnail=thumbnails.thumbnail(images.decode(asked)), model=str(found.model), hits=shown)
+    pairs = [(hit, thumbnails.thumbnail(images.decode(store.read(ObjectId.parse(hit.objectId))))) for hit in hits]
+    asked = query.data or store.read(ObjectId.parse(stored.objects[query.row]))
+    return template.render(name=text, thumbnail=thumbnails.thumbnail(images.decode(asked)), model=str(stored.model), hits=pairs)
 
 
 def _printable(value: object) -> object:
@@ -144,13 +144,13 @@ def command(query: str, number: int, as_json: bool, html: Path | None) -> None:
 
     Prints similarity, object id, label and URL of each.
     """
-    found = embeddings.read(places.EMBEDDINGS)
+    stored = embeddings.read(places.EMBEDDINGS)
     store = ObjectStore.below(places.TREES)
-    asked = understood(query, found, store)
-    hits = similar(asked, found, number)
+    asked = understood(query, stored, store)
+    hits = similar(asked, stored, number)
     if html is not None:
         with replaced_file(html) as partial:
-            partial.write_text(page(query, asked, hits, found, store), encoding="utf-8")
+            partial.write_text(page(query, asked, hits, stored, store), encoding="utf-8")
     width = max((len(hit.label) for hit in hits), default=0)
     for hit in hits:
         if as_json:

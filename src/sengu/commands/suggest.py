@@ -22,34 +22,34 @@ SHEET = Path("suggestions.csv")
 COLUMNS = ("objectId", "value", "uncertainty", "distance", "file")  # `label` reads the first two
 
 
-def suggest(found: Embeddings, labelled: set[str], settled: set[str], groups: dict[str, str], number: int) -> list[list[str]]:
+def suggest(stored: Embeddings, labelled: set[str], settled: set[str], groups: dict[str, str], number: int) -> list[list[str]]:
     """The lines of the sheet, the most useful picture first, without the file.
 
     Left out are the `labelled` and the otherwise `settled` objects, and those whose group of near-duplicates (`groups`: object
     id -> name) has a labelled one. Raises SenguError if nothing is left.
     """
     known = {groups[name] for name in labelled if name in groups}
-    group_names = [groups.get(name, name) for name in found.objects]
+    group_names = [groups.get(name, name) for name in stored.objects]
     done = labelled | settled
     rows = np.array(
-        [row for row, name in enumerate(found.objects) if name not in done and group_names[row] not in known], np.int64
+        [row for row, name in enumerate(stored.objects) if name not in done and group_names[row] not in known], np.int64
     )
     if not len(rows):
         raise SenguError(
-            f"none of the {len(found.objects)} pictures is left to label: each has a label, a near-duplicate that has one, "
+            f"none of the {len(stored.objects)} pictures is left to label: each has a label, a near-duplicate that has one, "
             f"or a line of a sheet in {places.LABELS}"
         )
-    others = np.array([row for row, name in enumerate(found.objects) if name in labelled], np.int64)
-    uncertain = suggestions.uncertainty(found.probabilities[rows])
-    far = embeddings.distances(rows, others, found.vectors)
-    taken = suggestions.suggest(rows, found.vectors, uncertain, far, [group_names[row] for row in rows], number)
-    return [[found.objects[rows[one]], "", f"{uncertain[one]:.4f}", f"{far[one]:.4f}"] for one in taken]
+    others = np.array([row for row, name in enumerate(stored.objects) if name in labelled], np.int64)
+    uncertain = suggestions.uncertainty(stored.probabilities[rows])
+    far = embeddings.distances(rows, others, stored.vectors)
+    taken = suggestions.suggest(rows, stored.vectors, uncertain, far, [group_names[row] for row in rows], number)
+    return [[stored.objects[rows[place]], "", f"{uncertain[place]:.4f}", f"{far[place]:.4f}"] for place in taken]
 
 
-def _settled(found: Embeddings) -> set[str]:
+def _settled(stored: Embeddings) -> set[str]:
     """Objects that were erased, and those that stand in a sheet: with a label, or looked at and left without one."""
     erased = tombstones.erased()
-    settled = {name for name in found.objects if name.partition(".")[0] in erased}
+    settled = {name for name in stored.objects if name.partition(".")[0] in erased}
     for path in sorted(places.LABELS.glob("[!.]*.csv")):
         sheet = csvfile.read(path)
         settled |= set(sheet["objectId"]) if "objectId" in sheet else set()
@@ -81,11 +81,11 @@ def command(number: int, out: Path) -> None:
         raise SenguError(
             f"{out} is there already, and may be filled in: move it to {places.LABELS} or away, or name another with --out"
         )
-    found = embeddings.read(places.EMBEDDINGS)
+    stored = embeddings.read(places.EMBEDDINGS)
     labelled = set(tables.read(places.LABEL, tables.Label)["objectId"])
     duplicates = tables.read(places.DUPLICATES, tables.Duplicate)
     groups = dict(zip(duplicates["objectId"], duplicates["group"], strict=True))
-    lines = suggest(found, labelled, _settled(found), groups, number)
+    lines = suggest(stored, labelled, _settled(stored), groups, number)
     store = ObjectStore.below(places.TREES)
     _write(out, [[*line, str(store.path(ObjectId.parse(line[0])))] for line in lines])
     few = f": that is all that there is, {number} were asked for" if len(lines) < number else ""

@@ -64,12 +64,12 @@ class Damage:
 def items(repo: Any, below: Sequence[Path] = ()) -> list[Item]:
     """Everything that is here and pinned, at or below some paths or anywhere. What is not here as a whole is left out."""
     outputs = pins.outputs(repo)
-    found = [item for output in outputs for item in _of_output(repo, output, below)]
-    inodes = {(_inode(item.path), item.digest) for item in found if item.kind == OUTPUT}
-    found += _trees(outputs)
+    listed = [item for output in outputs for item in _of_output(repo, output, below)]
+    inodes = {(_inode(item.path), item.digest) for item in listed if item.kind == OUTPUT}
+    listed += _trees(outputs)
     if not below:  # an output may be a hard link of its copy in the cache: one file is hashed once
-        found += [item for item in _cache(repo, outputs) if (_inode(item.path), item.digest) not in inodes]
-    return [item for item in found if not below or any(item.path.is_relative_to(path) for path in below)]
+        listed += [item for item in _cache(repo, outputs) if (_inode(item.path), item.digest) not in inodes]
+    return [item for item in listed if not below or any(item.path.is_relative_to(path) for path in below)]
 
 
 def _of_output(repo: Any, output: pins.Output, named: Sequence[Path]) -> Iterator[Item]:
@@ -164,12 +164,12 @@ def verify(todo: Sequence[Item], memory: verified.Memory, seconds: float = float
                 break
             batch = todo[start : start + AHEAD]
             marks = [stamp(item) for item in batch]
-            for item, mark, found in zip(batch, marks, pool.map(check, batch), strict=True):
-                if found:
+            for item, mark, damage in zip(batch, marks, pool.map(check, batch), strict=True):
+                if damage:
                     memory.forget(item.place)
                 else:
                     memory.remember(item.place, item.digest, mark)
-                damages += found
+                damages += damage
                 done += 1
                 bar.update(item.size)
     return damages, done
@@ -192,7 +192,7 @@ def changed(damages: Collection[Damage], repo: Any) -> set[Path]:
     """Lists of failures that a crawl which broke off has rewritten; DVC sees it, so that is no damage."""
     lists = {output.path for output in pins.outputs(repo) if output.is_list}
     outs = {Path(out.fs_path).relative_to(repo.root_dir): out for stage in repo.index.stages for out in stage.outs}
-    return {found.path for found in damages if found.path in lists and outs[found.path].changed_checksum()}
+    return {damage.path for damage in damages if damage.path in lists and outs[damage.path].changed_checksum()}
 
 
 def cure(damage: Damage, repo: Any, copies: Mapping[str, Sequence[Path]]) -> str:
@@ -220,8 +220,14 @@ def table(damages: Sequence[Damage], repo: Any) -> str:
     """State, file, the stage that made it, the stages that read it, and what mends it, as text."""
     copies = restoring.places_of(repo, pins.outputs(repo))
     rows = [
-        (found.state, _shown(found.path), found.item.stage, ", ".join(found.item.needed_by) or "-", cure(found, repo, copies))
-        for found in damages
+        (
+            damage.state,
+            _shown(damage.path),
+            damage.item.stage,
+            ", ".join(damage.item.needed_by) or "-",
+            cure(damage, repo, copies),
+        )
+        for damage in damages
     ]
     return pd.DataFrame(rows, columns=["state", "file", "of", "needed by", "cure"]).to_string(index=False)
 
@@ -257,18 +263,18 @@ def command(paths: tuple[Path, ...], limit: str) -> None:
             todo = sorted(every, key=lambda item: times.get(item.place, 0.0))
         else:
             todo = every if paths else due(every, memory)
-        found, count = verify(todo, memory, seconds)
+        damages, count = verify(todo, memory, seconds)
         if not paths and not limit:
             memory.note(verified.ROUND, None)
             meant = {item.place for item in every}
             memory.keep_only(meant, lambda place: not place.startswith("remote "))
-        rewritten = changed(found, repo)
-        found = [damage for damage in found if damage.path not in rewritten]
+        rewritten = changed(damages, repo)
+        damages = [damage for damage in damages if damage.path not in rewritten]
         if count < len(every) and limit:
             click.echo(f"{count} of {len(every)} items were verified in {limit}; the next run takes the others first", err=True)
-        if not found:
+        if not damages:
             click.echo("everything that was looked at is whole")
             return
-        click.echo(table(found, repo))
-    click.echo(f"{len(found)} files are damaged or missing: `sengu heal` mends what can be mended", err=True)
+        click.echo(table(damages, repo))
+    click.echo(f"{len(damages)} files are damaged or missing: `sengu heal` mends what can be mended", err=True)
     sys.exit(1)

@@ -50,10 +50,10 @@ def origins(path: Path) -> list[Origin]:
     if not path.is_file():
         raise SenguError(f"{path} is no file: name one, such as a release, a page or a table")
     digest = md5(path)
-    found = [_origin(f"{pin.path}, written by {pin.stage}", pin) for pin in history.pins(digest)]
+    traces = [_origin(f"{pin.path}, written by {pin.stage}", pin) for pin in history.pins(digest)]
     for value, name in history.folders_with(digest):
-        found += [_origin(f"{pin.path}/{name}, written by {pin.stage}", pin) for pin in history.pins(value)]
-    return found or [*_of_release(path), *_in_release(path), *_in_git(path)]
+        traces += [_origin(f"{pin.path}/{name}, written by {pin.stage}", pin) for pin in history.pins(value)]
+    return traces or [*_of_release(path), *_in_release(path), *_in_git(path)]
 
 
 def _origin(what: str, pin: Pin) -> Origin:
@@ -139,10 +139,10 @@ def command(file: Path) -> None:
 
     Looks through the whole history of dvc.lock, then at what a release says of itself, then at what Git tracks.
     """
-    found = origins(file)
-    if not found:
+    traces = origins(file)
+    if not traces:
         raise SenguError(
             f"{file} (MD5 {md5(file)}) is nothing that this repository pins or tracks: if it is in a folder that only the remote "
             "has, run `dvc fetch --all-commits` and repeat; else it is from another repository, or was changed"
         )
-    click.echo("\n\n".join(map(described, found)))
+    click.echo("\n\n".join(map(described, traces)))

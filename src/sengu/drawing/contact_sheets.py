@@ -14,15 +14,15 @@ LETTERS = 11  # pixels of their height: 22 digits of an object id fit below a pi
 
 def contact_sheet(title: str, pictures: Sequence[np.ndarray], captions: Sequence[Sequence[str]], path: Path) -> None:
     """One JPEG with all pictures, uint8 (height, width, 3), each above its lines of text, which are broken to fit."""
-    told = [[part for line in lines for part in fonts.wrapped(line, LETTERS, TILE)] for lines in captions]
-    text = max(map(len, told), default=0) * LINE + MARGIN
+    wrapped = [[part for line in lines for part in fonts.wrapped(line, LETTERS, TILE)] for lines in captions]
+    text = max(map(len, wrapped), default=0) * LINE + MARGIN
     rows = -(-len(pictures) // COLUMNS)
     size = (COLUMNS * (TILE + MARGIN) + MARGIN, LINE + 2 * MARGIN + rows * (TILE + text + MARGIN))
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     heading = fonts.shortened(title if pictures else f"{title}: none", LETTERS, size[0] - 2 * MARGIN)
     draw.text((MARGIN, MARGIN), heading, "black", fonts.loaded(heading, LETTERS))
-    for number, (picture, lines) in enumerate(zip(pictures, told, strict=True)):
+    for number, (picture, lines) in enumerate(zip(pictures, wrapped, strict=True)):
         row, column = divmod(number, COLUMNS)
         left, top = MARGIN + column * (TILE + MARGIN), LINE + 2 * MARGIN + row * (TILE + text + MARGIN)
         sheet.paste(Image.fromarray(picture).resize((TILE, TILE)), (left, top))

@@ -18,8 +18,8 @@ def legible(classes: Sequence[str]) -> list[str]:
 
 def families(texts: Sequence[str]) -> list[str]:
     """Names of fonts that together have the glyphs of legible texts."""
-    found = [font.name for text in texts if (font := font_of(text))]
-    return list(dict.fromkeys([DEFAULT, *found]))
+    names = [font.name for text in texts if (font := font_of(text))]
+    return list(dict.fromkeys([DEFAULT, *names]))
 
 
 def shortened(text: str, size: float, width: float) -> str:
@@ -29,10 +29,10 @@ def shortened(text: str, size: float, width: float) -> str:
 
 def shortened_names(names: Sequence[str], size: float, width: float) -> list[str]:
     """Likewise, with the numbers of the classes before the names if what is left of them would be the same."""
-    found = [shortened(name, size, width) for name in names]
-    if len(set(found)) < len(set(names)):
+    short = [shortened(name, size, width) for name in names]
+    if len(set(short)) < len(set(names)):
         return [shortened(f"{value} {name}", size, width) for value, name in enumerate(names)]
-    return found
+    return short
 
 
 def wrapped(text: str, size: float, width: float) -> list[str]:

@@ -35,8 +35,8 @@ def head_probabilities(folder: Path, features: np.ndarray) -> np.ndarray:
         raise SenguError(f"{path} is missing: run `dvc repro train`, or `dvc pull` if someone else trained it")
     head = arrays.read(path, RESTORE.format(folder))
     if head.keys() != {"kernel", "bias"} or head["kernel"].shape != (features.shape[1], *head["bias"].shape):
-        found = {name: array.shape for name, array in head.items()}
-        raise SenguError(f"{path} holds {found}, which is no head for {features.shape[1]} features: run `dvc repro train`")
+        shapes = {name: array.shape for name, array in head.items()}
+        raise SenguError(f"{path} holds {shapes}, which is no head for {features.shape[1]} features: run `dvc repro train`")
     return np.asarray(softmax(features @ head["kernel"] + head["bias"], axis=1))
 
 
@@ -56,6 +56,6 @@ def run_network(folder: Path, pixels: np.ndarray, rows: np.ndarray | None = None
         reason = str(error).splitlines()[0]
         raise SenguError(f"{path} is damaged ({reason}): {RESTORE.format(folder)}") from error
     size, chosen = batch(pixels), np.arange(len(pixels)) if rows is None else rows
-    found = [serve(picture=tf.constant(pixels[chosen[start : start + size]])) for start in range(0, len(chosen), size)]
-    probabilities, embeddings = (np.concatenate([part[name].numpy() for part in found]) for name in OUTPUTS)
+    parts = [serve(picture=tf.constant(pixels[chosen[start : start + size]])) for start in range(0, len(chosen), size)]
+    probabilities, embeddings = (np.concatenate([part[name].numpy() for part in parts]) for name in OUTPUTS)
     return probabilities, embeddings

@@ -61,8 +61,8 @@ class ObjectTree:
     def _prune(self, folder: str, wanted: Container[str]) -> tuple[int, bool]:
         """How many files went from a folder, and whether it is empty now."""
         gone, stays = 0, False
-        with os.scandir(folder) as found:
-            for entry in found:
+        with os.scandir(folder) as entries:
+            for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     below, empty = self._prune(entry.path, wanted)
                     gone += below
@@ -109,11 +109,11 @@ class ObjectStore:
 
     def path(self, object_id: ObjectId) -> Path:
         """Where the object lies. Raises SenguError if no tree has it."""
-        found = self.paths(object_id)
-        if not found:
+        paths = self.paths(object_id)
+        if not paths:
             trees = ", ".join(str(tree.root) for tree in self.trees) or "no tree at all"
             raise SenguError(f"object {object_id} is missing (looked in {trees}): {CURE}")
-        return found[0]
+        return paths[0]
 
     def read(self, object_id: ObjectId) -> bytes:
         """The bytes of an object, which are what its id says. Raises SenguError if no tree has it whole."""
@@ -143,9 +143,9 @@ class ObjectStore:
 
     def beginning_with(self, prefix: str) -> list[ObjectId]:
         """The objects whose id begins with `prefix`, which is a whole id, a SHA-1 or at least four of its digits; sorted."""
-        found = set()
+        matches = set()
         for tree in self.trees:
             for path in (tree.root / prefix[:2] / prefix[2:4]).glob(f"{prefix}*"):
                 if OBJECT_ID.fullmatch(path.name):
-                    found.add(ObjectId.parse(path.name))
-        return sorted(found)
+                    matches.add(ObjectId.parse(path.name))
+        return sorted(matches)

@@ -55,9 +55,9 @@ def _check(client: Any, engine: str) -> None:
     for worker, count in threads.items():
         if count != 1:  # Pillow keeps its limit of pixels in a variable of the module, which threads would share
             raise SenguError(f"engine: worker {worker} has {count} threads: start it with `dask worker {engine} --nthreads 1`")
-    for worker, found in client.run(code, on_error="return").items():
-        if found != code():
-            other = f" ({found})" if isinstance(found, Exception) else ""
+    for worker, answer in client.run(code, on_error="return").items():
+        if answer != code():
+            other = f" ({answer})" if isinstance(answer, Exception) else ""
             raise SenguError(
                 f"engine: worker {worker} has other code or libraries than this machine{other}: "
                 "check out the same commit there, run `make install`, and start it again"

@@ -39,12 +39,12 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _kinds(iinf: bytes) -> dict[int, bytes]:
     width = 2 if iinf[:1] == b"\0" else 4  # of the count
-    found = {}
+    kinds = {}
     for kind, infe in boxes(iinf[FULL_BOX + width :]):
         if kind == b"infe" and infe[:1] in (b"\2", b"\3"):
             size = 2 if infe[0] == 2 else 4
-            found[int.from_bytes(infe[4 : 4 + size])] = infe[6 + size : 10 + size]
-    return found
+            kinds[int.from_bytes(infe[4 : 4 + size])] = infe[6 + size : 10 + size]
+    return kinds
 
 
 def _parts(iloc: bytes) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:

@@ -26,6 +26,6 @@ def listing(md5: str) -> dict[str, str] | None:
 @lru_cache
 def _root(folder: Path) -> Path:
     for config in (".dvc/config.local", ".dvc/config"):
-        if found := ask("config", "--file", config, "cache.dir"):
-            return folder / ".dvc" / Path(found).expanduser()
+        if configured := ask("config", "--file", config, "cache.dir"):
+            return folder / ".dvc" / Path(configured).expanduser()
     return folder / ".dvc/cache"

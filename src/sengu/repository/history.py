@@ -44,13 +44,13 @@ def commits(*paths: str | Path, extra: tuple[str, ...] = ()) -> list[Commit]:
 
 def locked_at(rev: str) -> dict[str, Any]:
     """The stages of both lock files at a commit, as `comparing.stages` names them."""
-    found: dict[str, Any] = {}
+    stages: dict[str, Any] = {}
     for lock in comparing.LOCKS:
         if text := ask("show", f"{rev}:{lock}"):
             # the C loader is ten times as fast, and histories are long
             document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
-            found |= {comparing.in_repository(lock, name): stage for name, stage in document.get("stages", {}).items()}
-    return found
+            stages |= {comparing.in_repository(lock, name): stage for name, stage in document.get("stages", {}).items()}
+    return stages
 
 
 def pins(value: str) -> list[Pin]:

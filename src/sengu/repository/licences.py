@@ -34,11 +34,11 @@ def licence_of(package: Message, texts: Iterable[str] = ()) -> str:
     classifiers = [text.rpartition(" :: ")[2] for text in package.get_all("Classifier") or [] if text.startswith("License :: ")]
     named = [text for text in classifiers if text != "OSI Approved"]
     # some put the whole text into the field
-    found = words if words and len(words) < 60 and words != "UNKNOWN" else " / ".join(named)
-    found = found or next((name for text in texts for start, name in TEXTS.items() if start in text), "")
-    if not found:
+    licence = words if words and len(words) < 60 and words != "UNKNOWN" else " / ".join(named)
+    licence = licence or next((name for text in texts for start, name in TEXTS.items() if start in text), "")
+    if not licence:
         raise SenguError(f"{package['Name']} names no licence: read it, and add it to EXPLAINED in {Path(__file__).name}")
-    return found
+    return licence
 
 
 def is_refused(licence: str) -> bool:
@@ -52,16 +52,16 @@ def table(names: Iterable[str]) -> Mapping[str, str]:
     rows = {}
     for name in sorted(names, key=str.lower):
         try:
-            found = metadata.distribution(name)
+            package = metadata.distribution(name)
         except metadata.PackageNotFoundError:
             continue  # of another platform
         if name in EXPLAINED:
             rows[name] = EXPLAINED[name]
             continue
         texts = (
-            Path(str(file.locate())).read_text(errors="replace") for file in found.files or () if "LICEN" in file.name.upper()
+            Path(str(file.locate())).read_text(errors="replace") for file in package.files or () if "LICEN" in file.name.upper()
         )
-        rows[name] = licence_of(cast(Message, found.metadata), texts)
+        rows[name] = licence_of(cast(Message, package.metadata), texts)
         if is_refused(rows[name]):
             raise SenguError(f"{name} is under {rows[name]}: take another package, since Sengu is Apache-2.0")
     return rows

@@ -46,7 +46,7 @@ def outputs(repo: Any) -> list[Output]:
     """What dvc.lock and datasets/dvc.lock pin of the outputs of the stages that there are, in the order of dvc.yaml."""
     root = Path(repo.root_dir)
     deps = [(stage.addressing, Path(dep.fs_path)) for stage in repo.index.stages for dep in stage.deps if dep.protocol == "local"]
-    found = []
+    listed = []
     for stage in repo.index.stages:
         for out in stage.outs:
             if not out.hash_info or out.hash_info.name != "md5":
@@ -55,8 +55,8 @@ def outputs(repo: Any) -> list[Output]:
             needed = sorted({name for name, dep in deps if dep == path or path.is_relative_to(dep) or dep.is_relative_to(path)})
             is_list = bool(out.persist) and not out.hash_info.isdir
             place = path.relative_to(root)
-            found.append(Output(place, str(out.hash_info.value), stage.addressing, tuple(needed), bool(out.use_cache), is_list))
-    return found
+            listed.append(Output(place, str(out.hash_info.value), stage.addressing, tuple(needed), bool(out.use_cache), is_list))
+    return listed
 
 
 def cached(repo: Any, md5: str) -> Path:
@@ -79,8 +79,8 @@ def files(repo: Any, output: Output) -> Mapping[Path, str] | None:
     """The files of an output with their MD5s; None if the list of a folder is not here."""
     if not output.md5.endswith(".dir"):
         return {output.path: output.md5}
-    found = listing(repo, output.md5)
-    return None if found is None else {output.path / name: digest for name, digest in found.items()}
+    digests = listing(repo, output.md5)
+    return None if digests is None else {output.path / name: digest for name, digest in digests.items()}
 
 
 def cache_objects(repo: Any) -> Iterator[tuple[Path, str]]:

@@ -40,10 +40,10 @@ def embed(
     new = [object_id for object_id in objects if str(object_id) not in known]
     classes = len(model.manifest.classes)
     with images.limited(None):
-        found = iter(tqdm(map_in_threads(work, new), total=len(new), desc="embed", unit="picture", disable=None))
+        results = iter(tqdm(map_in_threads(work, new), total=len(new), desc="embed", unit="picture", disable=None))
         for name in map(str, objects):
             if name not in known:
-                known.add([name], next(found)[np.newaxis])
+                known.add([name], next(results)[np.newaxis])
             row = known[name]
             yield row[:classes], row[classes:]
     logger.info("%d pictures, %d of them new", len(objects), len(new))
@@ -52,8 +52,8 @@ def embed(
 def main(arguments: list[str]) -> None:
     index_folder, trees, release_folder, output = map(Path, arguments)
     index = tables.read_sites(index_folder, params.site_names(), tables.IndexRow)
-    objects = [one for one in map(ObjectId.parse, sorted(index["objectId"].unique())) if not one.is_video]
-    names = [str(one) for one in objects]
+    objects = [picture for picture in map(ObjectId.parse, sorted(index["objectId"].unique())) if not picture.is_video]
+    names = [str(picture) for picture in objects]
     loaded = bundle.load(release_folder)
     model = embeddings.Model(loaded.manifest.name, loaded.manifest.version, loaded.manifest.files[bundle.MODEL])
     sizes = {each.name: each.shape[0] for each in loaded.session.get_outputs()}

@@ -138,11 +138,11 @@ def galleries(
     def pictures(name: str) -> np.ndarray:
         return np.asarray(examples.arrays[rows.get_loc(name)])
 
-    found, sheets = (
+    mistaken, sheets = (
         mistakes(ids, network.values, network.predicted, network.probabilities, names, pictures)
         for names in (classes, fonts.legible(classes))
     )
-    return [*found.values(), doubted(doubtful, classes, pictures)], sheets
+    return [*mistaken.values(), doubted(doubtful, classes, pictures)], sheets
 
 
 def write(
@@ -173,8 +173,8 @@ def write(
     with replaced_folder(summary) as folder:
         for name, model in judged.items():
             scores: OfModel = getattr(measured, name)
-            found = {metric: getattr(scores, metric) for metric in METRICS}
-            numbers = {metric: estimate and estimate.value for metric, estimate in found.items()}
+            values = {metric: getattr(scores, metric) for metric in METRICS}
+            numbers = {metric: estimate and estimate.value for metric, estimate in values.items()}
             _write_json(folder / f"{name}.json", numbers | {"threshold": model.decision.value})
 
 
@@ -198,10 +198,10 @@ def _threshold(decision: Decision) -> DecisionThreshold:
 
 def _scores(model: Judged, strata: np.ndarray, by: Resampling) -> dict[str, Estimate | None]:
     numbers, chance = estimate(model, by.groups, strata, resamples=by.resamples, seed=by.seed)
-    found = _estimates(METRICS, numbers)
-    if (error := found["calibration_error"]) is not None:
-        found["calibration_error"] = replace(error, chance=round(chance, 6))
-    return found
+    estimates = _estimates(METRICS, numbers)
+    if (error := estimates["calibration_error"]) is not None:
+        estimates["calibration_error"] = replace(error, chance=round(chance, 6))
+    return estimates
 
 
 def _estimates(names: Sequence[str], numbers: np.ndarray) -> dict[str, Estimate | None]:
@@ -246,7 +246,9 @@ def main(arguments: list[str]) -> None:
         raise SenguError(f"evaluate.threshold in params.yaml is for two classes, {dataset} has {len(version.classes)}: remove it")
     head = classifier.head_probabilities(model, read_features(pixels, features).arrays[chosen])
     network, _ = classifier.run_network(model, every.arrays, chosen)
-    judged = {name: judge(rows, found, settings.threshold) for name, found in (("network", network), ("head", head))}
+    judged = {
+        name: judge(rows, probabilities, settings.threshold) for name, probabilities in (("network", network), ("head", head))
+    }
     groups = pd.factorize(rows.loc[rows["type"] == "test", "group"])[0]
     by = Resampling(groups, settings.bootstrap, settings.seed)
     measured = evaluate(judged, version.classes, _sites(index, ids), by, excluded)

@@ -70,10 +70,10 @@ def parity(examples: Examples, store: ObjectStore, made: Release, model: Path, p
         return made.run(picture)
 
     with images.limited(None):
-        runs = map_in_threads(lambda one: work(*one), zip(rows.tolist(), objects, strict=True))
-        found = list(tqdm(runs, "export", len(objects), unit="example", disable=None))
+        runs = map_in_threads(lambda pair: work(*pair), zip(rows.tolist(), objects, strict=True))
+        differences = list(tqdm(runs, "export", len(objects), unit="example", disable=None))
     expected = classifier.run_network(model, examples.arrays, rows)
-    both = zip(bundle.OUTPUTS, map(np.stack, zip(*found, strict=True)), expected, strict=True)
+    both = zip(bundle.OUTPUTS, map(np.stack, zip(*differences, strict=True)), expected, strict=True)
     return max(furthest(objects, name, ours, theirs) for name, ours, theirs in both)
 
 

@@ -117,10 +117,10 @@ def _key(settings: params.Objects) -> str:
 
 def main(arguments: list[str]) -> None:
     folder, captures, erased_path, tree, index, rejected = map(Path, arguments)
-    found = tables.read(captures, tables.Capture)
+    rows_of_captures = tables.read(captures, tables.Capture)
     settings = params.section("objects", params.Objects)
     site = params.section(f"sites.{captures.stem}", params.Site)
-    urls = dict(zip(found["urlId"], found["url"], strict=True))
+    urls = dict(zip(rows_of_captures["urlId"], rows_of_captures["url"], strict=True))
     # absolute: a worker of a cluster stands in a directory of its own
     archive, leaves = warc.read(folder.absolute(), captures.stem, site.read.tracking), ObjectTree(tree.absolute())
     tree.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def main(arguments: list[str]) -> None:
             )
         )  # fmt: skip
     rows = [row for outcome in results if isinstance(outcome, list) for row in outcome]
-    filenames = dict(zip(found["urlId"], found["filename"], strict=True))
+    filenames = dict(zip(rows_of_captures["urlId"], rows_of_captures["filename"], strict=True))
     rejects = [replace(outcome, filename=filenames[outcome.urlId]) for outcome in results if isinstance(outcome, tables.Rejected)]
     tables.write(index, tables.frame(rows, tables.IndexRow), tables.IndexRow)
     tables.write(rejected, tables.frame(rejects, tables.Rejected), tables.Rejected)

@@ -38,9 +38,9 @@ def prepare(objects: Sequence[ObjectId], store: ObjectStore, settings: params.Pr
     batches = [new[i : i + size] for i in range(0, len(new), size)]
     work = (delayed(read)(batch, store, settings.size, settings.fit) for batch in batches)
     # joblib's own batches grow until one of them is all that a worker still does at the end
-    found = Parallel(n_jobs=-1, return_as="generator", batch_size=1)(work) if batches else iter(())
+    results = Parallel(n_jobs=-1, return_as="generator", batch_size=1)(work) if batches else iter(())
     with tqdm(desc="prepare", total=len(new), unit="example", disable=None) as progress:
-        for batch, pictures in zip(batches, found, strict=True):
+        for batch, pictures in zip(batches, results, strict=True):
             known.add([str(object_id) for object_id in batch], pictures)
             progress.update(len(batch))
     for object_id in objects:

@@ -47,8 +47,8 @@ def gather(paths: Iterable[Path], tracking: Sequence[str] = ()) -> Archive:
     paths = list(paths)
     rows = [(path, list(indexed(path, tracking))) for path in paths]
     originals: Originals | None = None
-    for _, found in rows:
-        for entry, canonical in found:
+    for _, known in rows:
+        for entry, canonical in known:
             if not entry.refers:
                 archive.add(entry, canonical)
                 continue
@@ -81,18 +81,18 @@ def indexed(path: Path, tracking: Sequence[str] = (), folder: Path = working.WAR
     if known:
         yield from _rows(path, columns)
         return
-    found = [(entry, urls.canonical_url(entry.url, tracking)) for entry in entries(path)]
+    pairs = [(entry, urls.canonical_url(entry.url, tracking)) for entry in entries(path)]
     with suppress(OSError), replaced_file(index, writer=f".{os.getpid()}") as partial:  # a full disk costs time only
-        partial.write_bytes(zlib.compress(json.dumps({"key": key} | _columns(found), separators=(",", ":")).encode(), LEVEL))
-    yield from found
+        partial.write_bytes(zlib.compress(json.dumps({"key": key} | _columns(pairs), separators=(",", ":")).encode(), LEVEL))
+    yield from pairs
 
 
 def forget(site: str, kept: Collection[str] = (), folder: Path = working.WARC) -> None:
     """Deletes the indexes of a site's archive files, but of those that are `kept`, by name."""
     of_site = re.compile(rf"({re.escape(site)}-\d+{re.escape(CLOSED)})\.index")  # not of site a-b, where it is a
     for index in folder.glob("*.index"):
-        found = of_site.fullmatch(index.name)
-        if found and found[1] not in kept:
+        match = of_site.fullmatch(index.name)
+        if match and match[1] not in kept:
             index.unlink(missing_ok=True)
 
 
@@ -103,21 +103,21 @@ def _key(path: Path, tracking: Sequence[str]) -> list[Any]:
     return [path.name, state.st_size, state.st_mtime_ns, code, list(tracking)]
 
 
-def _columns(found: Sequence[tuple[Entry, str]]) -> dict[str, list[Any]]:
+def _columns(pairs: Sequence[tuple[Entry, str]]) -> dict[str, list[Any]]:
     """Flat lists of texts and numbers: JSON reads them several times faster than as many small objects."""
     return {
-        "url": [entry.url for entry, _ in found],
-        "offset": [entry.offset for entry, _ in found],
-        "fetched": [entry.fetched for entry, _ in found],
-        "status": [entry.status for entry, _ in found],
-        "digest": [entry.digest for entry, _ in found],
-        "taken": [entry.taken for entry, _ in found],
-        "camera": [entry.camera for entry, _ in found],
-        "whole": [entry.whole for entry, _ in found],
-        "canonical": ["" if canonical == entry.url else canonical for entry, canonical in found],
-        "count": [len(entry.headers) for entry, _ in found],
-        "name": [name for entry, _ in found for name, _ in entry.headers],
-        "value": [value for entry, _ in found for _, value in entry.headers],
+        "url": [entry.url for entry, _ in pairs],
+        "offset": [entry.offset for entry, _ in pairs],
+        "fetched": [entry.fetched for entry, _ in pairs],
+        "status": [entry.status for entry, _ in pairs],
+        "digest": [entry.digest for entry, _ in pairs],
+        "taken": [entry.taken for entry, _ in pairs],
+        "camera": [entry.camera for entry, _ in pairs],
+        "whole": [entry.whole for entry, _ in pairs],
+        "canonical": ["" if canonical == entry.url else canonical for entry, canonical in pairs],
+        "count": [len(entry.headers) for entry, _ in pairs],
+        "name": [name for entry, _ in pairs for name, _ in entry.headers],
+        "value": [value for entry, _ in pairs for _, value in entry.headers],
     }
 
 

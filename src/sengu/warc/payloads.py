@@ -53,8 +53,8 @@ def dechunked(body: bytes) -> bytes:
     """The content of a chunked body (RFC 9112, 7.1); a body that is not chunked, and what follows whole chunks, as it is."""
     parts: list[bytes] = []
     place = 0
-    while found := CHUNK.match(body, place):
-        start, size = found.end(), int(found[1], 16)
+    while chunk := CHUNK.match(body, place):
+        start, size = chunk.end(), int(chunk[1], 16)
         if size == 0:
             return b"".join(parts)
         end = start + size

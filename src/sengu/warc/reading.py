@@ -66,9 +66,9 @@ def _scanned(path: Path, named: bool) -> Iterator[tuple[Entry, Name]]:
                 last = record.stream_pos
                 if (
                     record.record_type & (CAPTURES | WarcRecordType.revisit)
-                    and (found := _entry(record, path, named)) is not None
+                    and (scanned := _entry(record, path, named)) is not None
                 ):
-                    yield found
+                    yield scanned
             packing.check_end(stream, last)
         except (OSError, LookupError, ValueError) as error:
             raise SenguError(f"{path}: damaged archive file ({error}): `sengu heal` restores what is pinned") from error

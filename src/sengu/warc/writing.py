@@ -53,13 +53,13 @@ class Writer:
 
     def of_this_crawl(self) -> list[Path]:
         """The files that a killed crawl wrote and this one continues, in order."""
-        found: list[Path] = []
+        left_open: list[Path] = []
         path = self.path
         while path is not None and path.is_file():
-            found.insert(0, path)
+            left_open.insert(0, path)
             before = info(path).get(CONTINUES)
             path = self.folder / before if before else None
-        return found
+        return left_open
 
     def response(
         self, url: str, date: str, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, deflate: bool = False

@@ -183,8 +183,8 @@ def _validated(value: Any, kind: type[Section], name: str, path: Path) -> Sectio
         message = {"unexpected_keyword_argument": "unknown key", "missing": "missing", "missing_argument": "missing"}.get(
             first["type"], first["msg"]
         )
-        found = "" if first["type"] in ("missing", "missing_argument") else f" (found {_shown(first['input'])})"
-        raise SenguError(f"{path}: {place}: {message}{found}{_choices(kind, first)}") from error
+        instead = "" if first["type"] in ("missing", "missing_argument") else f" (found {_shown(first['input'])})"
+        raise SenguError(f"{path}: {place}: {message}{instead}{_choices(kind, first)}") from error
 
 
 def _shown(value: Any) -> str:
@@ -206,7 +206,7 @@ def _inside(kind: Any, places: Iterable[str | int]) -> Any:
         elif get_origin(kind) in (dict, list):
             kind = get_args(kind)[-1]
         else:
-            kind = next(one for one in get_args(kind) if place in get_args(get_type_hints(one)["source"]))
+            kind = next(choice for choice in get_args(kind) if place in get_args(get_type_hints(choice)["source"]))
         if type(None) in get_args(kind):
-            kind = next(one for one in get_args(kind) if is_dataclass(one))
+            kind = next(choice for choice in get_args(kind) if is_dataclass(choice))
     return kind

@@ -70,7 +70,7 @@ def _plain(text: str) -> pd.DataFrame | None:
     width = len(names)
     if len(set(names)) < width or (width == 1 and "\n\n" in text):
         return None
-    found: list[list[str]] = [[] for _ in names]
+    columns: list[list[str]] = [[] for _ in names]
     start = 0
     while start < len(text):
         end = text.index("\n", min(start + LETTERS, len(text) - 1)) + 1
@@ -78,10 +78,10 @@ def _plain(text: str) -> pd.DataFrame | None:
         ends = cells[width :: width + 1]
         if len(cells) != len(ends) * (width + 1) + 1 or ends.count("\n") != len(ends):
             return None
-        for i, column in enumerate(found):
+        for i, column in enumerate(columns):
             column += cells[i : -1 : width + 1]
         start = end
-    return pd.DataFrame({name: pd.array(column[1:], dtype="str") for name, column in zip(names, found, strict=True)})
+    return pd.DataFrame({name: pd.array(column[1:], dtype="str") for name, column in zip(names, columns, strict=True)})
 
 
 def write(path: Path, names: list[str], columns: list[list[Any]]) -> None:

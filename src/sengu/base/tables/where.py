@@ -51,13 +51,15 @@ class Condition:
             return ~self._of(node.operand, table)
         assert isinstance(node, ast.Compare)  # `parse` lets nothing else through
         sides = [node.left, *node.comparators]
-        parts = [self._compared(*one, table) for one in zip(sides, node.ops, sides[1:], strict=False)]
+        parts = [
+            self._compared(*sides_and_operator, table) for sides_and_operator in zip(sides, node.ops, sides[1:], strict=False)
+        ]
         return np.asarray(np.all(parts, axis=0))
 
     def _compared(self, left: ast.expr, how: ast.cmpop, right: ast.expr, table: pd.DataFrame) -> np.ndarray:
         if isinstance(how, ast.In | ast.NotIn):
-            found = self._contained(left, right, table)
-            return ~found if isinstance(how, ast.NotIn) else found
+            contained = self._contained(left, right, table)
+            return ~contained if isinstance(how, ast.NotIn) else contained
         if not isinstance(left, ast.Name):
             left, right = right, left
             how = MIRRORED.get(type(how), type(how))()

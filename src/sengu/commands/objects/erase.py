@@ -56,10 +56,10 @@ def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> list[
     tombstones.add_files(files, today)
     tombstones.add(doomed, reason, today)
     done = [f"{tombstones.TOMBSTONES}: {len(doomed)} objects listed"]
-    for site, found in holders.items():
-        if found or (interrupted and not _is_pinned(site)):
-            _without(site, found)
-            done += [f"{path}: {entry.url}" for path, unwanted in found.items() for entry in unwanted]
+    for site, held in holders.items():
+        if held or (interrupted and not _is_pinned(site)):
+            _without(site, held)
+            done += [f"{path}: {entry.url}" for path, unwanted in held.items() for entry in unwanted]
     for object_id in doomed:
         for path in store.paths(object_id):
             path.unlink()
@@ -120,12 +120,12 @@ def sheet_lines(objects: Sequence[ObjectId]) -> list[str]:
         captures = tables.read(places.CAPTURES / f"{site}.csv", tables.Capture)
         urls = index.loc[index["objectId"].isin(names), "urlId"]
         files |= set(captures.loc[captures["urlId"].isin(urls), "filename"]) - {""}
-    found = []
+    places_named = []
     for path in sorted(places.LABELS.glob("[!.]*.csv")):
         sheet, lines = csvfile.numbered(path)
         if "filename" in sheet and "objectId" not in sheet:
-            found += [f"{path}:{line}" for line, name in zip(lines, sheet["filename"], strict=True) if name in files]
-    return found
+            places_named += [f"{path}:{line}" for line, name in zip(lines, sheet["filename"], strict=True) if name in files]
+    return places_named
 
 
 def _frames(objects: Sequence[ObjectId]) -> Iterator[ObjectId]:

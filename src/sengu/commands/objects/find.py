@@ -47,42 +47,42 @@ def known(object_id: ObjectId, data: Path) -> Known:
     Reads the tables line by line: a look-up among a million rows takes seconds, and little memory.
     """
     name = str(object_id)
-    found = Known(name)
+    facts = Known(name)
     for index in sorted((data / "index").glob("*.csv")):
         rows = list(_rows(index, "objectId", {name}))
         if not rows:
             continue
         first = rows[0]
-        found.format, found.video = first["format"], first["video"]
-        found.width, found.height, found.bytes = int(first["width"]), int(first["height"]), int(first["bytes"])
-        found.milliseconds = int(first["milliseconds"])
+        facts.format, facts.video = first["format"], first["video"]
+        facts.width, facts.height, facts.bytes = int(first["width"]), int(first["height"]), int(first["bytes"])
+        facts.milliseconds = int(first["milliseconds"])
         captures = data / "captures" / index.name
         urls = {row["urlId"] for row in rows}
-        found.seen += [{"site": index.stem, **row} for row in _rows(captures, "urlId", urls)]
-    if not found.format:
+        facts.seen += [{"site": index.stem, **row} for row in _rows(captures, "urlId", urls)]
+    if not facts.format:
         raise SenguError(f"object {name} stands in no table of {data / 'index'}: check the id, or run `dvc repro objects`")
-    found.label = _cell(data / "label.csv", name, "value")
-    found.conflict = _cell(data / "label_conflicts.csv", name, "values")
-    found.group = _cell(data / "duplicates.csv", name, "group")
-    found.type = _cell(data / "split_label.csv", name, "type")
+    facts.label = _cell(data / "label.csv", name, "value")
+    facts.conflict = _cell(data / "label_conflicts.csv", name, "values")
+    facts.group = _cell(data / "duplicates.csv", name, "group")
+    facts.type = _cell(data / "split_label.csv", name, "type")
     for version in sorted((data / "dataset").glob("*/label.csv")):
         value = _cell(version, name, "value")
         if value:
-            found.versions[version.parent.name] = value
-    return found
+            facts.versions[version.parent.name] = value
+    return facts
 
 
 def first_seen(names: Collection[str], data: Path) -> dict[str, dict[str, str]]:
     """The first row of captures of each of these object ids, with its site; what no table has is left out."""
-    found: dict[str, dict[str, str]] = {}
+    first: dict[str, dict[str, str]] = {}
     for index in sorted((data / "index").glob("*.csv")):
         of_url: dict[str, list[str]] = {}
         for row in _rows(index, "objectId", names):
             of_url.setdefault(row["urlId"], []).append(row["objectId"])
         for capture in _rows(data / "captures" / index.name, "urlId", of_url):
             for name in of_url[capture["urlId"]]:
-                found.setdefault(name, {"site": index.stem, **capture})
-    return found
+                first.setdefault(name, {"site": index.stem, **capture})
+    return first
 
 
 def _cell(path: Path, name: str, column: str) -> str:
@@ -111,15 +111,15 @@ def named(text: str, store: ObjectStore) -> ObjectId:
     prefix = text.strip().lower()
     if len(prefix) < 4 or not all(digit in "0123456789abcdef" for digit in prefix.partition(".")[0]):
         raise SenguError(f"{text!r} is not the beginning of an object id: give at least four hex digits of the SHA-1")
-    found = store.beginning_with(prefix)
-    if not found or len(prefix) < SHA1_DIGITS:  # a missing leaf is still known to the tables
-        found = sorted({*found, *_indexed(prefix)})
-    if not found:
+    matches = store.beginning_with(prefix)
+    if not matches or len(prefix) < SHA1_DIGITS:  # a missing leaf is still known to the tables
+        matches = sorted({*matches, *_indexed(prefix)})
+    if not matches:
         raise SenguError(f"no object begins with {text!r}: check the id, or run `dvc repro objects`")
-    if len(found) > 1:
-        shown = f"{', '.join(map(str, found[:SHOWN]))}{'…' if len(found) > SHOWN else ''}"
-        raise SenguError(f"{text!r} begins {len(found)} object ids: {shown}: give more digits")
-    return found[0]
+    if len(matches) > 1:
+        some = f"{', '.join(map(str, matches[:SHOWN]))}{'…' if len(matches) > SHOWN else ''}"
+        raise SenguError(f"{text!r} begins {len(matches)} object ids: {some}: give more digits")
+    return matches[0]
 
 
 def _indexed(prefix: str) -> Iterator[ObjectId]:
@@ -142,13 +142,13 @@ def path_command(object_id: str) -> None:
 def info_command(object_id: str, as_json: bool) -> None:
     """Print everything that is known of the object ID."""
     store = ObjectStore.below(places.TREES)
-    one = named(object_id, store)
-    found = known(one, places.DATA)
-    found.files = [str(path) for path in store.paths(one)]
+    wanted = named(object_id, store)
+    facts = known(wanted, places.DATA)
+    facts.files = [str(path) for path in store.paths(wanted)]
     if as_json:
-        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(facts.as_dict(), ensure_ascii=False, indent=2))
         return
-    for key, value in found.as_dict().items():
+    for key, value in facts.as_dict().items():
         if key == "seen":
             for row in value:
                 click.echo("seen")

@@ -35,16 +35,16 @@ def verify(site: str, root: Path, indexed: Iterable[ObjectId]) -> list[Finding]:
     """Hashes every object of one site again; sorted."""
     expected = {object_id.path.as_posix(): object_id for object_id in indexed}
     here = set(_files(root))
-    found = [Finding("foreign", site, name) for name in here - expected.keys()]
-    found += [Finding("missing", site, name) for name in expected.keys() - here]
+    findings = [Finding("foreign", site, name) for name in here - expected.keys()]
+    findings += [Finding("missing", site, name) for name in expected.keys() - here]
     whole = sorted(here & expected.keys())
     # threads: hashing and reading release Python's lock
     with ThreadPoolExecutor() as pool:
         hashed = pool.map(lambda name: digests.sha1(root / name), whole)
         for name, digest in tqdm(zip(whole, hashed, strict=True), total=len(whole), desc=f"verify {site}", disable=None):
             if digest != expected[name].sha1:
-                found.append(Finding("damaged", site, name))
-    return sorted(found)
+                findings.append(Finding("damaged", site, name))
+    return sorted(findings)
 
 
 def _files(root: Path) -> Iterator[str]:
@@ -53,12 +53,12 @@ def _files(root: Path) -> Iterator[str]:
 
 def verify_sites(sites: Sequence[str]) -> list[Finding]:
     """Every file of the trees of some sites that is not as their index says; erased objects are not missed."""
-    found, erased = [], tombstones.erased()
+    findings, erased = [], tombstones.erased()
     for site in sites:
         index = tables.read(places.INDEX / f"{site}.csv", tables.IndexRow)
         indexed = (ObjectId.parse(name) for name in index["objectId"].unique())
-        found += verify(site, places.TREES / site, (one for one in indexed if one.sha1 not in erased))
-    return found
+        findings += verify(site, places.TREES / site, (leaf for leaf in indexed if leaf.sha1 not in erased))
+    return findings
 
 
 def heal(findings: Sequence[Finding]) -> list[Finding]:
@@ -94,11 +94,11 @@ def verify_command(sites: tuple[str, ...]) -> None:
     unknown = sorted(set(sites) - set(params.site_names()))
     if unknown:
         raise SenguError(f"there is no site {unknown[0]}: the sites are {', '.join(params.site_names())}")
-    found = verify_sites(sites or params.site_names())
-    if not found:
+    findings = verify_sites(sites or params.site_names())
+    if not findings:
         click.echo("every object is there, and whole")
         return
-    click.echo(_table(found))
+    click.echo(_table(findings))
     removing = "`dvc repro --force --single-item objects@SITE` removes what is foreign"
     click.echo(f"`sengu objects heal` restores what is missing or damaged; {removing}", err=True)
     sys.exit(1)
@@ -107,9 +107,9 @@ def verify_command(sites: tuple[str, ...]) -> None:
 @click.command("heal")
 def heal_command() -> None:
     """Restore missing and damaged objects from the archives."""
-    found = [finding for finding in verify_sites(params.site_names()) if finding.state != "foreign"]
-    left = heal(found) if found else []
-    click.echo(f"{len(found) - len(left)} objects restored")
+    findings = [finding for finding in verify_sites(params.site_names()) if finding.state != "foreign"]
+    left = heal(findings) if findings else []
+    click.echo(f"{len(findings) - len(left)} objects restored")
     if left:
         click.echo(_table(left))
         raise SenguError("the archive does not give these back: `sengu heal` restores it first, and then them")
