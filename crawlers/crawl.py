@@ -107,6 +107,8 @@ def main(arguments: list[str]) -> None:
 
 def _run(name: str, site: params.Site, folder: Path, failed: Path) -> None:
     """The whole of a crawl, while no other one of the site runs."""
+    for output in (folder, failed):
+        pinned.refuse_if_linked(output)
     reproducible = isinstance(site.fetch, params.GenericFetch) and site.fetch.reproducible
     if reproducible:
         shutil.rmtree(folder, ignore_errors=True)

@@ -14,6 +14,17 @@ from sengu.repository import verified
 from sengu.repository.dvc_lock import LOCK, dvc_hash, hash_of, pinned_output, stages
 
 
+def refuse_if_linked(folder: Path) -> None:
+    """Raises SenguError if an archive would lie outside the repository, behind a link, where DVC does not follow it."""
+    root = Path.cwd().resolve()
+    for place in reversed([folder, *folder.parents]):
+        if place.is_symlink() and not place.resolve().is_relative_to(root):
+            raise SenguError(
+                f"{place} is a link to {place.resolve()}, and DVC takes no output outside the repository: make it a folder; to "
+                "keep data on another disk, move DVC's cache there (`dvc cache dir`), or `mount --bind` a folder of that disk"
+            )
+
+
 def refuse_if_missing(site: str, folder: Path, lock: Path = LOCK) -> None:
     """Raises SenguError if dvc.lock pins more of the site than is here: crawling would overwrite the pin."""
     pinned = pinned_output(f"crawl@{site}", folder, lock)

@@ -93,7 +93,7 @@ def read(folder: Path) -> Embeddings:
 
 
 def nearest(query: np.ndarray, vectors: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """The most similar of `vectors` (n, d) to one query (d,): cosine similarities, falling, and rows, as many each.
+    """The most similar of `vectors` (n, d) to one query (d,): cosine nearness, falling, and rows, as many each.
 
     Exact: faiss compares the query with every vector where it lies, which may be in a memory-mapped file; an IndexFlatIP, which
     does the same, would first copy all of them, and look at them with one core.
@@ -110,8 +110,8 @@ def nearest(query: np.ndarray, vectors: np.ndarray, number: int) -> tuple[np.nda
         return faiss.knn(query, within, min(number, len(within)), metric=faiss.METRIC_INNER_PRODUCT)
 
     with ThreadPoolExecutor(len(parts)) as pool:
-        for part, (similarities, rows) in zip(parts, pool.map(look, parts), strict=True):
-            merged.add_result(similarities, rows + part[0])
+        for part, (nearness, rows) in zip(parts, pool.map(look, parts), strict=True):
+            merged.add_result(nearness, rows + part[0])
     merged.finalize()
     order = np.lexsort((merged.I[0], -merged.D[0]))  # equal ones in the order of their rows
     return merged.D[0][order], merged.I[0][order]
@@ -128,9 +128,9 @@ def distances(rows: np.ndarray, others: np.ndarray, vectors: np.ndarray) -> np.n
 
     def batches() -> Iterator[np.ndarray]:
         for start in tqdm(range(0, len(rows), BATCH), desc="distances", unit="batch", disable=None):
-            similarities, _ = faiss.knn(
+            nearness, _ = faiss.knn(
                 np.ascontiguousarray(vectors[rows[start : start + BATCH]]), near, 1, faiss.METRIC_INNER_PRODUCT
             )
-            yield np.maximum(1 - similarities[:, 0], 0)  # of equal vectors it can fall below
+            yield np.maximum(1 - nearness[:, 0], 0)  # of equal vectors it can fall below
 
     return np.concatenate([np.empty(0, np.float32), *batches()])

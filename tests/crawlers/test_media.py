@@ -7,7 +7,7 @@ import pytest
 from scrapy.http import HtmlResponse
 
 from crawlers import archive, extract, foreign, media, optouts, pages
-from crawlers.media import candidates, linked, refreshed, shown
+from crawlers.media import candidates, linked, refreshed, shown_addresses
 from crawlers.spiders import generic
 from sengu.base import urls
 from sengu.warc import payloads, reading
@@ -38,7 +38,7 @@ def page(body: str) -> HtmlResponse:
     ],
 )
 def test_what_a_page_shows(body: str, expected: list[str]) -> None:
-    assert list(shown(page(body), "largest")) == expected
+    assert list(shown_addresses(page(body), "largest")) == expected
 
 
 def test_links_are_what_anchors_and_areas_name() -> None:
@@ -94,7 +94,7 @@ def test_where_a_page_refreshes_to(body: str, expected: list[str]) -> None:
     ],
 )
 def test_what_a_page_shows_in_places_where_it_should_not(body: str, expected: list[str]) -> None:
-    assert list(shown(page(body), "largest")) == expected
+    assert list(shown_addresses(page(body), "largest")) == expected
 
 
 def patterns() -> list[tuple[str, re.Pattern[Any]]]:

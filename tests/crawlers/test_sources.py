@@ -347,3 +347,19 @@ def test_an_archive_made_by_wget(tmp_path: Path, site: Site) -> None:
 
 def test_an_own_class_is_found_by_its_module() -> None:
     assert spider_class("generic") is GenericSpider
+
+
+@pytest.mark.parametrize("link", ["data", "data/raw", "data/raw/web"])
+def test_data_behind_a_link_is_refused_before_anything_is_fetched(tmp_path: Path, link: str) -> None:
+    """DVC would refuse the archive when it is fetched."""
+    folder, disk = tmp_path / "project", tmp_path / "disk"
+    (folder / link).parent.mkdir(parents=True)
+    disk.mkdir()
+    (folder / link).symlink_to(disk)
+    (folder / "camera").mkdir()
+    (folder / "camera/a.jpg").write_bytes(JPEG["a"])
+    write_params(folder, web={"source": "folder", "folder": "camera"})
+    done = attempt(folder, *CRAWL[:-2], "data/raw/web", "data/failed/web.csv")
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"error: {link} is a link to {disk}, and DVC takes no output outside the repository: make it")
+    assert not list(disk.iterdir())

@@ -18,7 +18,6 @@ import_module("tensorflow")
 SIZE = 32
 STAGE = """
 import logging
-from sengu.networks import backbone as backbones
 from sengu.stages import features
 logging.basicConfig(level=logging.INFO)
 for cached in (False, True):
@@ -26,7 +25,7 @@ for cached in (False, True):
 features.main(["fewer", "backbone", "some"])
 features.main(["pixels", "backbone", "again"])
 features.main(["pixels", "other", "other-features"])
-backbones.processors = lambda: ["another"]
+features.processors = lambda: ["another"]
 features.main(["pixels", "other", "other-processor"])
 """
 

@@ -137,4 +137,4 @@ def command(stale: str, no_push: bool) -> None:
     """Crawl, rerun, push, check, and say what is new in ten lines; exits with 1 if a site failed, after all the rest was done."""
     lines, crawled = arrive(stale, not no_push)
     click.echo("\n".join(lines))
-    crawl.told(crawled)
+    crawl.refuse_failures(crawled)

@@ -142,7 +142,7 @@ def age(text: str) -> timedelta:
     return timedelta(hours=int(match[1]) * HOURS[match[2]])
 
 
-def told(crawled: Iterable[Crawled]) -> None:
+def refuse_failures(crawled: Iterable[Crawled]) -> None:
     """Raises SenguError that names the sites whose crawl failed, with the last line of each."""
     if failed := [result for result in crawled if result.status]:
         reasons = "; ".join(f"{result.site}: {result.last or f'exit status {result.status}'}" for result in failed)
@@ -164,4 +164,4 @@ def command(sites: tuple[str, ...], every: bool, stale: str | None, jobs: int) -
         return
     crawled = crawl(chosen, jobs)
     click.echo(f"{sum(not result.status for result in crawled)} of {len(crawled)} sites crawled; next: dvc repro", err=True)
-    told(crawled)
+    refuse_failures(crawled)

@@ -47,9 +47,7 @@ class Unreadable:
 Form = tuple[str, Callable[[Prediction], str]]  # the first line, and what writes a prediction as one line
 
 
-def predict(
-    pictures: Sequence[str | Unreadable], model: Release, max_pixels: int = MAX_PIXELS
-) -> Iterator[Prediction | Unreadable]:
+def predict(paths: Sequence[str | Unreadable], model: Release, max_pixels: int = MAX_PIXELS) -> Iterator[Prediction | Unreadable]:
     """One result for each path, in order; the picture of "-" is read from stdin. What is unreadable already passes through."""
 
     def work(path: str | Unreadable) -> Prediction | Unreadable:
@@ -64,7 +62,7 @@ def predict(
         return Prediction(path, model.manifest.decide(probabilities), probabilities)
 
     with images.limited(max_pixels):
-        yield from map(work, pictures) if len(pictures) == 1 else map_in_threads(work, pictures)
+        yield from map(work, paths) if len(paths) == 1 else map_in_threads(work, paths)
 
 
 def _bytes(path: str) -> bytes:
@@ -137,9 +135,7 @@ def as_csv(classes: Sequence[str]) -> Form:
 def as_json(classes: Sequence[str]) -> Form:
     def line(prediction: Prediction) -> str:
         # the shortest decimals that name the same float32
-        probabilities = {
-            name: float(str(probability)) for name, probability in zip(classes, prediction.probabilities, strict=True)
-        }
+        probabilities = {name: float(str(share)) for name, share in zip(classes, prediction.probabilities, strict=True)}
         return json.dumps({"path": prediction.path, "class": classes[prediction.value], "probabilities": probabilities}) + "\n"
 
     return "", line

@@ -10,7 +10,7 @@ from sengu.backbones import sources
 from sengu.base import params
 from sengu.base.atomic import NAMELESS, replaced_folder
 from sengu.base.errors import SenguError, run_program
-from sengu.networks import backbone as backbones
+from sengu.networks.backbone import features
 from sengu.networks.runtime import tf
 from sengu.repository import dvc_lock
 
@@ -28,7 +28,7 @@ def backbone(source: str, embedded: Path, output: Path, size: int) -> int:
     """
     if sources.is_remote(source) and is_pinned(source, output):
         logger.info("%s is pinned by %s and is kept: remove it to have it fetched again", output, dvc_lock.LOCK)
-        return backbones.features(output, source, size)
+        return features(output, source, size)
     try:
         with replaced_folder(output) as partial:
             return sources.write(source, embedded, partial, size)
@@ -54,8 +54,8 @@ def main(arguments: list[str]) -> None:
     natural = sources.natural_size(source)
     if natural not in (None, size):
         logger.warning("%s was made for %d x %d pixels, prepare.size is %d", source, natural, natural, size)
-    features = backbone(source, embedded, output, size)
-    logger.info("%s: %d features", source, features)
+    count = backbone(source, embedded, output, size)
+    logger.info("%s: %d features", source, count)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 from tqdm import tqdm
 
-from sengu import examples as pixels
 from sengu.base import measurements, params, tables
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError, run_program
@@ -18,7 +17,7 @@ from sengu.base.ids import ObjectId
 from sengu.base.measurements import Measurements
 from sengu.base.tables import versions
 from sengu.base.tables.versions import Version
-from sengu.examples import Examples
+from sengu.examples import Examples, read_pixels
 from sengu.networks import classifier
 from sengu.networks.runtime import tf
 from sengu.objects.store import ObjectStore
@@ -156,7 +155,7 @@ def main(arguments: list[str]) -> None:
     )
     with replaced_folder(output) as partial:
         made = export(converted, manifest, _content(licence), partial)
-        worst = parity(pixels.read_pixels(pixels_folder), ObjectStore.below(trees), made, model, prepare)
+        worst = parity(read_pixels(pixels_folder), ObjectStore.below(trees), made, model, prepare)
     logger.info("%s: at most %.1e from TensorFlow on %d test pictures", made.path.name, worst, counts["test"])
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sengu import examples as pixels
+from sengu import networks
 from sengu.base import digests, working
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import run_program
 from sengu.caches import array_cache
 from sengu.caches.array_cache import Prepared
-from sengu.networks import backbone as backbones
+from sengu.examples import FEATURES, batch, read_pixels, write
+from sengu.networks.backbone import LIBRARIES, check, frozen, processors
 from sengu.networks.runtime import tf
 
 logger = logging.getLogger("features")
@@ -28,10 +29,10 @@ def features(
     `names` are their digests. `run` makes (n, d) of those that `known` lacks, which are added to it first.
     """
     rows = {name: row for row, name in enumerate(names) if name not in known}  # equal pictures once
-    batch, todo = pixels.batch(pictures), list(rows.items())
+    size, todo = batch(pictures), list(rows.items())
     with tqdm(desc="features", total=len(todo), unit="example", disable=None) as progress:
-        for start in range(0, len(todo), batch):
-            part = dict(todo[start : start + batch])
+        for start in range(0, len(todo), size):
+            part = dict(todo[start : start + size])
             known.add(list(part), run(pictures[list(part.values())]))
             progress.update(len(part))
     for name in names:
@@ -40,20 +41,20 @@ def features(
 
 def main(arguments: list[str]) -> None:
     pixels_folder, backbone, output = map(Path, arguments)
-    examples = pixels.read_pixels(pixels_folder)
-    backbones.check(backbone)
+    examples = read_pixels(pixels_folder)
+    check(backbone)
     tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(False)  # or a GPU would round to 10 bits
-    run = backbones.frozen(backbone, examples.arrays.shape[1])
+    run = frozen(backbone, examples.arrays.shape[1])
     shape = run(examples.arrays[:1]).shape[1:]
     names = [hashlib.sha256(picture.tobytes()).hexdigest() for picture in examples.arrays]
-    key = digests.key(backbones.processors(), [Path(__file__), backbones, backbone], backbones.LIBRARIES)
+    key = digests.key(processors(), [Path(__file__), networks, backbone], LIBRARIES)
     with (
         array_cache.opened(working.FEATURES, key, names, shape, "<f4") as known,
         replaced_folder(output) as partial,
     ):
         before = sum(name in known for name in names)
-        pixels.write(partial / pixels.FEATURES, len(names), features(examples.arrays, names, run, known))
+        write(partial / FEATURES, len(names), features(examples.arrays, names, run, known))
     logger.info("%d examples, %d features each, %d known before", len(names), *shape, before)
 
 

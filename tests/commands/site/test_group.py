@@ -77,12 +77,9 @@ def test_the_first_site_of_an_empty_list(folder: Path) -> None:
     assert params.site_names(folder / "params.yaml") == ["mine"]
 
 
-def archived(tmp_path: Path, linked: bool = False) -> Path:
-    """A repository in which one site, a folder, has been crawled, extracted and hashed; `data` may be a link to another disk."""
+def archived(tmp_path: Path) -> Path:
+    """A repository in which one site, a folder, has been crawled, extracted and hashed."""
     folder = copy_of_the_project(tmp_path / "project")
-    if linked:
-        (tmp_path / "disk").mkdir()
-        (folder / "data").symlink_to(tmp_path / "disk")
     (tmp_path / "camera").mkdir()
     (tmp_path / "camera/a.txt").write_text("no picture, but a file")
     (folder / "params.yaml").write_text(yaml.safe_dump(yaml.safe_load(PARAMS) | {"sites": {}}))
@@ -109,15 +106,6 @@ def test_a_site_is_removed_with_its_outputs_and_can_be_brought_back(tmp_path: Pa
     run(folder, "git", "checkout", "--quiet", "params.yaml", "dvc.lock")
     run(folder, "dvc", "checkout", "--allow-missing")
     assert (folder / "data/raw/camera/camera-00000.warc.gz").is_file()
-
-
-@pytest.mark.slow
-def test_data_may_be_a_link_to_another_disk(tmp_path: Path) -> None:
-    folder = archived(tmp_path, linked=True)
-    (folder / "data/raw/camera").resolve().relative_to(tmp_path / "disk")
-    assert len(list((tmp_path / "disk/raw/camera").iterdir())) == 1
-    assert "everything that was looked at is whole" in run(folder, "sengu", "verify")
-    assert "is up to date" in run(folder, "dvc", "status", "objects@camera")
 
 
 def test_an_archive_that_is_not_pinned_is_not_lost_by_accident(tmp_path: Path) -> None:

@@ -51,9 +51,7 @@ class Condition:
             return ~self._of(node.operand, table)
         assert isinstance(node, ast.Compare)  # `parse` lets nothing else through
         sides = [node.left, *node.comparators]
-        parts = [
-            self._compared(*sides_and_operator, table) for sides_and_operator in zip(sides, node.ops, sides[1:], strict=False)
-        ]
+        parts = [self._compared(left, how, right, table) for left, how, right in zip(sides, node.ops, sides[1:], strict=False)]
         return np.asarray(np.all(parts, axis=0))
 
     def _compared(self, left: ast.expr, how: ast.cmpop, right: ast.expr, table: pd.DataFrame) -> np.ndarray:
