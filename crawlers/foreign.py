@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from functools import partial
 from glob import iglob
 from io import BytesIO
@@ -30,14 +31,23 @@ MEDIA_TYPE = re.compile(rb"^content-type:\s*+(image|video)/", re.IGNORECASE | re
 logger = logging.getLogger("crawl")
 
 
+@dataclass(frozen=True)
+class Adoption:
+    """Where the records of others go, the digests of those that are there, SHA-1s that do not come back, and what was unread."""
+
+    writer: warc.Writer
+    known: set[bytes]
+    erased: Collection[str]
+    unread: list[Failed] = field(default_factory=list)
+
+
 def adopt(paths: Iterable[Path], writer: warc.Writer, known: set[bytes], erased: Collection[str]) -> tuple[int, list[Failed]]:
     """Copies every record whose digest is not `known`, and whose payload is not one of the `erased` SHA-1s.
 
     Returns how many, and those that could not be read. Files may be compressed in whole, by record, or not at all, or lie in a
     WACZ; copies are gzip members of their own, as a reader by offset needs. Raises SenguError for a file that is no whole WARC.
     """
-    copied = 0
-    unread: list[Failed] = []
+    copied, adoption = 0, Adoption(writer, known, erased)
     for path in tqdm(list(paths), desc="archives", unit="file", disable=None):
         for name, opened in _warcs(path):
             last = -1
@@ -46,12 +56,12 @@ def adopt(paths: Iterable[Path], writer: warc.Writer, known: set[bytes], erased:
                 with closing(opened()) as stream:
                     for record in ArchiveIterator(stream, parse_http=False):
                         last = record.stream_pos
-                        copied += _copy(record, f"{name}, byte {last}", writer, known, erased, unread)
+                        copied += _copy(record, f"{name}, byte {last}", adoption)
             except OSError as error:
                 raise SenguError(f"{name}: not a whole WARC file, behind byte {max(last, 0)}: {error}") from error
             if last < 0:
                 raise SenguError(f"{name}: not a WARC file: it is empty")
-    return copied, unread
+    return copied, adoption.unread
 
 
 def account(name: str, folder: Path, tracking: Sequence[str], unread: Iterable[Failed]) -> list[Failed]:
@@ -77,26 +87,25 @@ def check(name: str, folder: Path, tracking: Sequence[str], failures: Collection
         )
 
 
-def _copy(
-    record: WarcRecord, place: str, writer: warc.Writer, known: set[bytes], erased: Collection[str], unread: list[Failed]
-) -> bool:
+def _copy(record: WarcRecord, place: str, adoption: Adoption) -> bool:
     """Copies one record; False if it is not to be copied, or cannot be read, which is then listed."""
     try:
         data = _whole(record)
         # not by its id: some writers give none, or all the same
         digest = hashlib.sha1(data, usedforsecurity=False).digest()
-        if digest in known:
+        if digest in adoption.known:
             return False
-        known.add(digest)
-        if erased and _payload_sha1(data) in erased:
+        adoption.known.add(digest)
+        if adoption.erased and _payload_sha1(data) in adoption.erased:
             return False
     except (ValueError, LookupError) as error:
         url = warc.uri(record, "WARC-Target-URI") or place
-        unread.append(Failed(url, "", MEDIA, f"{place} cannot be read: {type(error).__name__}: {' '.join(str(error).split())}"))
+        reason = f"{place} cannot be read: {type(error).__name__}: {' '.join(str(error).split())}"
+        adoption.unread.append(Failed(url, "", MEDIA, reason))
         return False
     # compressing a JPEG again costs time and gains nothing
     packed = MEDIA_TYPE.search(data, 0, HEAD)
-    writer.copy(data, record.headers.get("WARC-Date") or UNDATED, deflate=not packed)
+    adoption.writer.copy(data, record.headers.get("WARC-Date") or UNDATED, deflate=not packed)
     return True
 
 

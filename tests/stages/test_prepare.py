@@ -167,8 +167,8 @@ def test_a_full_disk_and_too_many_open_files_are_one_line_with_the_name_of_the_f
         finally:
             resource.setrlimit(limit, before)
     assert not Path("pixels").exists()
-    assert not list(folder.rglob("*.partial"))
     run()
+    assert not list(folder.rglob("*.partial"))
 
 
 def test_a_folder_that_may_not_be_written_is_one_line_with_its_name(folder: Path) -> None:

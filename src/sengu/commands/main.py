@@ -49,7 +49,7 @@ class Screen(TextIOWrapper):
 
 
 def main() -> None:
-    if sys.stdout is not None and sys.stdout.isatty():
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.isatty():
         encoding, errors = sys.stdout.encoding, sys.stdout.errors
         sys.stdout = Screen(sys.stdout.detach(), encoding, errors, line_buffering=True)
     with one_line():
