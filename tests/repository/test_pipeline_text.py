@@ -1,9 +1,11 @@
 """datasets/dvc.yaml is edited as text: comments and spacing stay."""
 
 import difflib
+import re
 from pathlib import Path
 
 import pytest
+from project import run
 
 from sengu.base.errors import SenguError
 from sengu.repository import pipeline
@@ -65,3 +67,19 @@ def test_two_versions_of_one_name_after_a_merge(path: Path) -> None:
     path.write_text(TEXT.replace("\n# what", "  v1:\n    cmd: other\n\n# what"))
     with pytest.raises(SenguError, match='duplicate key "v1".*two branches have a version of this name: rename one of them'):
         pipeline.versions(path)
+
+
+def test_the_cure_that_a_missing_file_of_versions_names_cures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pipeline.DATASETS.parent.mkdir()
+    pipeline.DATASETS.write_text("stages: {}\n")
+    run(tmp_path, "git", "init", "--quiet")
+    run(tmp_path, "git", "add", "--all")
+    run(tmp_path, "git", "commit", "--quiet", "--message", "versions")
+    pipeline.DATASETS.unlink()
+    with pytest.raises(SenguError, match="is missing: restore it with") as refused:
+        pipeline.versions()
+    cure = re.search("`(.*)`", str(refused.value))
+    assert cure is not None
+    run(tmp_path, *cure[1].split())
+    assert pipeline.versions() == {}
