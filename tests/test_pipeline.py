@@ -49,6 +49,14 @@ def is_version(name: str) -> bool:
     return name in yaml.safe_load((ROOT / "datasets/dvc.yaml").read_text())["stages"]
 
 
+LONGEST_DESC = 80  # `dvc stage list` cuts what is longer
+
+
+@pytest.mark.parametrize("name", stages())
+def test_a_desc_is_shown_whole(name: str) -> None:
+    assert 0 < len(stages()[name]["desc"]) <= LONGEST_DESC
+
+
 def paths(entries: list[Any]) -> list[str]:
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
 

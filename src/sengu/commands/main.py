@@ -6,7 +6,8 @@ import sys
 import click
 
 from sengu.base.errors import check_lock_files, one_line
-from sengu.commands.lazy import LazyGroup
+from sengu.commands import places
+from sengu.commands.lazy import ARGUMENTS, LazyGroup
 
 COMMANDS = {
     "arrive": "sengu.commands.arrive:command",
@@ -29,11 +30,18 @@ COMMANDS = {
 }
 
 
+ANYWHERE = ("predict", "where")  # they need no project: a release or a repository will do
+
+
 @click.group(cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sengu")
-def sengu() -> None:
+@click.pass_context
+def sengu(context: click.Context) -> None:
     """Sengu rebuilds an image classifier from raw crawled data. Run it in the folder that holds params.yaml."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    asks_for_help = not {*context.help_option_names}.isdisjoint(context.meta[ARGUMENTS])
+    if context.invoked_subcommand not in ANYWHERE and not asks_for_help:
+        places.check_project()
     check_lock_files()
 
 

@@ -137,7 +137,7 @@ def remote(path: Path = PARAMS) -> RemoteParams:
 def document(path: Path = PARAMS) -> dict[str, Any]:
     """The whole params file as plain values, its section names checked."""
     if not path.is_file():
-        raise SenguError(f"{path} is missing: run the stage in the folder that holds it")
+        raise SenguError(f"{path} is missing: run this in the folder that holds it")
     try:
         value = YAML(typ="safe").load(path.read_text(encoding="utf-8"))  # YAML 1.2, as DVC reads it: `yes` is a text
     except (YAMLError, UnicodeDecodeError) as error:

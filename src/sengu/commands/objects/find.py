@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ import click
 from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.base.tables import versions
 from sengu.commands import places
 from sengu.commands.completion import ObjectPrefix
+from sengu.labels import sheets
 from sengu.objects.store import ObjectStore
 
 
@@ -30,10 +32,11 @@ class Known:
     milliseconds: int = 0
     video: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)  # rows of captures, with their site
-    label: str = ""
+    label: str = ""  # the class
+    said: dict[str, str] = field(default_factory=dict)  # the row of label_details, without what is empty, and the lines of sheets
     conflict: str = ""
     group: str = ""
-    versions: dict[str, str] = field(default_factory=dict)  # dataset version -> value
+    versions: dict[str, str] = field(default_factory=dict)  # dataset version -> class
     type: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -60,15 +63,39 @@ def known(object_id: ObjectId, data: Path) -> Known:
         found.seen += [{"site": index.stem, **row} for row in _rows(captures, "urlId", urls)]
     if not found.format:
         raise SenguError(f"object {name} stands in no table of {data / 'index'}: check the id, or run `dvc repro objects`")
-    found.label = _cell(data / "label.csv", name, "value")
+    for row in _rows(data / "label_details.csv", "objectId", {name}):
+        found.label = _class(row.pop("value"), params.labelling(places.LABELS)[1].classes)
+        found.said = {key: cell for key, cell in row.items() if cell and key != "objectId"}
+        if lines := _lines(object_id, found.seen):
+            found.said["lines"] = ", ".join(lines)
     found.conflict = _cell(data / "label_conflicts.csv", name, "values")
     found.group = _cell(data / "duplicates.csv", name, "group")
     found.type = _cell(data / "split_label.csv", name, "type")
     for version in sorted((data / "dataset").glob("*/label.csv")):
         value = _cell(version, name, "value")
         if value:
-            found.versions[version.parent.name] = value
+            found.versions[version.parent.name] = _class(value, versions.read(version.parent).classes)
     return found
+
+
+def _class(value: str, classes: Sequence[str]) -> str:
+    return classes[int(value)] if int(value) < len(classes) else f"value {value}, which is no class now"
+
+
+def _lines(object_id: ObjectId, seen: Iterable[Mapping[str, str]]) -> list[str]:
+    """The lines of annotation sheets that name an object by its hash or by a file name: "labels/anna.csv:12"."""
+    names = {object_id.sha1, *(row["filename"] for row in seen)} - {""}
+    encoded = [name.encode(encoding) for name in names for encoding in ("utf-8", "utf-16-le", "utf-16-be")]
+    lines = []
+    for sheet in sheets.sheets(places.LABELS) if places.LABELS.is_dir() else []:
+        data = sheet.read_bytes().lower()
+        if not any(name.lower() in data for name in encoded):  # most sheets name other objects: quicker than to parse
+            continue
+        table, numbers, _ = sheets.cells(sheet)
+        for column in {"objectId", "filename"} & set(table):
+            cells = table[column].str.lower().str.partition(".")[0] if column == "objectId" else table[column]
+            lines += [f"{sheet}:{number}" for number in numbers[cells.isin(list(names))]]
+    return lines
 
 
 def first_seen(names: Collection[str], data: Path) -> dict[str, dict[str, str]]:
