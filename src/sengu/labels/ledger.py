@@ -11,7 +11,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import StringIO
@@ -81,7 +81,7 @@ class Ledger:
     def refresh(self) -> bool:
         """Reads the sheet again if another program changed it; returns whether one did."""
         with self._lock:
-            if _stamp(self.path) == self._stamp:
+            if _stamp(self.path) == self._stamp or not self.path.is_file():
                 return False
             before = self.changed
             with self._opened():
@@ -97,6 +97,8 @@ class Ledger:
 
         Returns the words that stand again; none if there is nothing to take back.
         """
+        if not self.path.is_file():
+            return []
         with self._lock, self._opened() as descriptor:
             if not self._done:
                 return []
@@ -126,8 +128,6 @@ class Ledger:
             except OSError:
                 os.ftruncate(descriptor, size)
                 raise
-        if not size:
-            atomic.sync(self.path.parent)
         self._stamp = _stamp(self.path)
         self._last = now
         return self._count(words)
@@ -152,9 +152,10 @@ class Ledger:
     @contextmanager
     def _opened(self) -> Iterator[int]:
         """The sheet, whole, read and locked against other processes, to append to."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+            if not self.path.exists():
+                self._begin()
+            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 if _stamp(self.path, descriptor) is None:  # another file took its place while we waited
@@ -165,6 +166,21 @@ class Ledger:
                 return
             finally:
                 os.close(descriptor)
+
+    def _begin(self) -> None:
+        """Makes the sheet with its header, whole at once, unless somebody else makes it now."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.{threading.get_ident()}.partial")
+        try:
+            with atomic.named(self.path), partial.open("w", encoding="utf-8") as stream:
+                stream.write(",".join(sheets.COLUMNS) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            with suppress(FileExistsError):
+                os.link(partial, self.path)
+            atomic.sync(self.path.parent)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _read(self, descriptor: int) -> None:
         mend(self.path, descriptor)

@@ -108,7 +108,12 @@ class Desk:
             word = Word(name, one.value, rule, how, clean(note))
             words.append(word)
             places[one.place] = word
-            words += [Word(other, one.value, rule, how, clean(note)) for other in (self.material.group(name) if is_group else ())]
+            others = self.material.group(name) if is_group else ()
+            words += [
+                Word(other, one.value, rule, how, clean(note))
+                for other in others
+                if other not in ledger.standing or not ledger.standing[other].value  # decided by itself before
+            ]
         before = ledger.changed
         ledger.append(words)
         queue.decided |= places

@@ -102,7 +102,8 @@ class Guard:
         kind = self.access.get(asked.endpoint or "")
         if kind is None:
             return _deny(404, "There is nothing here.")
-        if "\0" in asked.full_path or asked.headers.get("Transfer-Encoding"):
+        length = asked.environ.get("CONTENT_LENGTH") or "0"
+        if "\0" in asked.full_path or asked.headers.get("Transfer-Encoding") or not (length.isascii() and length.isdigit()):
             return _deny(400, "The request is malformed.")
         origin = asked.headers.get("Origin")
         if origin is not None and origin not in self.place.origins:
