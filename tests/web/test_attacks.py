@@ -4,7 +4,6 @@ import http.server
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,8 +83,6 @@ HARMLESS = {"read without cors": "opaque", "change by plain text": "opaque", "be
 @pytest.mark.parametrize("name", ATTACKS)
 @pytest.mark.parametrize("where", ["another port", "another site"])
 def test_another_page_reads_and_changes_nothing(context: BrowserContext, page: Served, name: str, where: str) -> None:
-    calls: list[int] = []
-    app_admits = page.guard._seal
     with evil_site() as evil:
         mine = context.new_page()
         # both lie on this machine; `localhost` is another site than 127.0.0.1
@@ -98,7 +95,6 @@ def test_another_page_reads_and_changes_nothing(context: BrowserContext, page: S
         assert outcome == HARMLESS.get(name, "denied")
         assert ledger.standing == before
         mine.close()
-    assert app_admits is not None and calls == []
 
 
 def test_a_form_of_another_page_changes_nothing(context: BrowserContext, page: Served) -> None:
@@ -109,7 +105,8 @@ def test_a_form_of_another_page_changes_nothing(context: BrowserContext, page: S
             mine.goto(evil)
             with mine.expect_navigation():
                 mine.evaluate(
-                    """([url, kind]) => { const f = document.createElement('form'); f.method = 'post'; f.action = url + '/api/undo';
+                    """([url, kind]) => { const f = document.createElement('form'); f.method = 'post';
+                    f.action = url + '/api/undo';
                     f.enctype = kind; document.body.append(f); f.submit(); }""",
                     [page.url, kind],
                 )
@@ -181,8 +178,9 @@ def test_a_script_that_came_in_is_not_run(context: BrowserContext, page: Served)
         mine.evaluate("() => { try { document.body.innerHTML = '<p>'; return 'set'; } catch { return 'denied'; } }") == "denied"
     )
     tried = mine.evaluate(
-        """() => new Promise((done) => { const s = document.createElement('img'); s.setAttribute('onerror', "document.title='evil'");
-        s.onload = s.onerror = () => done(document.title); s.src = '/static/nothing.png'; document.body.append(s); })"""
+        """() => new Promise((done) => { const s = document.createElement('img'); s.setAttribute('onerror',
+        "document.title='evil'"); s.onload = s.onerror = () => done(document.title); s.src = '/static/nothing.png';
+        document.body.append(s); })"""
     )
     assert tried != "evil"
     for address in ("http://127.0.0.1:1/x.png", "data:image/gif;base64,R0lGODlhAQABAAAAACw="):

@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from project import environment, needs
-from web.shop import Served, Shop, served
+from web.shop import Shop, served
 
 from sengu.labels.sheets import cells
 

@@ -15,18 +15,19 @@ from sengu.pictures.reasons import NotAPicture
 from sengu.web.desk import WINDOW, Desk, decision
 from sengu.web.guard import Access, Guard
 from sengu.web.pictures import SIZES, Pictures
+from sengu.web.upload import Entrance
 
 STATIC = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".html": "text/html"}
 MOST = 2000  # pictures that one request decides
 AGE = 600  # seconds that the browser keeps a picture
 
 
-def create(desk: Desk, pictures: Pictures, guard: Guard, upload: Callable[[], dict[str, Any]] | None = None) -> Flask:
+def create(desk: Desk, pictures: Pictures, guard: Guard, entrance: Entrance | None = None) -> Flask:
     """The app; nothing that a request says becomes a path: what is static is read here, once."""
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     static = _static()
-    views = _Views(desk, pictures, static, upload)
+    views = _Views(desk, pictures, static, entrance)
     table: list[tuple[str, str, Callable[..., Any], Access]] = [
         ("GET", "/", views.page, Access.PAGE),
         ("GET", "/static/<name>", views.static, Access.READ),
@@ -44,9 +45,9 @@ def create(desk: Desk, pictures: Pictures, guard: Guard, upload: Callable[[], di
         ("POST", "/api/quiz", views.start_quiz, Access.CHANGE),
         ("POST", "/api/answer", views.answer, Access.CHANGE),
     ]
-    if upload is not None:
+    if entrance is not None:
         table += [("POST", "/upload", views.upload, Access.UPLOAD)]
-        table += [("POST", "/api/upload-token", lambda: {"token": guard.upload_token}, Access.CHANGE)]
+        table += [("POST", "/api/upload", lambda: _entrance(entrance, guard), Access.CHANGE)]
     for method, rule, view, access in table:
         endpoint = f"{method} {rule}".replace(".", "")
         app.add_url_rule(rule, endpoint, view, methods=[method], provide_automatic_options=False)
@@ -56,6 +57,11 @@ def create(desk: Desk, pictures: Pictures, guard: Guard, upload: Callable[[], di
     app.register_error_handler(OSError, lambda error: make_response({"error": f"not saved: {error}"}, 507))
     app.register_error_handler(HTTPException, _in_words)
     return app
+
+
+def _entrance(entrance: Entrance, guard: Guard) -> dict[str, Any]:
+    """What the page needs to send pictures as a script does."""
+    return {"token": guard.upload_token, "devices": sorted(entrance.devices)}
 
 
 def _in_words(error: HTTPException) -> Response:
@@ -71,8 +77,8 @@ def _static() -> dict[str, tuple[bytes, str]]:
 
 
 class _Views:
-    def __init__(self, desk: Desk, pictures: Pictures, static: dict[str, tuple[bytes, str]], upload: Any):
-        self.desk, self.pictures, self.files, self._upload = desk, pictures, static, upload
+    def __init__(self, desk: Desk, pictures: Pictures, static: dict[str, tuple[bytes, str]], entrance: Entrance | None):
+        self.desk, self.pictures, self.files, self.entrance = desk, pictures, static, entrance
 
     def page(self) -> Response:
         return _sent(*self.files["index.html"])
@@ -138,7 +144,19 @@ class _Views:
         return self.desk.answer(g.person, asked["place"], asked["value"])
 
     def upload(self) -> Any:
-        return self._upload()
+        """Takes the files of a form, each under its own name; one that cannot be kept does not stop the others."""
+        assert self.entrance is not None
+        said = {key: request.form.get(key, "") for key in ("device", "operator", "subject", "annotator")}
+        kept, refused = [], {}
+        for sent in request.files.getlist("file"):
+            name = sent.filename or ""
+            try:
+                kept.append(self.entrance.take(said["device"], name, sent.read(), said))
+            except SenguError as error:
+                refused[name] = str(error)
+        if not kept and not refused:
+            _refused(400, "there is no file in the form: send each as `-F file=@PICTURE`")
+        return {"kept": kept, "refused": refused}, 200 if kept else 422
 
     def _known(self, name: str) -> str:
         """An object id that is one of this repository, by its pattern first."""

@@ -21,6 +21,7 @@ from sengu.web.desk import Desk
 from sengu.web.guard import Guard, Place
 from sengu.web.pictures import Pictures
 from sengu.web.server import free_port, server
+from sengu.web.upload import Entrance, Folder, Shelf
 
 PERSON = re.compile(r"[\w][\w-]{0,63}")
 LOOPBACK = "127.0.0.1"
@@ -50,6 +51,18 @@ def place(host: str, port: int, certificate: Path | None) -> Place:
     return Place(hosts, port or free_port(host), certificate is not None)
 
 
+def shelf(site: str) -> Shelf:
+    """Where the pictures of a site lie. Raises SenguError for a site that no device can add to."""
+    fetch = params.section(f"sites.{site}", params.Site).fetch
+    if isinstance(fetch, params.FolderFetch):
+        return Folder(Path(fetch.folder))
+    if isinstance(fetch, params.S3Fetch):
+        from sengu.remote.s3 import Prefix
+
+        return Prefix(fetch.url, fetch.endpoint)
+    raise SenguError(f"site {site} is of source {fetch.source}: a device adds to a site of source folder or s3; see `upload`")
+
+
 @click.command("page")
 @option
 @click.option("--annotator", "names", multiple=True, help="Who labels, by default Git's user; several get an address each.")
@@ -66,14 +79,18 @@ def command(name: str, names: tuple[str, ...], port: int, host: str, certificate
     material = Repository(name)
     store = ObjectStore.below(places.TREES)
     guard = Guard(where, people)
-    app = create(Desk(material, people), Pictures(store.read), guard)
+    entrance = Entrance(params.upload(), shelf)
+    app = create(Desk(material, people), Pictures(store.read), guard, entrance)
     both = (str(certificate), str(certificate)) if certificate else None
     serving = server(app, host, where.port, both)
     with images.limited(params.section("objects", params.Objects).max_pixels):
         serving.prepare()
         for person, address in guard.addresses().items():
             click.echo(f"{person}: {address}")
-        click.echo(f"pictures from scripts: curl -H 'Authorization: Bearer {guard.upload_token}' -F file=@PICTURE …/upload")
+        if entrance.devices:
+            device = next(iter(entrance.devices))
+            target = f"{guard.place.scheme}://{host}:{where.port}/upload"
+            click.echo(f"curl -H 'Authorization: Bearer {guard.upload_token}' -F device={device} -F file=@PICTURE {target}")
         if not no_browser:
             _open(next(iter(guard.addresses().values())))
         try:

@@ -6,8 +6,9 @@ import { grid } from "./grid.js";
 import { quiz } from "./quiz.js";
 import { review } from "./review.js";
 import { single } from "./single.js";
+import { upload } from "./upload.js";
 
-const VIEWS = { single: ["One by one", single], grid: ["Grid", grid], quiz: ["Quiz", quiz], review: ["Review", review] };
+const VIEWS = { single: ["One by one", single], grid: ["Grid", grid], quiz: ["Quiz", quiz], review: ["Review", review], upload: ["Upload", upload] };
 let leave = () => {};
 
 async function route() {
