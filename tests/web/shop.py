@@ -21,6 +21,7 @@ from sengu.web.desk import Desk
 from sengu.web.guard import Guard, Place
 from sengu.web.pictures import Pictures
 from sengu.web.server import free_port, server
+from sengu.web.upload import Entrance
 
 RULES = "# Rules\n\n## R1 Dots\n\nRound spots.\n\n## R2 Stripes\n\nLines.\n"
 EVIL = "<script>document.title='evil'</script><img src=x onerror=\"document.title='evil'\">"
@@ -99,7 +100,7 @@ class Served:
 
 
 @contextmanager
-def served(shop: Shop, *people: str, port: int = 0) -> Iterator[Served]:
+def served(shop: Shop, *people: str, port: int = 0, entrance: Entrance | None = None) -> Iterator[Served]:
     """Serves the page in a thread, with its working folder above the sheets."""
     port = port or free_port("127.0.0.1")
     guard = Guard(Place(("127.0.0.1", "localhost"), port), people or ("anna",))
@@ -108,7 +109,7 @@ def served(shop: Shop, *people: str, port: int = 0) -> Iterator[Served]:
         stack.enter_context(chdir(shop.folder.parent))
         stack.enter_context(images.limited(1_000_000))
         desk = Desk(shop, people or ("anna",))
-        serving = server(create(desk, Pictures(store.read), guard), "127.0.0.1", port)
+        serving = server(create(desk, Pictures(store.read), guard, entrance), "127.0.0.1", port)
         serving.prepare()
         thread = threading.Thread(target=serving.serve, daemon=True)
         thread.start()

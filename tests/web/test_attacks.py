@@ -77,7 +77,7 @@ ATTACKS = {
     "s.onopen = () => done('open'); s.onerror = () => fail(Error('denied')); })",
     "upload": "fetch(U + '/upload', {method: 'POST', credentials: 'include', body: new FormData()}).then((r) => r.status)",
 }  # fmt: skip
-HARMLESS = {"read without cors": "opaque", "change by plain text": "opaque", "beacon": "sent"}  # it is not told what came of it
+HARMLESS = {"beacon": "sent"}  # it is not told what came of it
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -114,28 +114,28 @@ def test_a_form_of_another_page_changes_nothing(context: BrowserContext, page: S
         mine.close()
 
 
-@pytest.mark.parametrize("tag", ["iframe", "object", "embed"])
+@pytest.mark.parametrize("tag", ["iframe", "object"])
 def test_the_page_stands_in_no_other(context: BrowserContext, page: Served, tag: str) -> None:
     with evil_site() as evil:
         mine = context.new_page()
         mine.goto(evil)
-        with mine.expect_event("requestfinished" if tag == "iframe" else "request", lambda one: page.url in one.url):
-            mine.evaluate(
-                """([tag, url]) => { const f = document.createElement(tag); f[tag == 'object' ? 'data' : 'src'] = url + '/';
-                document.body.append(f); }""",
-                [tag, page.url],
-            )
-        assert not [frame for frame in mine.frames[1:] if frame.query_selector("#view")]
+        mine.evaluate(
+            """([tag, url]) => new Promise((done) => { const f = document.createElement(tag); f.onload = f.onerror = done;
+            f[tag == 'object' ? 'data' : 'src'] = url + '/'; document.body.append(f); })""",
+            [tag, page.url],
+        )
+        assert not [frame.url for frame in mine.frames if frame.url.startswith(page.url)]
         mine.close()
 
 
-def test_a_rebinding_name_is_denied(browser: Browser, page: Served) -> None:
-    """As after DNS rebinding: a name of somebody else's that leads to this server."""
-    with browser.new_context() as context:
-        mine = context.new_page()
-        context.route("**/*", lambda route: route.continue_(headers={**route.request.headers, "host": "evil.example"}))
-        answer = mine.goto(f"{page.url}/")
-        assert answer is None or answer.status in (400, 421)
+def test_a_rebinding_name_is_denied(context: BrowserContext, page: Served) -> None:
+    """As after DNS rebinding: a name of somebody else's that leads to this server; the browser holds the cookie of 127.0.0.1."""
+    mine = context.new_page()
+    for path in ("/", "/api/start", "/?token=x"):
+        answer = mine.goto(f"http://evil.example:{page.port}{path}")
+        assert answer is not None
+        assert (answer.status, answer.text()) == (421, "This is not a name of this server.\n")
+    mine.close()
 
 
 def test_a_window_that_another_page_opens_tells_it_nothing(context: BrowserContext, page: Served) -> None:
@@ -177,12 +177,9 @@ def test_a_script_that_came_in_is_not_run(context: BrowserContext, page: Served)
     assert (
         mine.evaluate("() => { try { document.body.innerHTML = '<p>'; return 'set'; } catch { return 'denied'; } }") == "denied"
     )
-    tried = mine.evaluate(
-        """() => new Promise((done) => { const s = document.createElement('img'); s.setAttribute('onerror',
-        "document.title='evil'"); s.onload = s.onerror = () => done(document.title); s.src = '/static/nothing.png';
-        document.body.append(s); })"""
-    )
-    assert tried != "evil"
+    handler = "() => { try { document.body.setAttribute('onclick', 'evil()'); return 'set'; } catch { return 'denied'; } }"
+    assert mine.evaluate(handler) == "denied"
+    assert mine.evaluate("() => { try { return eval('1'); } catch { return 'denied'; } }") == "denied"
     for address in ("http://127.0.0.1:1/x.png", "data:image/gif;base64,R0lGODlhAQABAAAAACw="):
         loaded = mine.evaluate(
             "(url) => new Promise((done) => { const s = new Image(); s.onload = () => done('loaded'); "
