@@ -11,7 +11,7 @@ export async function upload(view) {
   const files = make("input", { type: "file", multiple: true, id: "files", onchange: () => send([...files.files]) });
   const folder = make("input", { type: "file", webkitdirectory: true, id: "folder", onchange: () => send([...folder.files]) });
   const done = make("progress", { value: 0, max: 1, "aria-label": "sent", hidden: true });
-  const told = make("ul", { id: "told", role: "status" });
+  const told = make("ul", { id: "told" });
   const drop = make(
     "div",
     { class: "drop" },
