@@ -32,6 +32,7 @@ from sengu.base.params.sections import (
     Video,
 )
 from sengu.base.params.sites import SOURCES, Archived, Fetch, FolderFetch, GenericFetch, Read, S3Fetch, Site, WarcFetch
+from sengu.base.params.upload import UploadDevice
 from sengu.base.params.values import Engine
 
 PARAMS = Path("params.yaml")
@@ -53,6 +54,7 @@ SECTIONS: Mapping[str, Any] = {
     "evaluate": Evaluate,
     "export": Export,
     "remote": RemoteParams,
+    "upload": dict[str, UploadDevice],
     "engine": Engine,
 }
 __all__ = [
@@ -86,6 +88,7 @@ __all__ = [
     "Threshold",
     "Tiering",
     "Train",
+    "UploadDevice",
     "Video",
     "WarcFetch",
     "check_site_name",
@@ -96,6 +99,7 @@ __all__ = [
     "remote",
     "section",
     "site_names",
+    "upload",
 ]
 
 
@@ -132,6 +136,11 @@ def project(path: Path = PARAMS) -> Project:
 def remote(path: Path = PARAMS) -> RemoteParams:
     """What `sengu remote` is to do. It is no dependency of any stage."""
     return section("remote", RemoteParams, path) if "remote" in document(path) else RemoteParams()
+
+
+def upload(path: Path = PARAMS) -> dict[str, UploadDevice]:
+    """The devices that may send pictures to the labelling page, by name. It is no dependency of any stage."""
+    return section("upload", dict[str, UploadDevice], path) if "upload" in document(path) else {}
 
 
 def document(path: Path = PARAMS) -> dict[str, Any]:
