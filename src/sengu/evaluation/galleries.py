@@ -73,8 +73,8 @@ def doubted(doubtful: pd.DataFrame, classes: Sequence[str], pictures: Callable[[
     suspects = int((doubtful["suspect"] == "yes").sum())
     shown = []
     for name, value, predicted, quality, suspect in zip(*(doubtful[column][:SHOWN].tolist() for column in DOUBT), strict=True):
-        likely = f"looks like {classes[predicted]}" if predicted != value else "looks like it, too"
-        caption = f"Label: {classes[value]}, which gets a probability of {float(quality):.3f}; {likely}"
+        rather = f"; looks like {classes[predicted]}" if predicted != value else ""
+        caption = f"label {classes[value]}, to which others give a probability of {float(quality):.3f}{rather}"
         shown.append(Picture(name, caption, pictures(name), marked=suspect == "yes"))
     text = (
         f"{suspects} of {len(doubtful)} labels are suspect: models that were trained without the picture are confident of "

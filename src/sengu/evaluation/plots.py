@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from sklearn import metrics
 
 from sengu.drawing import fonts
@@ -89,20 +90,21 @@ def calibration(bins: Mapping[str, pd.DataFrame], folder: Path) -> None:
 
 
 def training(curves: Mapping[str, pd.DataFrame], folder: Path) -> None:
-    """training.svg: loss and accuracy of train and validation after each epoch of fine-tuning.
+    """training_<metric>.svg: a metric of train and validation after each epoch of fine-tuning.
 
     `curves` has by metric a frame with the columns step, and train and validation where there are any.
     """
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
-    for axes, (metric, table) in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves.items(), strict=True):
+    for metric, table in curves.items():
+        figure = Figure(figsize=(5, 3.2), layout="constrained")
+        axes = figure.subplots()
         for name, colour in zip(("train", "validation"), COLOURS.values(), strict=True):
             if name in table:
                 axes.plot(table["step"], table[name], marker="o", markersize=4, color=colour, label=name)
-        axes.set(xlabel="epoch", title=f"{metric} of fine-tuning")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set(xlabel="epoch", ylabel=metric)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(bottom=0 if metric == "loss" else None)
         axes.legend()
-    _save(figure, folder / "training.svg")
+        _save(figure, folder / f"training_{metric}.svg")
 
 
 def histogram(claimed: np.ndarray, so: np.ndarray, threshold: float | None, classes: Sequence[str], folder: Path) -> None:

@@ -13,7 +13,10 @@ from sengu.drawing.thumbnails import data_url, thumbnail
 from sengu.evaluation.galleries import Gallery
 
 TEMPLATE, STYLE = (Path(__file__).with_suffix(suffix) for suffix in (".html", ".css"))
-CURVES = "training.svg"
+CURVES = {
+    "training_loss.svg": "Loss after each epoch of fine-tuning.",
+    "training_accuracy.svg": "Accuracy after each epoch of fine-tuning.",
+}
 PLOTS = {
     "roc.svg": "ROC: the share of pictures found against the share of false alarms, for every threshold.",
     "precision_recall.svg": "Precision against recall, for every threshold.",
@@ -78,7 +81,7 @@ def page(
         known=background.known,
         held_out=held_out(measured.network, classes),
         thresholds={name: decision.value for name, decision in _of_classes(measured.network, classes).items()},
-        curves=data_url("svg+xml", (plots / CURVES).read_bytes()) if (plots / CURVES).is_file() else None,
+        curves=_drawn(CURVES, plots),
         classes=classes,
         metrics=METRICS,
         result=measured,
@@ -87,9 +90,14 @@ def page(
         warnings=warnings(measured, classes),
         comparison=comparison(measured.head_against_network),
         threshold=threshold(measured, classes),
-        plots=[{"address": data_url("svg+xml", (plots / name).read_bytes()), "text": text} for name, text in PLOTS.items()],
+        plots=_drawn(PLOTS, plots),
         galleries=galleries,
     )
+
+
+def _drawn(names: Mapping[str, str], folder: Path) -> list[dict[str, str]]:
+    there = {name: text for name, text in names.items() if (folder / name).is_file()}
+    return [{"address": data_url("svg+xml", (folder / name).read_bytes()), "text": text} for name, text in there.items()]
 
 
 def headline(measured: Measurements) -> list[str]:
@@ -101,7 +109,9 @@ def headline(measured: Measurements) -> list[str]:
     figure = rounded if rounded != "100" or right == count else "99.9"
     sentences = [f"The network is right on {right} of {count} test pictures."]
     if not math.isnan(low):
-        sentences.append(f"Of 100 new pictures like these, expect it to be right on {low:.0f} to {high:.0f} (95% interval).")
+        sentences.append(
+            f"Of 100 new pictures like these, expect it to be right on {math.floor(low)} to {math.ceil(high)} (95% interval)."
+        )
     return [figure, *sentences]
 
 
