@@ -21,7 +21,8 @@ def split(labels: pd.DataFrame, duplicates: pd.DataFrame, rule: params.Split) ->
     Videos are `excluded`.
 
     The low byte of the SHA-1 decides; then, in test and validation, each class is cut to the size of the smallest one in
-    table order and the surplus goes to train. With `leaks: exclude`, a train row whose duplicate group reaches into test or
+    table order and the surplus goes to train; with `surplus: hold_out` that of test gets a type of its own, and is neither
+    trained on nor chosen by, but measured. With `leaks: exclude`, a train row whose duplicate group reaches into test or
     validation becomes `excluded`, and so does a validation row whose group reaches into test; test never moves.
     """
     is_sorted = labels["objectId"].is_monotonic_increasing
@@ -38,14 +39,14 @@ def split(labels: pd.DataFrame, duplicates: pd.DataFrame, rule: params.Split) ->
         places = [np.flatnonzero((types == name) & (values == value)) for value in np.unique(values)]
         smallest = min(map(len, places), default=0)
         for place in places:
-            types[place[smallest:]] = "train"
+            types[place[smallest:]] = "surplus" if name == "test" and rule.surplus == "hold_out" else "train"
     table["type"] = pd.array(types, dtype="str")
     return _without_leaks(table, duplicates) if rule.leaks == "exclude" else table
 
 
 def _without_leaks(table: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
     group = tables.groups(table["objectId"], duplicates)
-    in_test = group.isin(group[table["type"] == "test"])
+    in_test = group.isin(group[table["type"].isin(("test", "surplus"))])
     in_validation = group.isin(group[table["type"] == "validation"])
     leaks = ((table["type"] == "train") & (in_test | in_validation)) | ((table["type"] == "validation") & in_test)
     return table.assign(type=table["type"].mask(leaks, "excluded"))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-TYPES = ("train", "validation", "test", "excluded")
+TYPES = ("train", "validation", "test", "surplus", "excluded")
 
 
 @dataclass(frozen=True)
