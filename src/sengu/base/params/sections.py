@@ -65,6 +65,7 @@ class Split:
     test: tuple[Byte, Byte]  # first and last low byte of the SHA-1, inclusive
     validation: tuple[Byte, Byte]
     leaks: Literal["exclude", "keep"]
+    minimum: Count = 10  # test pictures of a class, below which a warning says what the test can prove
 
 
 @dataclass(config=STRICT, frozen=True)
@@ -106,6 +107,11 @@ class Augmentation:
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class FineTune(Phase):
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @property
+    def flips(self) -> bool:
+        """Whether the network is trained on mirror images."""
+        return self.epochs > 0 and self.augmentation.flip
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
