@@ -20,7 +20,12 @@ from sengu.datasets import recipe
 # sections that a stage reads besides its own: the network must fit the pictures, and a release tells how it was made
 SINGLE_FILES = ("stages", "commands")  # their modules are independent of each other
 MOST_CODE_DEPS = 10
-READ_TOO = {"backbone": {"prepare"}, "export": {"prepare", "backbone"}, "evaluate": {"train", "prepare", "backbone"}}
+READ_TOO = {
+    "backbone": {"prepare"},
+    "export": {"prepare", "backbone"},
+    "evaluate": {"train", "prepare", "backbone"},
+    "split": {"train"},
+}
 
 
 def stages() -> dict[str, dict[str, Any]]:

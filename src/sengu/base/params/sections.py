@@ -66,6 +66,7 @@ class Split:
     validation: tuple[Byte, Byte]
     leaks: Literal["exclude", "keep"]
     surplus: Literal["train", "hold_out"] = "train"  # what becomes of the pictures that the balanced test has no room for
+    minimum: Count = 10  # test pictures of a class, below which a warning says what the test can prove
 
 
 @dataclass(config=STRICT, frozen=True)
@@ -112,6 +113,11 @@ class Augmentation:
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class FineTune(Phase):
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @property
+    def flips(self) -> bool:
+        """Whether the network is trained on mirror images."""
+        return self.epochs > 0 and self.augmentation.flip
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
