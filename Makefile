@@ -20,7 +20,7 @@ repro: install
 
 # two workers; files in their order, so that the long run starts early (tests/conftest.py)
 test: install
-	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 40
 
 # what people who edit run: the linters, and the tests that train no network and start no long program
 check: lint

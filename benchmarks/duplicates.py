@@ -1,13 +1,16 @@
-"""A zip of photographs -> recall and precision of the near-duplicate groups for each variation, and the time for 100,000 hashes.
+"""A zip of photographs -> recall and precision of the near-duplicate groups for each variation, and how their time grows.
 
-    python benchmarks/duplicates.py PHOTOGRAPHS.zip [DISTRACTORS.zip] [--distractors 10000]
+    python benchmarks/duplicates.py PHOTOGRAPHS.zip [DISTRACTORS.zip] [--distractors 10000] [--hashes 100000 200000 400000]
 
 Every photograph is paired with each variation of itself. A pair is found if, without the other variations, the two are in
 one group; recall is the share found. Precision is the share of right pairs among all that the groups of photographs, variations
 and distractors put together, but for pairs of two distractors, which may hold real duplicates and are counted by themselves.
+Mirror images are found if they are marked as such. Pictures of one scene must not be one group: signs, letters, and what a
+fixed camera saw.
 """
 
 import argparse
+import resource
 import time
 import zipfile
 from collections.abc import Callable
@@ -21,9 +24,10 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 from sengu.duplicates import groups
 from sengu.duplicates.fingerprints import Fingerprint, fingerprint
+from sengu.duplicates.groups import Looks
 from sengu.pictures import images
 
-HASHES = 100_000
+FIELDS = ("hashes", "mirrored", "thumbnail", "colours")  # of a fingerprint, in the order of Looks
 NO_LINKS = np.empty((0, 2), np.int64)
 
 
@@ -73,10 +77,10 @@ def alone(data: bytes) -> list[Fingerprint]:
     return [fingerprint(images.decode(data))]
 
 
-def prints(payloads: list[bytes], work: Callable[[bytes], list[Fingerprint]]) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes (n, m, k, 8) and thumbnails (n, m, 64, 64) of n payloads, m pictures of each."""
+def prints(payloads: list[bytes], work: Callable[[bytes], list[Fingerprint]]) -> list[np.ndarray]:
+    """The FIELDS of n payloads, m pictures of each: (n, m, ...)."""
     made = Parallel(n_jobs=-1, batch_size=16)(delayed(work)(payload) for payload in payloads)
-    return np.array([[f.hashes for f in row] for row in made]), np.array([[f.thumbnail for f in row] for row in made])
+    return [np.array([[getattr(f, name) for f in row] for row in made]) for name in FIELDS]
 
 
 def payloads(path: Path, prefix: str = "", number: int = 0) -> list[bytes]:
@@ -96,19 +100,19 @@ def together(labels: np.ndarray) -> int:
     return int((sizes * (sizes - 1) // 2).sum())
 
 
-def recalls(hashes: np.ndarray, thumbnails: np.ndarray) -> None:
+def recalls(found: list[np.ndarray]) -> None:
     for number, name in enumerate(VARIATIONS, 1):
-        both = [0, number]
-        labels = groups.groups(flat(hashes[:, both]), flat(thumbnails[:, both]), NO_LINKS).reshape(-1, 2)
+        both = groups.groups(Looks(*(flat(each[:, [0, number]]) for each in found)), NO_LINKS)
+        labels = (both.mirrored if name == "mirrored" else both.labels).reshape(-1, 2)
         print(f"{name:20} recall {(labels[:, 0] == labels[:, 1]).mean():.4f}")
 
 
-def precision(hashes: np.ndarray, thumbnails: np.ndarray, others: tuple[np.ndarray, np.ndarray] | None, title: str) -> None:
-    photographs = np.repeat(np.arange(len(hashes)), hashes.shape[1])
-    hashes, thumbnails = flat(hashes), flat(thumbnails)
+def precision(found: list[np.ndarray], others: list[np.ndarray] | None, title: str) -> None:
+    photographs = np.repeat(np.arange(len(found[0])), found[0].shape[1])
+    every = [flat(each) for each in found]
     if others is not None:
-        hashes, thumbnails = (np.concatenate([a, flat(b)]) for a, b in zip((hashes, thumbnails), others, strict=True))
-    labels = groups.groups(hashes, thumbnails, NO_LINKS)
+        every = [np.concatenate([a, flat(b)]) for a, b in zip(every, others, strict=True)]
+    labels = groups.groups(Looks(*every), NO_LINKS).labels
     size = len(photographs)
     within_others = together(labels[size:])
     involving = together(labels) - within_others
@@ -118,38 +122,106 @@ def precision(hashes: np.ndarray, thumbnails: np.ndarray, others: tuple[np.ndarr
         print(f"pairs within the {len(labels) - size} distractors, right or wrong: {within_others}")
 
 
-def timed() -> None:
+def sign(text: str) -> Image.Image:
+    picture = Image.new("RGB", (400, 400), "#78a0c8")
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((40, 40, 360, 360), fill="#c81414")
+    draw.ellipse((80, 80, 320, 320), fill="white")
+    draw.text((200, 200), text, font=ImageFont.load_default(150), fill="black", anchor="mm")
+    return picture
+
+
+def letter(text: str) -> Image.Image:
+    picture = Image.new("RGB", (256, 256), "white")
+    ImageDraw.Draw(picture).text((128, 128), text, font=ImageFont.load_default(200), fill="black", anchor="mm")
+    return picture
+
+
+def fixed_camera(side: int, x: int = 300, y: int = 200) -> Image.Image:
+    """A bin seen from above, empty or with one white square."""
+    rows, columns = np.mgrid[:480, :640]
+    picture = Image.fromarray((100 + 40 * np.sin(columns / 50) * np.cos(rows / 40)).astype(np.uint8)).convert("RGB")
+    if side:
+        ImageDraw.Draw(picture).rectangle((x, y, x + side, y + side), fill="white")
+    return picture
+
+
+def part(scratches: int, seed: int) -> Image.Image:
+    """A machine part, the light a little different each time, with or without scratches."""
+    chance = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:300, :400]
+    levels = 90 + 60 * (np.hypot(rows - 150, columns - 200) < 110) + chance.normal(0, 3, (300, 400)) + chance.uniform(-8, 8)
+    picture = Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8)).convert("RGB")
+    for _ in range(scratches):
+        x, y = chance.integers(110, 290), chance.integers(60, 240)
+        end = (x + chance.integers(-80, 80), y + chance.integers(-80, 80))
+        ImageDraw.Draw(picture).line(((x, y), end), fill="#303030", width=3)
+    return picture
+
+
+def scenes() -> None:
+    """Of pictures of one scene, all of which show something else, how many pairs are taken for one picture."""
+    chance = np.random.default_rng(1)
+    spots = [(int(chance.integers(0, 600)), int(chance.integers(0, 440))) for _ in range(50)]
+    sets = {
+        "8 speed signs": [sign(str(number)) for number in range(20, 100, 10)],
+        "26 letters": [letter(text) for text in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
+        "a fixed camera, squares of 10 to 80 of 640 pixels": [fixed_camera(side) for side in (0, 10, 20, 40, 60, 80)],
+        "a fixed camera, a square of 40 in 50 places": [fixed_camera(40, *spot) for spot in spots],
+        "20 good parts and 20 with a scratch": [part(number // 20, number) for number in range(40)],
+    }
+    for name, drawn in sets.items():
+        made = [fingerprint(np.asarray(picture)) for picture in drawn]
+        labels = groups.groups(Looks(*(np.array([getattr(each, field) for each in made]) for field in FIELDS)), NO_LINKS).labels
+        largest = np.bincount(labels).max()
+        print(f"{name}: {together(labels)} of {len(drawn) * (len(drawn) - 1) // 2} pairs, at most {largest} in a group")
+
+
+def timed(count: int) -> float:
     """Half of the pictures are random, half in clusters of 2 to 200 that differ by a few bits and some noise."""
     chance = np.random.default_rng(0)
-    sources = np.arange(HASHES)
-    edges = np.cumsum(chance.integers(2, 201, HASHES))
-    for start, end in pairwise(HASHES // 2 + np.concatenate([[0], edges[edges < HASHES // 2], [HASHES // 2]])):
+    sources = np.arange(count)
+    edges = np.cumsum(chance.integers(2, 201, count))
+    for start, end in pairwise(count // 2 + np.concatenate([[0], edges[edges < count // 2], [count // 2]])):
         sources[start:end] = start
-    hashes = chance.integers(0, 256, (HASHES, 3, 8), dtype=np.uint8)[sources]
-    hashes[np.arange(HASHES), 0, chance.integers(0, 8, HASHES)] ^= (1 << chance.integers(0, 8, HASHES)).astype(np.uint8)
-    coarse = chance.integers(0, 230, (HASHES, 8, 8), dtype=np.uint8)[sources]
-    thumbnails = coarse.repeat(8, axis=1).repeat(8, axis=2)
-    thumbnails += chance.integers(0, 25, thumbnails.shape, dtype=np.uint8)
-    start = time.perf_counter()
-    labels = groups.groups(hashes, thumbnails, NO_LINKS)
-    seconds = time.perf_counter() - start
-    print(f"{HASHES} hashes: {len(np.unique(labels))} of {len(np.unique(sources))} groups in {seconds:.1f} s")
+    hashes = chance.integers(0, 256, (count, 3, 8), dtype=np.uint8)[sources]
+    hashes[np.arange(count), 0, chance.integers(0, 8, count)] ^= (1 << chance.integers(0, 8, count)).astype(np.uint8)
+    thumbnails = np.empty((count, 64, 64), np.uint8)
+    coarse = chance.integers(0, 230, (count, 8, 8), dtype=np.uint8)
+    for start in range(0, count, 10_000):  # at once, it would take three times the memory
+        rows = slice(start, start + 10_000)
+        thumbnails[rows] = coarse[sources[rows]].repeat(8, axis=1).repeat(8, axis=2)
+        thumbnails[rows] += chance.integers(0, 25, thumbnails[rows].shape, dtype=np.uint8)
+    mirrored = chance.integers(0, 256, (count, 8), dtype=np.uint8)
+    begun = time.perf_counter()
+    labels = groups.groups(Looks(hashes, mirrored, thumbnails, np.zeros((count, 8, 8, 2), np.int8)), NO_LINKS).labels
+    seconds = time.perf_counter() - begun
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    print(
+        f"{count} hashes: {len(np.unique(labels))} of {len(np.unique(sources))} groups in {seconds:.1f} s, up to {memory:.1f} GiB"
+    )
+    return seconds
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photographs", type=Path)
+    parser.add_argument("photographs", type=Path, nargs="?", help="without it, only scenes and hashes")
     parser.add_argument("others", type=Path, nargs="?", help="a zip of distractors, such as CIFAR-10")
     parser.add_argument("--distractors", type=int, default=10_000)
+    parser.add_argument("--hashes", type=int, nargs="*", default=[100_000, 200_000, 400_000])
     options = parser.parse_args()
-    hashes, thumbnails = prints(payloads(options.photographs), with_variations)
-    print(f"{len(hashes)} photographs")
-    recalls(hashes, thumbnails)
-    precision(hashes, thumbnails, None, "photographs and variations")
-    if options.others is not None:
-        others = prints(payloads(options.others, "train/", options.distractors), alone)
-        precision(hashes, thumbnails, others, f"with {len(others[0])} distractors")
-    timed()
+    scenes()
+    if options.photographs is not None:
+        found = prints(payloads(options.photographs), with_variations)
+        print(f"{len(found[0])} photographs")
+        recalls(found)
+        precision(found, None, "photographs and variations")
+        if options.others is not None:
+            others = prints(payloads(options.others, "train/", options.distractors), alone)
+            precision(found, others, f"with {len(others[0])} distractors")
+    seconds = {count: timed(count) for count in options.hashes}
+    for (few, before), (many, after) in pairwise(seconds.items()):
+        print(f"from {few} to {many}: exponent {np.log(after / before) / np.log(many / few):.2f}")
 
 
 if __name__ == "__main__":

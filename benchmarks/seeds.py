@@ -21,14 +21,13 @@ def accuracies(seed: int, folder: Path) -> dict[str, float]:
     params["train"]["seed"] = seed
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     arrays = [str(ROOT / path) for path in ("data/pixels", "data/features")]
-    dataset, split, groups, index = (
-        str(ROOT / path) for path in ("data/dataset/v1", "data/split_label.csv", "data/duplicates.csv", "data/index")
-    )
+    names = ("dataset/v1", "split_label.csv", "duplicates.csv", "captures", "index", "label_details.csv")
+    dataset, *known = (str(ROOT / "data" / name) for name in names)
     backbone, doubts = (str(ROOT / path) for path in ("models/backbone", "reports/label_errors.csv"))
     written = ["plots", "index.html", "metrics.json", "summary"]
     for command in (
         ["train", dataset, *arrays, backbone, "classifier", "training"],
-        ["evaluate", dataset, split, groups, index, *arrays, "classifier", doubts, *written],
+        ["evaluate", dataset, *known, *arrays, "classifier", "training", doubts, *written],
     ):
         stage = [sys.executable, "-m", f"sengu.stages.{command[0]}", *command[1:]]
         subprocess.run(stage, cwd=folder, check=True, capture_output=True)

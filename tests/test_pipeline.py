@@ -20,7 +20,12 @@ from sengu.datasets import recipe
 # sections that a stage reads besides its own: the network must fit the pictures, and a release tells how it was made
 SINGLE_FILES = ("stages", "commands")  # their modules are independent of each other
 MOST_CODE_DEPS = 10
-READ_TOO = {"backbone": {"prepare"}, "export": {"prepare", "backbone"}}
+READ_TOO = {
+    "backbone": {"prepare"},
+    "export": {"prepare", "backbone"},
+    "evaluate": {"train", "prepare", "backbone"},
+    "split": {"train"},
+}
 
 
 def stages() -> dict[str, dict[str, Any]]:
@@ -47,6 +52,14 @@ def module(stage: dict[str, Any]) -> str:
 
 def is_version(name: str) -> bool:
     return name in yaml.safe_load((ROOT / "datasets/dvc.yaml").read_text())["stages"]
+
+
+LONGEST_DESC = 80  # `dvc stage list` cuts what is longer
+
+
+@pytest.mark.parametrize("name", stages())
+def test_a_desc_is_shown_whole(name: str) -> None:
+    assert 0 < len(stages()[name]["desc"]) <= LONGEST_DESC
 
 
 def paths(entries: list[Any]) -> list[str]:

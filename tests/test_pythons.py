@@ -108,11 +108,11 @@ def test_data_outputs_are_the_same_under_another_python(version: str, archived: 
     if python is None:
         pytest.skip(f"this machine has no Python {version}")
     venv = tmp_path / "venv"
-    run(tmp_path, python, "-m", "venv", str(venv))
+    run(tmp_path, "uv", "venv", "--quiet", "--python", python, str(venv))
     (tmp_path / "requirements.txt").write_text(locked(closure(needed())))
-    pip = (str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
-    run(tmp_path, *pip, "--require-hashes", "-r", "requirements.txt")
-    run(archived, *pip, "--no-build-isolation", "--editable", ".")
+    install = ("uv", "pip", "install", "--quiet", "--python", str(venv / "bin/python"), "--no-deps")
+    run(tmp_path, *install, "--require-hashes", "--requirement", "requirements.txt")
+    run(archived, *install, "--no-build-isolation", "--editable", ".")
     here = outputs(archived, tmp_path / "here", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     there = outputs(archived, tmp_path / "there", f"{venv / 'bin'}:{os.environ['PATH']}")
     assert here.keys() == there.keys()

@@ -2,21 +2,48 @@
 
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from project import attempt, environment
 
+from sengu.base.errors import SenguError
 from sengu.commands.main import COMMANDS, sengu
 
 
 def test_help_names_every_command_with_its_own_help() -> None:
     said = CliRunner().invoke(sengu, ["--help"], catch_exceptions=False)
     assert said.exit_code == 0
-    listed = said.stdout.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in listed] == sorted(COMMANDS)
-    assert all(len(line.split()) > 2 for line in listed)
+    listed = re.split(r"\n  (?=\S)", "\n" + said.stdout.partition("Commands:\n")[2])[1:]
+    assert [entry.split()[0] for entry in listed] == sorted(COMMANDS)
+    assert all(len(entry.split()) > 2 for entry in listed)
+
+
+def test_no_summary_is_cut() -> None:
+    for words in ([], ["objects"], ["label"], ["dataset"], ["remote"], ["handover"]):
+        said = CliRunner().invoke(sengu, [*words, "--help"], catch_exceptions=False)
+        assert said.exit_code == 0
+        assert "..." not in said.stdout.partition("Commands:\n")[2]
+
+
+@pytest.mark.parametrize(
+    "command", [["site", "list"], ["dataset", "list"], ["remote", "check"], ["suggest"], ["heal"], ["merge", "x"]]
+)
+def test_outside_a_project_a_command_says_so_and_names_the_folder_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    below = tmp_path / "project/docs/deep"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    with pytest.raises(SenguError, match=f"no project here: {below} has no params.yaml: go to the folder of a project"):
+        CliRunner().invoke(sengu, command, catch_exceptions=False)
+    (tmp_path / "project/params.yaml").write_text("sites: {}\n")
+    with pytest.raises(SenguError, match=f"no project here: .*: run `cd {tmp_path / 'project'}`, and try again"):
+        CliRunner().invoke(sengu, command, catch_exceptions=False)
+    assert CliRunner().invoke(sengu, [*command, "--help"]).exit_code == 0
 
 
 def test_an_unknown_command_is_an_error_of_usage() -> None:

@@ -3,11 +3,13 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 from crawlers.demo import pictures
+from sengu.duplicates import candidates
 from sengu.duplicates import groups as neardup
-from sengu.duplicates.fingerprints import fingerprint
+from sengu.duplicates.fingerprints import Fingerprint, fingerprint
+from sengu.duplicates.groups import Groups, Looks
 
 NO_LINKS = np.empty((0, 2), np.int64)
 
@@ -24,12 +26,30 @@ def photograph(number: int) -> Image.Image:
     return Image.fromarray(grey).convert("RGB")
 
 
-def grouped(*found: Image.Image, links: np.ndarray = NO_LINKS) -> list[list[int]]:
-    """The groups of these pictures, by their places; each of two or more."""
-    prints = [fingerprint(np.asarray(picture)) for picture in found]
-    labels = neardup.groups(np.array([p.hashes for p in prints]), np.array([p.thumbnail for p in prints]), links)
+def looks(prints: list[Fingerprint]) -> Looks:
+    names = ("hashes", "mirrored", "thumbnail", "colours")
+    return Looks(*(np.array([getattr(each, name) for each in prints]) for name in names))
+
+
+def found_among(*found: Image.Image, links: np.ndarray = NO_LINKS) -> Groups:
+    return neardup.groups(looks([fingerprint(np.asarray(picture.convert("RGB"))) for picture in found]), links)
+
+
+def places(labels: np.ndarray) -> list[list[int]]:
+    """Where equal labels are, each of two or more."""
     groups = (np.flatnonzero(labels == label).tolist() for label in np.unique(labels))
     return sorted(group for group in groups if len(group) > 1)
+
+
+def grouped(*found: Image.Image, links: np.ndarray = NO_LINKS) -> list[list[int]]:
+    """The groups of these pictures, by their places; each of two or more."""
+    return places(found_among(*found, links=links).labels)
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two thumbnails without colours are alike."""
+    colourless = np.zeros((8, 8, 2), np.int8)
+    return neardup.likeness(one, colourless, other, colourless) > 0
 
 
 def recompressed(picture: Image.Image) -> Image.Image:
@@ -72,15 +92,70 @@ def test_variations_of_a_picture_fall_to_it_and_to_no_other(vary: Callable[[Imag
 
 def test_a_mirrored_picture_is_not_a_duplicate() -> None:
     picture = photograph(1)
-    assert grouped(picture, picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)) == []
+    mirrored = found_among(picture, picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT), photograph(2))
+    assert places(mirrored.labels) == []
+    assert places(mirrored.mirrored) == [[0, 1]]
+
+
+def test_mirror_images_of_duplicates_are_found_cropped_and_recompressed_too() -> None:
+    turned = [photograph(number).transpose(Image.Transpose.FLIP_LEFT_RIGHT) for number in range(4)]
+    pictures_of = [*map(photograph, range(4)), *(recompressed(cropped(picture, 0.04)) for picture in turned), photograph(0)]
+    found = found_among(*pictures_of)
+    assert places(found.labels) == [[0, 8]]
+    assert places(found.mirrored) == [[0, 4, 8], [1, 5], [2, 6], [3, 7]]
+
+
+def sign(text: str, colour: str = "#c81414") -> Image.Image:
+    picture = Image.new("RGB", (400, 400), "#78a0c8")
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((40, 40, 360, 360), fill=colour)
+    draw.ellipse((80, 80, 320, 320), fill="white")
+    draw.text((200, 200), text, font=ImageFont.load_default(150), fill="black", anchor="mm")
+    return picture
+
+
+def letter(text: str) -> Image.Image:
+    picture = Image.new("RGB", (256, 256), "white")
+    ImageDraw.Draw(picture).text((128, 128), text, font=ImageFont.load_default(200), fill="black", anchor="mm")
+    return picture
+
+
+def seen_by_a_fixed_camera(side: int, x: int = 300, y: int = 200) -> Image.Image:
+    """640 x 480 pixels of something smooth, with a white square on it."""
+    rows, columns = np.mgrid[:480, :640]
+    picture = Image.fromarray((100 + 40 * np.sin(columns / 50) * np.cos(rows / 40)).astype(np.uint8)).convert("RGB")
+    if side:
+        ImageDraw.Draw(picture).rectangle((x, y, x + side, y + side), fill="white")
+    return picture
+
+
+def test_what_one_scene_shows_is_told_apart() -> None:
+    assert grouped(*map(sign, ("20", "30", "40", "50", "60", "70", "80", "90"))) == []
+    assert grouped(*map(letter, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")) == []
+    assert grouped(*map(seen_by_a_fixed_camera, (0, 20, 40, 60, 80))) == []
+    chance = np.random.default_rng(1)
+    spots = [(int(chance.integers(0, 600)), int(chance.integers(0, 440))) for _ in range(30)]
+    assert grouped(*(seen_by_a_fixed_camera(40, *spot) for spot in spots)) == []
+
+
+def test_colours_tell_drawings_apart_but_a_grey_copy_is_a_duplicate() -> None:
+    assert grouped(sign("30"), sign("30", "#1464c8"), recompressed(sign("30")), sign("30").convert("L")) == [[0, 2, 3]]
+
+
+def test_weak_links_alone_make_pairs_and_no_group() -> None:
+    labels = np.array([0, 1, 2, 3, 4, 4, 5])
+    weak = np.array([[0, 1], [1, 2], [2, 3], [3, 4], [6, 5]])
+    found = neardup._with_weak(labels, weak, np.array([0.95, 0.99, 0.96, 0.98, 0.97]))
+    assert places(found) == [[1, 2], [3, 4, 5, 6]]  # the best pair; and what is joined to strong duplicates
 
 
 def test_equal_hashes_are_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     prints = [fingerprint(np.asarray(photograph(number))) for number in (0, 1, 2, 0, 1, 2, 1)]
-    hashes, thumbnails = np.stack([prints[0].hashes] * 7), np.stack([p.thumbnail for p in prints])
+    same = looks(prints)
+    same = Looks(np.stack([prints[0].hashes] * 7), same.mirrored, same.thumbnails, same.colours)
     for roughly in (neardup.ROUGHLY, -1.0):  # the second leaves all to the verification, in whose first tree most pairs fail
         monkeypatch.setattr(neardup, "ROUGHLY", roughly)
-        labels = neardup.groups(hashes, thumbnails, NO_LINKS)
+        labels = neardup.groups(same, NO_LINKS).labels
         assert (labels == labels[:3, None]).astype(int).tolist() == [
             [1, 0, 0, 1, 0, 0, 0],
             [0, 1, 0, 0, 1, 0, 1],
@@ -93,8 +168,8 @@ def test_pictures_that_get_lighter_the_same_way_are_told_apart_by_their_detail()
     slope = np.linspace(30, 220, 64)[:, None]
     one, other = (np.clip(slope + chance.normal(0, 12, (8, 8)).repeat(8, 0).repeat(8, 1), 0, 255).astype(np.uint8) for _ in "12")
     assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > neardup.ALIKE
-    assert not neardup.alike(one, other)
-    assert neardup.alike(one, np.clip(one * 0.8, 0, 255).astype(np.uint8))
+    assert not alike(one, other)
+    assert alike(one, np.clip(one * 0.8, 0, 255).astype(np.uint8))
 
 
 def test_pictures_that_show_nothing_are_together_only_by_links() -> None:
@@ -118,8 +193,8 @@ def test_a_window_without_variance_is_not_alike() -> None:
     edged[:3] = 0
     other = np.full((64, 64), 90, np.uint8)
     other[-3:] = 255
-    assert not neardup.alike(edged, other)
-    assert neardup.alike(edged, edged)
+    assert not alike(edged, other)
+    assert alike(edged, edged)
 
 
 def test_links_and_pairs_make_one_group_through_what_they_share() -> None:
@@ -135,14 +210,15 @@ def test_the_groups_do_not_depend_on_the_order_nor_on_the_size_of_what_is_looked
     expected = [[group, group + 5, group + 10, group + 15] for group in range(5)]
     assert grouped(*found) == expected
     order = np.random.default_rng(0).permutation(len(found))
-    monkeypatch.setattr(neardup, "QUERIES", 4)
+    monkeypatch.setattr(candidates, "QUERIES", 4)
     monkeypatch.setattr(neardup, "BATCH", 3)
     shuffled = [[int(order[place]) for place in group] for group in grouped(*(found[place] for place in order))]
     assert sorted(sorted(group) for group in shuffled) == expected
 
 
 def test_nothing_is_in_no_group() -> None:
-    assert neardup.groups(np.empty((0, 3, 8), np.uint8), np.empty((0, 64, 64), np.uint8), NO_LINKS).tolist() == []
+    sizes = ((0, 3, 8), (0, 8), (0, 64, 64), (0, 8, 8, 2))
+    assert neardup.groups(Looks(*(np.empty(size, np.uint8) for size in sizes)), NO_LINKS).labels.tolist() == []
 
 
 @pytest.mark.parametrize("kind", ["dots", "stripes"])

@@ -6,7 +6,7 @@ from sklearn import metrics as reference
 from sengu.base.measurements import METRICS, OF_CLASS
 from sengu.evaluation import calibration
 from sengu.evaluation.metrics import COMPARED, Judged, compare, estimate, estimate_classes, measure, measure_classes
-from sengu.evaluation.threshold import MOST_PROBABLE, Decision
+from sengu.evaluation.threshold import Decision
 
 VALUES = np.array([0, 0, 0, 1, 1, 1])
 SCORES = np.array([0.1, 0.6, 0.2, 0.7, 0.4, 0.9])
@@ -17,7 +17,7 @@ def two(scores: np.ndarray) -> np.ndarray:
 
 
 def judged(values: np.ndarray, probabilities: np.ndarray, threshold: float | None = None) -> Judged:
-    return Judged(values, probabilities, Decision({"precision": 0.5}, threshold) if threshold else MOST_PROBABLE)
+    return Judged(values, probabilities, {1: Decision({"precision": 0.5}, threshold)} if threshold else {})
 
 
 def once(found: Judged) -> dict[str, float]:
@@ -39,8 +39,13 @@ def test_two_classes_are_measured_by_hand_counted_numbers() -> None:
     assert found["average_precision"] == pytest.approx((1 + 1 + 3 / 4) / 3)
 
 
-def test_a_threshold_moves_the_decisions_and_leaves_the_ranking() -> None:
-    found = once(judged(VALUES, two(SCORES), threshold=0.7))
+def test_a_threshold_moves_the_decisions_at_it_and_nothing_else() -> None:
+    model = judged(VALUES, two(SCORES), threshold=0.7)
+    assert once(model) == once(judged(VALUES, two(SCORES)))
+    assert judged(VALUES, two(SCORES)).at_threshold(1) is None
+    called = model.at_threshold(1)
+    assert called is not None
+    found = once(called)
     assert (found["precision"], found["recall"]) == pytest.approx((1, 2 / 3))
     assert found["roc_auc"] == pytest.approx(8 / 9)
 

@@ -8,11 +8,6 @@ from sklearn import metrics as reference
 from sengu.base.params import Threshold
 from sengu.evaluation.threshold import Decision, decide
 
-
-def two(scores: np.ndarray) -> np.ndarray:
-    return np.column_stack([1 - scores, scores])
-
-
 # ten pictures of each step
 LADDER = np.repeat([0, 0, 1, 0, 1, 1], 10), np.repeat([0.1, 0.2, 0.3, 0.5, 0.7, 0.9], 10)
 APART = np.arange(60)
@@ -34,7 +29,7 @@ APART = np.arange(60)
 def test_the_threshold_lies_halfway_below_the_last_picture_that_it_takes(wanted: Threshold, expected: tuple[float]) -> None:
     found = decide(*LADDER, APART, wanted)
     assert (found.value, found.validation_precision, found.validation_recall) == pytest.approx(expected)
-    predicted = found.predict(two(LADDER[1]))
+    predicted = found.calls(LADDER[1])
     assert reference.precision_score(LADDER[0], predicted) == pytest.approx(found.validation_precision)
     assert reference.recall_score(LADDER[0], predicted) == pytest.approx(found.validation_recall)
 
@@ -88,21 +83,38 @@ def test_a_coin_flip_does_not_reach_a_precision(pictures: int) -> None:
     ],
     ids=["precision out of reach", "one class", "the other class", "no example", "all"],
 )
-def test_without_a_threshold_the_most_probable_class_is_taken_and_it_is_said_why(
-    values: list[int], scores: list[float], least: float, missed: str
-) -> None:
+def test_why_there_is_no_threshold_is_said(values: list[int], scores: list[float], least: float, missed: str) -> None:
     found = decide(np.array(values), np.array(scores), np.arange(len(values)), Threshold(precision=least))
     assert found.missed is not None and found.missed.startswith(missed)
     assert found == Decision({"precision": least}, missed=found.missed)
-    assert found.predict(two(np.array([0.4, 0.6]))).tolist() == [0, 1]
 
 
 def test_a_picture_on_the_threshold_is_taken() -> None:
-    assert Decision({}, 0.75).predict(two(np.array([0.7499, 0.75]))).tolist() == [0, 1]
+    assert Decision({}, 0.75).calls(np.array([0.7499, 0.75])).tolist() == [False, True]
 
 
 def test_a_threshold_between_two_float32_is_not_rounded_to_one_of_them() -> None:
     below, above = np.float32(0.75), np.nextafter(np.float32(0.75), np.float32(1))
     threshold = float(below) + (float(above) - float(below)) / 4
     assert np.float32(threshold) == below
-    assert Decision({}, threshold).predict(two(np.array([below, above]))).tolist() == [0, 1]
+    assert Decision({}, threshold).calls(np.array([below, above])).tolist() == [False, True]
+
+
+def test_the_highest_f1_is_taken_if_it_reaches_the_wanted_one() -> None:
+    found = decide(*LADDER, APART, Threshold(f1=0.8))
+    every = {t: reference.f1_score(LADDER[0], LADDER[1] >= t) for t in np.unique(LADDER[1])}
+    best = max(every, key=lambda threshold: every[threshold])
+    assert np.array_equal(found.calls(LADDER[1]), LADDER[1] >= best)
+    missed = decide(*LADDER, APART, Threshold(f1=0.9))
+    assert missed.value is None and missed.missed == "the highest one on the 60 validation pictures is 0.857"
+
+
+@pytest.mark.parametrize("cost", [0.1, 0.9, 1.1, 5.0])
+def test_the_threshold_of_a_cost_is_the_cheapest_of_all(cost: float) -> None:
+    values, scores = LADDER
+    found = decide(values, scores, APART, Threshold(cost=cost)).calls(scores)
+
+    def price(called: np.ndarray) -> float:
+        return float((called & (values == 0)).sum() + cost * (~called & (values == 1)).sum())
+
+    assert price(found) == pytest.approx(min(price(scores >= threshold) for threshold in np.unique(scores)))

@@ -1,35 +1,18 @@
 """Pictures with ICC profiles, shown as browsers show them."""
 
-import struct
 from io import BytesIO
 
 import numpy as np
 import pytest
+from icc import profile
 from PIL import Image, ImageCms
 
 from sengu.pictures import images
 
-WHITE = (0.9642, 1.0, 0.8249)  # D50, as ICC has it
 # colorants adapted to D50, as the profiles of Apple and Adobe have them
 DISPLAY_P3 = ((0.5151, 0.2412, -0.0011), (0.2920, 0.6922, 0.0419), (0.1571, 0.0666, 0.7841))
 ADOBE_RGB = ((0.6097, 0.3111, 0.0195), (0.2053, 0.6257, 0.0609), (0.1492, 0.0632, 0.7446))
 SRGB = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
-
-
-def profile(colorants: tuple[tuple[float, ...], ...], gamma: float, space: bytes = b"RGB ") -> bytes:
-    """An ICC profile of version 2: a matrix and a gamma, or for grey a gamma alone."""
-    fixed = [struct.pack(">4s4x3i", b"XYZ ", *(round(65536 * value) for value in xyz)) for xyz in (*colorants, WHITE)]
-    curve = struct.pack(">4s4xIH2x", b"curv", 1, round(gamma * 256))
-    tags = dict(zip((b"rXYZ", b"gXYZ", b"bXYZ", b"wtpt"), fixed, strict=True)) if colorants else {b"wtpt": fixed[0]}
-    tags |= {b"rTRC": curve, b"gTRC": curve, b"bTRC": curve} if colorants else {b"kTRC": curve}
-    table, body, start = b"", b"", 132 + 12 * len(tags)
-    for name, data in tags.items():
-        table += struct.pack(">4sII", name, start + len(body), len(data))
-        body += data
-    header = struct.pack(
-        ">I4xI4s4s4s12x4s28x3i48x", start + len(body), 0x02400000, b"mntr", space, b"XYZ ", b"acsp", 63190, 65536, 54061
-    )
-    return header[:128] + struct.pack(">I", len(tags)) + table + body
 
 
 def decoded(pixels: list[list[int]] | list[int], icc: bytes, form: str = "PNG") -> list[list[int]]:

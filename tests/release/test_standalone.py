@@ -1,18 +1,24 @@
-"""What a release carries as predict.py: that it sees pictures and decides as Sengu does, and is short."""
+"""What a release carries as predict.py: that it sees pictures and decides as Sengu does, and says what it cannot read."""
 
 import runpy
 import shutil
+import struct
+import subprocess
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import tifffile
+from icc import profile
 from PIL import Image
 from released import CLASSES, odd_pictures, tiny_release
 
 from sengu.pictures import images
-from sengu.release import bundle, standalone
+from sengu.release import bundle, portable, standalone
 
 
 @pytest.mark.parametrize("name", odd_pictures())
@@ -24,8 +30,77 @@ def test_it_decodes_as_sengu_does(name: str, tmp_path: Path) -> None:
     assert np.array_equal(found, images.decode(data))
 
 
-def test_it_has_at_most_forty_lines() -> None:
-    assert len(Path(standalone.__file__).read_text().splitlines()) <= 40
+ADOBE_RGB = profile(((0.6097, 0.3111, 0.0195), (0.2053, 0.6257, 0.0609), (0.1492, 0.0632, 0.7446)), 563 / 256)
+
+
+@pytest.mark.parametrize(("mode", "form"), [("RGB", "JPEG"), ("RGB", "PNG"), ("RGBA", "PNG"), ("P", "PNG"), ("RGB", "TIFF")])
+@pytest.mark.parametrize("icc", [ADOBE_RGB, b"no profile", profile((), 1.0, b"GRAY")], ids=["wide", "damaged", "of grey"])
+def test_colours_are_brought_to_srgb_as_in_training(mode: str, form: str, icc: bytes, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 30, 4), dtype=np.uint8)
+    picture = Image.fromarray(pixels).convert(mode)
+    picture.save(tmp_path / "picture", form, icc_profile=icc)
+    found = standalone.decode(str(tmp_path / "picture"))
+    assert np.array_equal(found, images.decode((tmp_path / "picture").read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("keyed.png", "a PNG of 16 bits with a transparent colour"),
+        ("deep.tif", r"a TIFF of 3 x \(16, 16, 16\) bits"),
+        ("white_is_zero.tif", "a TIFF of 1 x 16 bits|a TIFF of 1 x"),
+    ],
+)
+def test_what_only_sengu_reads_is_refused_and_not_shown_wrongly(name: str, reason: str, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 65536, (20, 30, 3), dtype=np.uint16)
+    path = tmp_path / name
+    if name == "keyed.png":
+        assert cv2.imwrite(str(path), pixels)
+        data = path.read_bytes()
+        key = b"tRNS" + pixels[0, 0, ::-1].astype(">u2").tobytes()
+        path.write_bytes(data[:33] + struct.pack(">I", 6) + key + struct.pack(">I", zlib.crc32(key)) + data[33:])
+    else:
+        grey = {} if name == "deep.tif" else {"photometric": "miniswhite"}
+        tifffile.imwrite(path, pixels[..., 0] if grey else pixels, **(grey or {"photometric": "rgb"}))
+    with pytest.raises((ValueError, OSError), match=f"{reason}|cannot identify"):
+        standalone.decode(str(path))
+    images.decode(path.read_bytes())
+
+
+def unpacked(release: Path, folder: Path) -> Path:
+    with zipfile.ZipFile(release) as archive:
+        archive.extractall(folder)
+    shutil.copy(standalone.__file__, folder / "predict.py")
+    return folder / "predict.py"
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_predicted(tmp_path: Path) -> None:
+    program = unpacked(tiny_release(tmp_path / "release"), tmp_path)
+    Image.new("RGB", (4, 4)).save(tmp_path / "good.png")
+    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "cut.png").write_bytes(odd_pictures()["plain.jpg"][:900])
+    paths = [str(tmp_path / name) for name in ("text.jpg", "cut.png", "nowhere.jpg", "good.png")]
+    done = subprocess.run([sys.executable, str(program), *paths], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert [line.partition(": cannot be read: ")[0] for line in done.stderr.splitlines()] == paths[:3]
+    assert [line.partition("\t")[0] for line in done.stdout.splitlines()] == paths[3:]
+
+
+def test_the_self_test_passes_and_fails(tmp_path: Path) -> None:
+    program = unpacked(tiny_release(tmp_path / "release"), tmp_path)
+    made = bundle.load(tmp_path / "release")
+    for name, data in portable.self_test(made, np.zeros((4, 4, 3), np.uint8)).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    command = [sys.executable, str(program), "--self-test"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith("self-test passed: onnxruntime ")
+    expected = tmp_path / portable.EXPECTED
+    expected.write_text(expected.read_text().replace('"dark": 0.', '"dark": 1.'))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "FAILED" in done.stdout
 
 
 @pytest.mark.parametrize(("share", "decision"), [(0, 1), (0.25, 0)], ids=["on the threshold", "just below it"])
@@ -43,7 +118,9 @@ def test_it_decides_as_sengu_does(
         archive.extractall(tmp_path)
     shutil.copy(standalone.__file__, tmp_path / "predict.py")
     monkeypatch.setattr(sys, "argv", ["predict.py", str(tmp_path / "picture.png")])
-    runpy.run_path(str(tmp_path / "predict.py"), run_name="__main__")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(tmp_path / "predict.py"), run_name="__main__")
+    assert ended.value.code == 0
     path, name, *rest = capsys.readouterr().out.rstrip("\n").split("\t")
     assert (path, name) == (str(tmp_path / "picture.png"), CLASSES[decision])
     assert rest == [f"{label}={found:.6f}" for label, found in zip(CLASSES, probabilities, strict=True)]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from sengu.base import measurements, tables
 from sengu.base.errors import SenguError
@@ -14,7 +15,6 @@ from sengu.base.params import Threshold
 from sengu.base.tables import versions
 from sengu.evaluation import metrics
 from sengu.evaluation.metrics import Judged
-from sengu.evaluation.threshold import MOST_PROBABLE
 from sengu.examples import Examples, read_pixels
 from sengu.labels import label_errors
 from sengu.networks import classifier
@@ -25,8 +25,12 @@ sites:
   here: {{ fetch: {{ source: folder, folder: pictures }} }}
   there: {{ fetch: {{ source: folder, folder: pictures }} }}
 evaluate: {{ {threshold} bootstrap: 50, seed: 1 }}
+train: {{ seed: 1, fine_tune: {{ epochs: 2, rate: 0.1, batch: 4 }} }}
+prepare: {{ size: 64, fit: squash }}
+backbone: {{ source: embedded }}
 """
-ARGUMENTS = ["v1", "split_label.csv", "duplicates.csv", "index", "pixels", "features", "classifier", "label_errors.csv"]
+ARGUMENTS = ["v1", "split_label.csv", "duplicates.csv", "captures", "index", "label_details.csv"]
+ARGUMENTS += ["pixels", "features", "classifier", "training", "label_errors.csv"]
 RUN_NETWORK = classifier.run_network
 OUTPUTS = ["reports/plots", "reports/index.html", "reports/metrics.json", "reports/summary"]
 
@@ -68,6 +72,15 @@ class Project:
         for site, held in (("here", values == 0), ("there", (values > 0) | (np.arange(len(values)) == 20))):
             index = [tables.IndexRow(ids[i], f"{i:040x}", "jpg", 8, 8, 99) for i in np.flatnonzero(held)]
             tables.write(Path(f"index/{site}.csv"), tables.frame(index, tables.IndexRow), tables.IndexRow)
+            found = [
+                tables.Capture(row.urlId, "u", "p", "a|b" if i % 2 else "a", site, "", "", "", 200) for i, row in enumerate(index)
+            ]
+            tables.write(Path(f"captures/{site}.csv"), tables.frame(found, tables.Capture), tables.Capture)
+        details = [
+            tables.LabelDetail(ids[i], values[i], "sheet", "", "", "", "", f"s{i // (3 if i < 40 else 8)}")
+            for i in range(len(ids))
+        ]
+        tables.write(Path("label_details.csv"), tables.frame(details, tables.LabelDetail), tables.LabelDetail)
         Path("classifier").mkdir()
         classifier.save_head(Path("classifier/head.npz"), np.eye(classes, dtype=np.float32), np.zeros(classes, np.float32))
         label_errors.write(Path("label_errors.csv"), label_errors.rank(rows, features, 5, 1))
@@ -100,6 +113,8 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
     assert list(found) == [
         "test_images",
         "test_groups",
+        "validation_images",
+        "train_images",
         "excluded_as_leaks",
         "network",
         "head",
@@ -115,7 +130,7 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
     assert network["calibration_error"]["chance"] > 0
     difference = found["head_against_network"]["accuracy"]
     assert difference["value"] == pytest.approx(network["accuracy"]["value"] - head["accuracy"]["value"])
-    assert difference["high"] < 0  # noise against features that are good
+    assert difference["value"] < 0  # noise against features that are good
     assert {label: numbers["support"] for label, numbers in network["by_class"].items()} == {"dots": 10, "stripes": 10}
     assert network["by_class"]["stripes"]["recall"] == network["recall"]
     assert {site: numbers["test_images"] for site, numbers in head["by_site"].items()} == {"here": 10, "there": 11}
@@ -126,14 +141,23 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
     right = counts["dots"]["dots"] + counts["stripes"]["stripes"]
     assert network["accuracy"]["value"] == right / 20
     shown = json.loads(Path("reports/summary/network.json").read_text())
-    assert shown == {metric: network[metric]["value"] for metric in METRICS} | {
-        "threshold": found["network"]["threshold"]["value"]
-    }
+    assert list(shown) == ["validation", "test"]
+    for part, numbers in (("validation", network["validation"]), ("test", network)):
+        assert shown[part] == {short: round(numbers[metric]["value"], 4) for metric, short in evaluate.SHORT.items()}
     assert sorted(path.name for path in Path("reports/plots/mistakes").iterdir()) == [
         "false_negatives.jpg",
         "false_positives.jpg",
     ]
     predictions = pd.read_csv("reports/plots/predictions.csv")
+    assert predictions["type"].value_counts().to_dict() == {"test": 20, "validation": 20}
+    assert predictions.columns[4:].tolist() == ["network: dots", "network: stripes", "head: dots", "head: stripes"]
+    for model in ("network", "head"):  # anyone can recompute everything
+        for part, numbers in (("test", found[model]), ("validation", found[model]["validation"])):
+            of_part = predictions[predictions["type"] == part]
+            actual, scores = of_part["actual"] == "stripes", of_part[f"{model}: stripes"]
+            assert roc_auc_score(actual, scores) == pytest.approx(numbers["roc_auc"]["value"], abs=1e-6)
+            assert (actual == (scores > 0.5)).mean() == pytest.approx(numbers["accuracy"]["value"], abs=1e-6)
+    predictions = predictions[predictions["type"] == "test"]
     assert (predictions["actual"] == predictions["predicted"]).sum() == right
     page = Path("reports/index.html").read_text()
     wrong = predictions.loc[predictions["actual"] != predictions["predicted"], "objectId"]
@@ -170,8 +194,7 @@ def test_a_threshold_out_of_reach_is_said_and_not_used(caplog: pytest.LogCapture
     assert found["network"]["threshold"]["missed"] == missed
     assert f"no threshold for {{'precision': 0.95}}: {missed}" in caplog.text
     assert f"The network has no threshold for the wanted precision of 0.95: {missed}" in Path("reports/index.html").read_text()
-    shown = pd.read_csv("reports/plots/predictions.csv")
-    assert ((shown["score"] > 0.5) == (shown["predicted"] == "stripes")).all()
+    assert found["network"]["at_threshold"] == {}
 
 
 @pytest.mark.parametrize(
@@ -241,11 +264,57 @@ def test_a_real_network_sees_every_picture_in_batches_and_memory_holds_one(monke
     assert read == [7] * 5 + [5]  # 20 pictures of validation and 20 of test
 
 
-def test_a_threshold_with_three_classes_is_refused() -> None:
-    project = Project(3, "threshold: { precision: 0.9 },")
-    with pytest.raises(SenguError, match=r"evaluate.threshold in params.yaml is for two classes, v1 has 3: remove it"):
-        project.run()
-    assert not Path("reports").exists()
+def test_with_three_classes_each_has_a_threshold() -> None:
+    found = Project(3, "threshold: { cost: 3 },").run()["head"]
+    assert list(found["thresholds"]) == list(found["at_threshold"]) == ["dots", "stripes", "waves"]
+    shown = pd.read_csv("reports/plots/predictions.csv")
+    test = shown[shown["type"] == "test"]
+    for name, at in found["at_threshold"].items():
+        called = test[f"head: {name}"] >= found["thresholds"][name]["value"]
+        assert (at["called"], at["right"]) == (called.sum(), (called & (test["actual"] == name)).sum())
+        assert at["precision"]["value"] == pytest.approx(at["right"] / at["called"], abs=1e-6)
+
+
+def test_a_threshold_moves_no_number_but_its_own() -> None:
+    project = Project(2)
+    plain = project.run()
+    Path("params.yaml").write_text(PARAMS.format(threshold="threshold: { cost: 50 },"))
+    with_threshold = project.run()
+    for model in ("network", "head"):
+        at = with_threshold[model].pop("at_threshold")["stripes"]
+        assert at["recall"]["value"] >= plain[model]["recall"]["value"]
+        for name in ("threshold", "at_threshold"):
+            plain[model].pop(name, None), with_threshold[model].pop(name, None)
+    assert at["called"] > 10
+    assert plain == with_threshold
+
+
+def test_all_held_out_pictures_are_measured_beside_the_balanced_test() -> None:
+    project = Project(2)
+    assert project.run()["head"]["all_held_out"] is None
+    balanced = json.loads(Path("reports/metrics.json").read_text())
+    rows = tables.read(Path("pixels/examples.csv"), tables.SplitLabel)
+    rows.loc[(rows["type"] == "train") & (rows["value"] == 1), "type"] = "surplus"
+    tables.write(Path("pixels/examples.csv"), rows, tables.SplitLabel)
+    found = project.run()
+    assert found["head"]["accuracy"] == balanced["head"]["accuracy"]
+    held_out = found["head"]["all_held_out"]
+    assert (held_out["images"], held_out["by_class"]["stripes"]["support"]) == (40, 30)
+    shown = pd.read_csv("reports/plots/predictions.csv")
+    every = shown[shown["type"] != "validation"]
+    right = (every["head: stripes"] > 0.5) == (every["actual"] == "stripes")
+    assert held_out["accuracy"]["value"] == pytest.approx(right.mean(), abs=1e-6)
+    assert "On all 40 held-out pictures" in Path("reports/index.html").read_text()
+
+
+def test_slices_come_worst_first_with_intervals() -> None:
+    found = Project(2).run()["network"]
+    assert set(found["slices"]) == {"device", "tag", "pictures of the subject"} and "a" not in found["slices"]["tag"]
+    for parts in (*found["slices"].values(), found["by_site"]):
+        values = [part["accuracy"]["value"] for part in parts.values()]
+        assert values == sorted(values)
+        assert all(part["accuracy"]["low"] < part["accuracy"]["high"] for part in parts.values())
+    assert {name: part["test_images"] for name, part in found["slices"]["device"].items()} == {"here": 10, "there": 11}
 
 
 def test_a_test_split_of_one_class_is_refused() -> None:
@@ -260,14 +329,12 @@ def test_a_test_split_of_one_class_is_refused() -> None:
 def test_the_threshold_comes_from_validation_alone() -> None:
     rows = pd.DataFrame({"value": [0, 1] * 4, "type": ["validation"] * 6 + ["test"] * 2, "group": list("abcdefgh")})
     found = evaluate.judge(rows, two([0.2, 0.8] * 3 + [0.6, 0.9]), Threshold(precision=0.6))
-    assert found.decision.value == pytest.approx(0.5)
-    assert found.predicted.tolist() == [1, 1]
-    assert evaluate.judge(rows, two([0.2, 0.8] * 3 + [0.6, 0.4]), None).predicted.tolist() == [1, 0]
+    assert found.decisions[1].value == pytest.approx(0.5)
 
 
 def test_a_model_without_a_mistake_is_not_said_to_be_perfect() -> None:
     values = np.array([0, 1] * 20)
-    good = Judged(values, two([0.9 if value else 0.1 for value in values]), MOST_PROBABLE)
+    good = Judged(values, two([0.9 if value else 0.1 for value in values]))
     by = evaluate.Resampling(np.arange(40), resamples=200, seed=1)
     found = measurements.as_json(evaluate.evaluate({"network": good, "head": good}, ["a", "b"], {}, by))
     for metric in ("accuracy", "precision", "recall", "f1", "roc_auc", "average_precision"):
@@ -280,7 +347,7 @@ def test_a_model_without_a_mistake_is_not_said_to_be_perfect() -> None:
 def test_classes_keep_their_share_in_resamples_of_the_whole_but_not_of_a_site(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.array([0, 1] * 20)
     drawn: list[tuple[int, float]] = []
-    model = Judged(values, two([0.9 if value else 0.1 for value in values]), MOST_PROBABLE)
+    model = Judged(values, two([0.9 if value else 0.1 for value in values]))
 
     def noting(judged: Judged, weights: np.ndarray) -> np.ndarray:
         drawn.append((len(judged.values), np.ptp(weights @ judged.values)))

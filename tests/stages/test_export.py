@@ -9,10 +9,13 @@ import sys
 import zipfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
+import openvino
 import pytest
 from onnx import TensorProto
+from PIL import Image
 from project import ROOT, attempt, run
 from released import odd_pictures
 
@@ -220,11 +223,26 @@ def test_predict_py_runs_without_sengu_and_tensorflow(made: Path, bundle: Path, 
     assert [row[1] for row in rows] == [CLASSES[i] for i in expected["probabilities"].argmax(axis=1)]
 
 
+def test_the_self_test_passes_by_three_runtimes(bundle: Path) -> None:
+    assert "self-test passed" in run(bundle, sys.executable, "predict.py", "--self-test")
+    expected = json.loads((bundle / "self_test" / "expected.json").read_text())
+    probabilities = [expected["probabilities"][name] for name in CLASSES]
+    pixels = np.asarray(Image.open(bundle / "self_test" / "pixels.bmp"))
+    opencv = cv2.dnn.readNetFromONNX(str(bundle / "network.onnx"))
+    opencv.setInput(cv2.dnn.blobFromImage(pixels), "pixels")
+    assert opencv.forward("probabilities").ravel() == pytest.approx(probabilities, abs=expected["tolerance"])
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[np.newaxis], np.float32)
+    compiled = openvino.Core().compile_model(str(bundle / "network.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    assert compiled({"pixels": planes})["probabilities"] == pytest.approx(probabilities, abs=expected["tolerance"])
+
+
 def test_the_manifest_says_what_is_in_the_bundle_and_what_it_came_from(made: Path, bundle: Path) -> None:
     document = json.loads((bundle / "manifest.json").read_text())
-    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundle.iterdir()}
+    paths = [path for path in bundle.rglob("*") if path.is_file()]
+    files = {path.relative_to(bundle).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
     del files["manifest.json"]
-    assert files.keys() == {"model.onnx", "predict.py", "MODEL_CARD.md", "LICENSE"}
+    of_test = {"self_test/picture.bmp", "self_test/pixels.bmp", "self_test/expected.json"}
+    assert files.keys() == {"model.onnx", "network.onnx", "predict.py", "MODEL_CARD.md", "LICENSE"} | of_test
     assert document["files"] == files
     assert (document["name"], document["version"], document["classes"]) == ("test-model", "1.2.3", CLASSES)
     assert [(one["name"], one["dtype"], one["shape"]) for one in (*document["inputs"], *document["outputs"])] == [

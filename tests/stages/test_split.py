@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from sengu.base import params, tables
 from sengu.base.errors import SenguError
-from sengu.stages.split import check, split
+from sengu.stages.split import check, check_classes, split
 
 BARE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="keep")
 EXCLUDE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="exclude")
@@ -112,3 +112,48 @@ def test_videos_are_excluded_and_do_not_count_in_the_balance(rule: params.Split)
     video = name(0, 1).replace(".jpg", ".mp4")
     found = types(split(labels((name(0, 2), 0), (video, 1), (name(0, 3), 1)), NO_DUPLICATES, rule))
     assert found == {name(0, 2): "test", video: "excluded", name(0, 3): "test"}
+
+
+def subjects(**names: str) -> pd.DataFrame:
+    return pd.DataFrame({"objectId": list(names), "subject": list(names.values())}, dtype="str")
+
+
+def test_a_subject_straddles_no_split_and_joins_the_groups_that_it_touches() -> None:
+    ids = {
+        key: name(low, i) for i, (key, low) in enumerate({"a": 0, "b": 0, "v": 30, "w": 30, "s": 100, "t": 101, "u": 102}.items())
+    }
+    rows = labels(*((object_id, i % 2) for i, object_id in enumerate(ids.values())))
+    of = subjects(**{ids["a"]: "anna", ids["s"]: "anna", ids["v"]: "anna"})
+    pair = tables.frame([tables.Duplicate(ids[key], ids["s"]) for key in "st"], tables.Duplicate)
+    found = types(split(rows, pair, EXCLUDE, of))
+    assert [found[ids[key]] for key in "abvwstu"] == ["test", "test", "excluded", "validation", "excluded", "excluded", "train"]
+    assert set(types(split(rows, pair, BARE, of)).values()) == {"test", "validation", "train"}
+
+
+def test_mirror_images_are_leaks_only_where_the_network_sees_pictures_mirrored() -> None:
+    test, mirror, other = name(0, 0), name(100, 1), name(0, 2)
+    rows = labels((test, 0), (other, 1), (mirror, 0))
+    marked = tables.frame([tables.Duplicate(one, one, mirror) for one in (test, mirror)], tables.Duplicate)
+    assert types(split(rows, marked, EXCLUDE))[mirror] == "train"
+    assert types(split(rows, marked, EXCLUDE, mirrored=True))[mirror] == "excluded"
+
+
+def typed(*rows: tuple[int, str, int]) -> pd.DataFrame:
+    """Rows of SplitLabel: value, type and how many of them."""
+    made = [(value, kind) for value, kind, count in rows for _ in range(count)]
+    return tables.frame([tables.SplitLabel(name(0, i), value, kind) for i, (value, kind) in enumerate(made)], tables.SplitLabel)
+
+
+@pytest.mark.parametrize("kind", ["train", "validation", "test"])
+def test_a_class_that_vanishes_is_named(kind: str) -> None:
+    every = [(value, one, 20) for value in (0, 1) for one in ("train", "validation", "test") if (value, one) != (1, kind)]
+    with pytest.raises(SenguError, match=f"class 'dogs' is left without a {kind} picture, of 70 that are labelled .*30 excluded"):
+        check_classes(typed(*every, (1, "excluded", 30)), ["cats", "dogs"], 10)
+    assert check_classes(typed(*every, (1, kind, 10)), ["cats", "dogs"], 10) == []
+
+
+def test_a_small_test_is_told_what_it_can_prove() -> None:
+    every = [(value, one, 20) for value in (0, 1) for one in ("train", "validation")]
+    (warning,) = check_classes(typed(*every, (0, "test", 9), (1, "test", 10)), ["cats", "dogs"], 10)
+    assert "class 'cats' has 9 test pictures, fewer than split.minimum (10)" in warning
+    assert "a recall above 66%" in warning  # 0.025 ** (1 / 9), Clopper and Pearson

@@ -11,7 +11,8 @@ pytestmark = pytest.mark.slow
 
 augmentation = import_module("sengu.training.augmentation")
 
-FLIP, ROTATION, ZOOM, BRIGHTNESS, CONTRAST, SATURATION = range(augmentation.CHANCES)
+FLIP, ROTATION, ZOOM, BRIGHTNESS, CONTRAST, SATURATION = range(augmentation.FIRST)
+AREA, PROPORTIONS, ACROSS, DOWN = range(augmentation.FIRST, augmentation.CHANCES)
 PICTURES = np.random.default_rng(1).integers(0, 256, (4, 9, 9, 3), dtype=np.uint8)
 
 
@@ -76,3 +77,19 @@ def test_an_example_is_changed_alike_in_every_batch_and_anew_in_every_epoch() ->
     assert np.array_equal(whole[[2, 1]], part)
     for other in (augmentation.chances(4, 7, 4), augmentation.chances(4, 8, 3)):
         assert not np.isin(other, chances).any()
+
+
+def test_a_crop_leaves_out_at_most_its_share_and_is_brought_to_size() -> None:
+    ramp = np.broadcast_to(np.arange(9, dtype=np.float32)[None, None, :, None] * 10, (1, 9, 9, 3))
+    assert augment(ramp, Augmentation(crop=0.75), area=0) == pytest.approx(ramp, abs=1e-4)
+    left = augment(ramp, Augmentation(crop=0.75), area=1, across=0)[0, 0, :, 0]
+    right = augment(ramp, Augmentation(crop=0.75), area=1, across=1)[0, 0, :, 0]
+    assert left == pytest.approx(np.linspace(0, 40, 9), abs=1e-3)  # a quarter of the area is half of the side
+    assert right == pytest.approx(np.linspace(40, 80, 9), abs=1e-3)
+    wide = augment(ramp, Augmentation(crop=0.75), area=1, across=0, proportions=1)[0, 0, -1, 0]
+    assert wide == pytest.approx(40 * np.sqrt(4 / 3), abs=1e-3)
+
+
+def test_the_numbers_of_older_changes_are_what_they_were_before_there_were_crops() -> None:
+    before = np.random.default_rng([7, 3, 6]).random((4, 6), np.float32)
+    assert np.array_equal(augmentation.chances(4, 7, 3)[:, :6], before)

@@ -295,3 +295,49 @@ def test_few_unfinished_trainings_are_kept(tmp_path: Path) -> None:
         checkpoints.Checkpoint(tmp_path / name, layer.trainable_weights, keras.optimizers.Adam()).save(1, [], [])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "c", "d", "lock"]
     assert [path.name for path in (tmp_path / "d").iterdir()] == ["000001"]
+
+
+def of_ones() -> Any:
+    layer = keras.layers.Dense(3)
+    layer.build((None, 2))
+    layer.set_weights([np.ones((2, 3), np.float32), np.ones(3, np.float32)])
+    return layer
+
+
+def after_a_step(layer: Any, learner: Any) -> list[np.ndarray]:
+    inputs, values = np.array([[0.5, -1.0], [2.0, 0.1]], np.float32), np.array([0, 2])
+    learner.step(inputs, values, np.ones(2, np.float32), np.float32(2))
+    return [weight.numpy() for weight in layer.trainable_weights]
+
+
+def test_a_weight_learns_at_its_share_of_the_rate_and_a_frozen_one_not_at_all() -> None:
+    whole = of_ones()
+    full = after_a_step(whole, Learner(whole, whole.trainable_weights, phase(), 4))
+    part = of_ones()
+    kernel, bias = after_a_step(part, Learner(part, part.trainable_weights, phase(), 4, shares=[0.25, 1.0]))
+    assert kernel - 1 == pytest.approx((full[0] - 1) / 4, abs=1e-6) and np.abs(full[0] - 1).max() > 0.05
+    assert np.array_equal(bias, full[1])
+    still = of_ones()
+    kernel, bias = after_a_step(still, Learner(still, still.trainable_weights, phase(), 4, shares=[0.0, 1.0]))
+    assert np.array_equal(kernel, np.ones((2, 3))) and np.array_equal(bias, full[1])
+
+
+def test_kernels_decay_and_biases_do_not() -> None:
+    plain, decaying = of_ones(), of_ones()
+    without = after_a_step(plain, Learner(plain, plain.trainable_weights, phase(), 4))
+    found = after_a_step(decaying, Learner(decaying, decaying.trainable_weights, phase(weight_decay=0.5), 4))
+    assert found[0] == pytest.approx(without[0] - 0.1 * 0.5, abs=1e-6)  # the rate times the decay times a weight of 1
+    assert np.array_equal(found[1], without[1])
+
+
+def test_smoothing_is_that_of_keras_and_not_of_validation() -> None:
+    layer = of_ones()
+    inputs, values, ones = np.array([[0.5, -1.0], [2.0, 0.1]], np.float32), np.array([0, 2]), np.ones(2, np.float32)
+    layer.set_weights([np.arange(6, dtype=np.float32).reshape(2, 3) / 5, np.zeros(3, np.float32)])
+    learner = Learner(layer, layer.trainable_weights, phase(label_smoothing=0.3), 4)
+    logits = layer(inputs)
+    smooth = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.3, reduction="sum")
+    expected = float(smooth(np.eye(3)[values], logits))
+    plain = float(keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")(values, logits))
+    assert float(learner.measure(inputs, values, ones)[0]) == pytest.approx(plain, rel=1e-5)
+    assert float(learner.step(inputs, values, ones, np.float32(2))[0]) == pytest.approx(expected, rel=1e-5)

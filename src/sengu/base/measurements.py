@@ -30,7 +30,7 @@ class Estimate:
 
 @dataclass(config=LENIENT, frozen=True, kw_only=True)
 class DecisionThreshold:
-    """How a model decides; without a `value` a picture is called what it most probably is, and `missed` says why.
+    """From which probability on a picture may be called one of a class; `missed` says why there is no `value`.
 
     `reached` is None where no threshold was wanted. The estimates are those of the validation split; `support` counts the
     validation pictures that what was wanted stands on, near-duplicates once.
@@ -77,13 +77,45 @@ class OfSite(Scores):
 
 
 @dataclass(config=LENIENT, frozen=True, kw_only=True)
-class OfModel(Scores):
-    """What was measured of one model. The confusion matrix maps actual class -> predicted class -> pictures."""
+class AtThreshold:
+    """What the test pictures give at the threshold of one class: called so from it on, and else not."""
 
+    accuracy: Estimate | None = None
+    precision: Estimate | None = None
+    recall: Estimate | None = None
+    f1: Estimate | None = None
+    called: int = 0  # test pictures at or above the threshold
+    right: int = 0  # how many of them are of the class
+
+
+@dataclass(config=LENIENT, frozen=True, kw_only=True)
+class HeldOut(Scores):
+    """METRICS of all pictures that were held out, in the mix of classes that the data has, not only of the balanced test."""
+
+    images: int
+    groups: int = 0
+    by_class: dict[str, OfClass] = field(default_factory=dict)
+
+
+@dataclass(config=LENIENT, frozen=True, kw_only=True)
+class OfModel(Scores):
+    """What was measured of one model, by its most probable class; only `at_threshold` is what its thresholds give.
+
+    `threshold` is that of the second of two classes, `thresholds` has one for every class of more than two. `slices` maps a kind,
+    such as device, to its parts, the worst first. The confusion matrix maps actual class -> predicted class -> pictures.
+    `temperature` is the number by which the logits were divided, so that probabilities come true more often.
+    """
+
+    validation: Scores = field(default_factory=Scores)
     threshold: DecisionThreshold = field(default_factory=DecisionThreshold)
+    thresholds: dict[str, DecisionThreshold] = field(default_factory=dict)
+    at_threshold: dict[str, AtThreshold] = field(default_factory=dict)
     by_class: dict[str, OfClass] = field(default_factory=dict)
     by_site: dict[str, OfSite] = field(default_factory=dict)
+    slices: dict[str, dict[str, OfSite]] = field(default_factory=dict)
     confusion_matrix: dict[str, dict[str, int]] = field(default_factory=dict)
+    all_held_out: HeldOut | None = None
+    temperature: float = 1.0
 
 
 @dataclass(config=LENIENT, frozen=True, kw_only=True)
@@ -100,6 +132,8 @@ class Measurements:
 
     test_images: int
     test_groups: int = 0
+    validation_images: int = 0
+    train_images: int = 0
     excluded_as_leaks: int = 0
     network: OfModel
     head: OfModel

@@ -18,6 +18,7 @@ PREPARED = ROOT / "prepared"
 FEATURES = ROOT / "features"
 TRAINING = ROOT / "training"
 EMBEDDINGS = ROOT / "embeddings"
+THUMBNAILS = ROOT / "thumbnails"  # of the labelling page
 
 # what holds pictures, or can be turned back into them: erasing an object empties these folders
-OF_PICTURES = (DUPLICATES, PREPARED, FEATURES, TRAINING, EMBEDDINGS)
+OF_PICTURES = (DUPLICATES, PREPARED, FEATURES, TRAINING, EMBEDDINGS, THUMBNAILS)

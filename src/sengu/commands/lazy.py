@@ -1,10 +1,12 @@
 """A group of commands whose modules are imported when one of them is called, so that `sengu` starts at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
 import click
+
+ARGUMENTS = "sengu.arguments"  # all that the outermost group was called with, among the meta values of click's context
 
 
 class LazyGroup(click.Group):
@@ -14,6 +16,22 @@ class LazyGroup(click.Group):
         """`modules` maps the name of a command to "module:attribute"."""
         super().__init__(*arguments, **options)
         self.modules = dict(modules)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta.setdefault(ARGUMENTS, list(args))
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The summaries in full, on several lines where one is too short: click would cut them."""
+        rows = [(name, command.get_short_help_str(limit=1000)) for name, command in self._commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _commands(self, ctx: click.Context) -> Iterator[tuple[str, click.Command]]:
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is not None and not command.hidden:
+                yield name, command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(self.modules)

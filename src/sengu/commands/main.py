@@ -8,7 +8,8 @@ import click
 
 from sengu.base.errors import Printable, check_lock_files, one_line
 from sengu.base.names import printable
-from sengu.commands.lazy import LazyGroup
+from sengu.commands import places
+from sengu.commands.lazy import ARGUMENTS, LazyGroup
 
 COMMANDS = {
     "arrive": "sengu.commands.arrive:command",
@@ -31,13 +32,20 @@ COMMANDS = {
 }
 
 
+ANYWHERE = ("predict", "where")  # they need no project: a release or a repository will do
+
+
 @click.group(cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sengu")
-def sengu() -> None:
+@click.pass_context
+def sengu(context: click.Context) -> None:
     """Sengu rebuilds an image classifier from raw crawled data. Run it in the folder that holds params.yaml."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(Printable("%(levelname)s %(message)s"))
+    asks_for_help = not {*context.help_option_names}.isdisjoint(context.meta[ARGUMENTS])
+    if context.invoked_subcommand not in ANYWHERE and not asks_for_help:
+        places.check_project()
     check_lock_files()
 
 

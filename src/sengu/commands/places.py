@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from sengu.base.errors import SenguError
+from sengu.base.params import PARAMS
+
 DATA = Path("data")
 RAW = DATA / "raw"
 CAPTURES = DATA / "captures"
@@ -20,3 +23,13 @@ EMBEDDINGS = DATA / "embeddings"
 RELEASE = Path("models/release")
 LABELS = Path("labels")  # annotation sheets
 HANDOVER = Path("reports/handover.html")
+
+
+def check_project() -> None:
+    """Raises SenguError if the current folder is none of a project, and names the one above it that is."""
+    if PARAMS.is_file():
+        return
+    here = Path.cwd()
+    above = next((folder for folder in here.parents if (folder / PARAMS).is_file()), None)
+    cure = f"run `cd {above}`, and try again" if above else "go to the folder of a project, and try again"
+    raise SenguError(f"no project here: {here} has no {PARAMS}: {cure}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import jinja2
+import markupsafe
 import numpy as np
 
 from sengu import embeddings
@@ -20,7 +21,7 @@ from sengu.commands import places
 from sengu.commands.completion import ObjectPrefix
 from sengu.commands.objects import find
 from sengu.commands.objects.find import named
-from sengu.drawing import thumbnails
+from sengu.drawing import pages, thumbnails
 from sengu.embeddings import Embeddings
 from sengu.objects.store import ObjectStore
 from sengu.pictures import images
@@ -30,27 +31,23 @@ BEGINNING = re.compile(r"[0-9a-fA-F]{1,40}(\.[a-z0-9]{0,4})?")
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Pictures like {{ name }}</title>
-<style>
-body { font: 15px sans-serif; margin: 2em; }
-ol { display: flex; flex-wrap: wrap; gap: 1em; list-style: none; padding: 0; }
-li { width: 200px; overflow-wrap: anywhere; }
-img { display: block; max-width: 100%; }
-small { color: #555; }
-</style>
+<style>{{ style }}</style>
+<main>
 <h1>Pictures like {{ name }}</h1>
+<p class="soft">As {{ model }} sees them; 1 is the same direction, 0 none in common.</p>
 <p><img src="{{ thumbnail }}" alt="the query"></p>
-<p>As {{ model }} sees them; 1 is the same direction, 0 none in common.</p>
-<ol>
+<ol class="pictures">
 {% for hit, thumbnail in hits -%}
 <li><img src="{{ thumbnail }}" alt="{{ hit.objectId }}" loading="lazy">
 {{ "%.4f"|format(hit.similarity) }}{% if hit.label %} <b>{{ hit.label }}</b>{% endif %}<br>
-<small>{{ hit.objectId }}{% for word, address in (("file", hit.url), ("page", hit.page)) if address %}<br>
+<small class="soft">{{ hit.objectId }}{% for word, address in (("file", hit.url), ("page", hit.page)) if address %}<br>
 {% if address.startswith(("http://", "https://")) %}<a href="{{ address }}">{{ word }}</a>{% else %}{{ address }}{% endif %}
 {%- endfor %}</small></li>
 {% endfor -%}
 </ol>
+</main>
 </html>
 """
 
@@ -118,7 +115,9 @@ def page(text: str, query: Query, hits: list[Hit], stored: Embeddings, store: Ob
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_printable).from_string(PAGE)
     pairs = [(hit, thumbnails.thumbnail(images.decode(store.read(ObjectId.parse(hit.objectId))))) for hit in hits]
     asked = query.data or store.read(ObjectId.parse(stored.objects[query.row]))
-    return template.render(name=text, thumbnail=thumbnails.thumbnail(images.decode(asked)), model=str(stored.model), hits=pairs)
+    query_picture = thumbnails.thumbnail(images.decode(asked))
+    style = markupsafe.Markup(pages.style())
+    return template.render(name=text, thumbnail=query_picture, model=str(stored.model), hits=pairs, style=style)
 
 
 def _printable(value: object) -> object:

@@ -19,6 +19,7 @@ from sengu.base.atomic import replaced_file
 from sengu.pictures import images
 
 SIDE = 64  # of the thumbnail, in pixels
+COLOUR_SIDE = 8  # of the map of colours
 WORKING_SIDE = 256  # every hash is made from this one reduction, which costs less than reducing the picture for each
 # the share cut off each side before hashing: a picture cropped by 3 to 10 % is within a few bits of one of these
 CROPS = (0.0, 0.045, 0.085)
@@ -28,7 +29,9 @@ RECORD = np.dtype(
         ("objectId", "S45"),
         ("pixels", "u1", 20),
         ("hashes", "u1", (len(CROPS), 8)),
+        ("mirrored", "u1", 8),
         ("thumbnail", "u1", (SIDE, SIDE)),
+        ("colours", "i1", (COLOUR_SIDE, COLOUR_SIDE, 2)),
         ("check", "<u4"),
     ]
 )
@@ -39,24 +42,31 @@ class Fingerprint:
     """What is kept of a picture to find its duplicates.
 
     `pixels` is the SHA-1 of its shape and pixels, uint8 (20,). `hashes` are the 64-bit pHashes of the picture without the
-    CROPS, uint8 (3, 8). `thumbnail` is the picture in grey, squeezed to uint8 (64, 64).
+    CROPS, uint8 (3, 8); `mirrored` is that of its mirror image, uint8 (8,). `thumbnail` is the picture in grey, squeezed to
+    uint8 (64, 64), and `colours` half of red minus green and of blue minus green, squeezed to int8 (8, 8, 2).
     """
 
     pixels: np.ndarray
     hashes: np.ndarray
+    mirrored: np.ndarray
     thumbnail: np.ndarray
+    colours: np.ndarray
 
 
 def fingerprint(pixels: np.ndarray) -> Fingerprint:
     """The fingerprint of one picture, uint8 RGB (height, width, 3)."""
     digest = hashlib.sha1(str(pixels.shape).encode(), usedforsecurity=False)
     digest.update(pixels.tobytes())
-    grey = Image.fromarray(pixels).convert("L").resize((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+    picture = Image.fromarray(pixels)
+    grey = picture.convert("L").resize((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+    colours = np.asarray(picture.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.BOX), dtype=np.int16)
     thumbnail = grey.resize((SIDE, SIDE), Image.Resampling.BOX)
     return Fingerprint(
         pixels=np.frombuffer(digest.digest(), np.uint8),
         hashes=np.stack([_perceptual_hash(grey, crop) for crop in CROPS]),
+        mirrored=_perceptual_hash(grey.transpose(Image.Transpose.FLIP_LEFT_RIGHT), 0.0),
         thumbnail=np.asarray(thumbnail, dtype=np.uint8),
+        colours=((colours[..., [0, 2]] - colours[..., 1:2]) >> 1).astype(np.int8),
     )
 
 
@@ -104,7 +114,8 @@ def record(object_id: str, made: Fingerprint) -> np.ndarray:
     """A fingerprint as one record of the journal, RECORD (1,)."""
     filled = np.zeros(1, RECORD)
     filled["objectId"], filled["pixels"] = object_id.encode(), made.pixels
-    filled["hashes"], filled["thumbnail"] = made.hashes, made.thumbnail
+    for name in ("hashes", "mirrored", "thumbnail", "colours"):
+        filled[name] = getattr(made, name)
     filled["check"] = _checksum(filled[0])
     return filled
 

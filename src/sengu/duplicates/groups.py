@@ -1,47 +1,95 @@
 """Hashes and thumbnails of pictures -> groups of near-duplicates: candidates from an index, each verified by its pixels."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 
 import cv2
-import faiss
-import joblib
 import numpy as np
 from joblib import Parallel, delayed
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
-from tqdm import tqdm
+
+from sengu.duplicates import candidates
 
 # Limits measured by benchmarks/duplicates.py: between what 98 % of the variations of a photograph need and what distinct
-# photographs reach.
+# photographs, or different pictures of one scene, reach.
 RADIUS = 12  # bits of 64 in which a candidate may differ
 ROUGHLY = 0.7  # correlation of thumbnails of 16 x 16, which throws out most candidates at little cost
 ALIKE = 0.94  # correlation of the aligned thumbnails
 DETAIL = 0.85  # the same without a smooth surface: two skies are not one picture because both get lighter upwards
+# Grey levels by which the fourth most different pixel may lie beyond all its neighbours in the other picture. A mark put on a
+# picture makes it lighter or darker; what was changed for something else, such as the digits of a sign, does both.
+CHANGED = 90.0
+CHANGED_BOTH_WAYS = 32.0
+# The same for a pair that alone may join groups; a pair beyond is a weak link, see `_with_weak`.
+STRONG = 0.96
+CHANGED_LITTLE = 60.0
+CHANGED_LITTLE_BOTH_WAYS = 25.0
+COLOURS = 15.0  # levels of red or blue against green, on average over the picture
+COLOURS_SOMEWHERE = 60.0  # the same, in the fourth most different of 64 places
+GREY = 4.0  # the same, below which a picture has no colours to compare
 FLAT = 2.0  # grey levels of standard deviation; below, a picture shows nothing to compare
 BLUR = 0.7  # pixels; without it the noise of small pictures hides what they share
 SIDES = (64, 62, 60, 58, 56, 54, 52, 50)  # of the part that a crop of up to 11 % off each side leaves of 64 pixels
 MARGINS = (0, 3, 5)  # pixels cut off each side of 64 for the rough look
 ROUGH_SIDE = 16
-QUERIES = 16_384  # pictures looked up at a time, which bounds the memory for candidates
 BATCH = 256  # pairs that a worker verifies at a time
 ROUNDS = 3  # of verifying; more would save little where most pairs hold
+NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
-def groups(hashes: np.ndarray, thumbnails: np.ndarray, links: np.ndarray) -> np.ndarray:
-    """The number of the group of each of n pictures, int (n,): pictures are together if a chain of pairs joins them.
+@dataclass(frozen=True)
+class Looks:
+    """What is known of n pictures, row for row, see `fingerprints.Fingerprint`.
 
-    `hashes` uint8 (n, k, 8): 64-bit perceptual hashes, first of the whole picture, then of crops of it; `thumbnails` uint8
-    (n, 64, 64); `links` int (m, 2): pairs known beforehand. The numbers mean nothing but equality, and which pictures are
-    together does not depend on the order of the pictures. Mirrored pictures are not duplicates.
+    `hashes` uint8 (n, k, 8): of the whole picture first, then of crops of it; `mirrored` uint8 (n, 8): of its mirror image;
+    `thumbnails` uint8 (n, 64, 64); `colours` int8 (n, 8, 8, 2).
     """
-    labels = _joined(np.arange(len(hashes)), links)
-    seen = np.flatnonzero(~_flat(thumbnails))
+
+    hashes: np.ndarray
+    mirrored: np.ndarray
+    thumbnails: np.ndarray
+    colours: np.ndarray
+
+    @classmethod
+    def of(cls, prints: np.ndarray) -> "Looks":
+        """Those of records (fingerprints.RECORD)."""
+        return cls(prints["hashes"], prints["mirrored"], prints["thumbnail"], prints["colours"])
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The number of the group of each of n pictures, int (n,); the numbers mean nothing but equality.
+
+    `mirrored` are those of groups that are together with their mirror images.
+    """
+
+    labels: np.ndarray
+    mirrored: np.ndarray
+
+
+def groups(looks: Looks, links: np.ndarray) -> Groups:
+    """The groups of near-duplicates: pictures are together if a chain of pairs joins them, of which at most the last is weak.
+
+    `links` int (m, 2) are pairs known beforehand. Which pictures are together does not depend on their order, unless there are
+    so many alike that some are left out (see `candidates`).
+    """
+    labels = _joined(np.arange(len(looks.hashes)), links)
+    seen = np.flatnonzero(~_flat(looks.thumbnails))
     if not len(seen):
-        return labels
-    for pairs in _candidates(hashes, seen):
-        labels = _verified(pairs, labels, thumbnails)
-    return labels
+        return Groups(labels, labels)
+    hashes = looks.hashes[seen]
+    weak, scores = [np.empty((0, 2), np.int64)], [np.empty(0)]
+    for pairs in candidates.pairs(hashes, hashes[:, 0], RADIUS):
+        labels, more, how = _verified(seen[pairs], labels, looks)
+        weak.append(more)
+        scores.append(how)
+    labels = _with_weak(labels, np.concatenate(weak), np.concatenate(scores))
+    mirrored = labels
+    for pairs in candidates.pairs(hashes, looks.mirrored[seen], RADIUS, is_mirror=True):
+        mirrored, more, _ = _verified(seen[pairs], mirrored, looks, is_mirror=True)
+        mirrored = _joined(mirrored, more)
+    return Groups(labels, mirrored)
 
 
 def _joined(labels: np.ndarray, pairs: np.ndarray) -> np.ndarray:
@@ -61,43 +109,63 @@ def _flat(thumbnails: np.ndarray) -> np.ndarray:
     return flat
 
 
-def _candidates(hashes: np.ndarray, seen: np.ndarray) -> Iterator[np.ndarray]:
-    """Pairs of `seen` in which the whole of one is near to the whole or a crop of the other: int (m, 2), nearest first."""
-    faiss.omp_set_num_threads(joblib.cpu_count())
-    index = faiss.IndexBinaryFlat(64)
-    for crop in range(hashes.shape[1]):
-        index.add(np.ascontiguousarray(hashes[seen, crop]))
-    wholes = np.ascontiguousarray(hashes[seen, 0])
-    for start in tqdm(range(0, len(seen), QUERIES), desc="candidates", disable=None):
-        limits, distances, found = index.range_search(wholes[start : start + QUERIES], RADIUS + 1)  # which is exclusive
-        ones = start + np.repeat(np.arange(len(limits) - 1), np.diff(limits.astype(np.int64)))
-        pairs = np.sort(np.stack([seen[ones], seen[found % len(seen)]], axis=1), axis=1)
-        order = np.argsort(distances, kind="stable")
-        yield pairs[order][pairs[order, 0] != pairs[order, 1]]
-
-
-def _verified(pairs: np.ndarray, labels: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
-    """The labels after the pairs that hold have joined them.
+def _verified(
+    pairs: np.ndarray, labels: np.ndarray, looks: Looks, is_mirror: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The labels after the pairs that hold have joined them; the pairs that are weak links, int (m, 2), and how alike they are.
 
     Of a hundred copies of one picture each pair is a candidate, but 99 pairs join them. So first only pairs are verified that
     would make a tree; what they join needs no look. The last round takes all that is left, so that the result is that of
     verifying every pair.
     """
+    weak, scores = [np.empty((0, 2), np.int64)], [np.empty(0)]
     for number in range(ROUNDS):
         pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]
         if number == 0:
             pairs = pairs[np.sort(np.unique(pairs, axis=0, return_index=True)[1])]
-            pairs = pairs[_roughly_alike(pairs, thumbnails)]
+            pairs = pairs[_roughly_alike(pairs, looks.thumbnails, is_mirror)]
         if not len(pairs):
             break
         chosen = np.arange(len(pairs)) if number == ROUNDS - 1 else _tree(labels[pairs])
-        batches = [pairs[chosen[start : start + BATCH]] for start in range(0, len(chosen), BATCH)]
-        work = ((thumbnails[batch[:, 0]], thumbnails[batch[:, 1]]) for batch in batches)
-        workers = Parallel(n_jobs=-1 if len(batches) > 1 else 1, max_nbytes=None)
-        verdicts = workers(delayed(_all_alike)(*each) for each in work)
-        labels = _joined(labels, pairs[chosen][np.concatenate(verdicts)])
+        likeness = _likeness_of(pairs[chosen], looks, is_mirror)
+        strong, faint = likeness > 1, (likeness > 0) & (likeness <= 1)
+        labels = _joined(labels, pairs[chosen][strong])
+        weak.append(pairs[chosen][faint])
+        scores.append(likeness[faint])
         pairs = np.delete(pairs, chosen, axis=0)
-    return labels
+    return labels, np.concatenate(weak), np.concatenate(scores)
+
+
+def _likeness_of(pairs: np.ndarray, looks: Looks, is_mirror: bool) -> np.ndarray:
+    turned = slice(None, None, -1 if is_mirror else 1)
+
+    def part(rows: np.ndarray, turned: slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+        return looks.thumbnails[rows][:, :, turned], looks.colours[rows][:, :, turned]
+
+    batches = [pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH)]
+    workers = Parallel(n_jobs=-1 if len(batches) > 1 else 1, max_nbytes=None)
+    work = ((part(batch[:, 0], turned), part(batch[:, 1])) for batch in batches)
+    return np.concatenate(workers(delayed(_all_likenesses)(*each) for each in work))
+
+
+def _with_weak(labels: np.ndarray, pairs: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The labels after the weak links, the best first, have joined each group to one other at most.
+
+    A group that strong links made takes in any number of others, and two single pictures may be together; but pictures of one
+    scene, each of which is a little like all others, make no group through weak links alone.
+    """
+    sizes = np.bincount(labels, minlength=int(labels.max(initial=-1)) + 1)
+    joined: dict[int, int] = {}  # a group -> the one that it was joined to
+    hubs: set[int] = set()
+    links = []
+    for place in np.lexsort((pairs[:, 1], pairs[:, 0], -scores)).tolist():
+        small, large = sorted(labels[pairs[place]].tolist(), key=lambda group: (sizes[group], group in hubs))
+        if small == large or small in joined or small in hubs or large in joined or (large in hubs and sizes[large] == 1):
+            continue
+        joined[small] = large
+        hubs.add(large)
+        links.append(pairs[place])
+    return _joined(labels, np.array(links, np.int64).reshape(-1, 2))
 
 
 def _tree(ends: np.ndarray) -> np.ndarray:
@@ -122,42 +190,92 @@ def _rough(thumbnails: np.ndarray) -> np.ndarray:
     return vectors
 
 
-def _roughly_alike(pairs: np.ndarray, thumbnails: np.ndarray) -> np.ndarray:
+def _roughly_alike(pairs: np.ndarray, thumbnails: np.ndarray, is_mirror: bool) -> np.ndarray:
     involved, places = np.unique(pairs, return_inverse=True)
     rough, pairs = _rough(thumbnails[involved]), places.reshape(pairs.shape)
+    firsts = rough.reshape(*rough.shape[:2], ROUGH_SIDE, ROUGH_SIDE)[..., ::-1].reshape(rough.shape) if is_mirror else rough
     alike = np.zeros(len(pairs), bool)
     for start in range(0, len(pairs), BATCH):
-        a, b = rough[pairs[start : start + BATCH, 0]], rough[pairs[start : start + BATCH, 1]]
+        a, b = firsts[pairs[start : start + BATCH, 0]], rough[pairs[start : start + BATCH, 1]]
         one = np.einsum("nk,nmk->nm", a[:, 0], b).max(axis=1)
         other = np.einsum("nk,nmk->nm", b[:, 0], a).max(axis=1)
         alike[start : start + BATCH] = np.maximum(one, other) >= ROUGHLY
     return alike
 
 
-def _all_alike(ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _all_likenesses(ones: tuple[np.ndarray, np.ndarray], others: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Runs in a worker."""
     cv2.setNumThreads(1)
-    return np.array([alike(one, other) for one, other in zip(ones, others, strict=True)], bool)
+    return np.array([likeness(*pair) for pair in zip(*ones, *others, strict=True)], np.float64)
 
 
-def alike(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two thumbnails, uint8 (64, 64), show one picture, either of them cropped, in any light and contrast."""
+def likeness(one: np.ndarray, its_colours: np.ndarray, other: np.ndarray, other_colours: np.ndarray) -> float:
+    """How alike two pictures are, either of them cropped, in any light and contrast; more than 1 if they surely show the same.
+
+    0 if they do not. Thumbnails are uint8 (64, 64), colours int8 (8, 8, 2).
+    """
     one, other = (cv2.GaussianBlur(thumbnail, (0, 0), BLUR) for thumbnail in (one, other))
-    return any(_shows(whole, part, side) for side in SIDES for whole, part in ((one, other), (other, one)))
-
-
-def _shows(whole: np.ndarray, part: np.ndarray, side: int) -> bool:
-    part = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA)
-    found = cv2.matchTemplate(whole, part, cv2.TM_CCOEFF_NORMED)
-    _, best, _, (x, y) = cv2.minMaxLoc(found)
+    ways = ((one, its_colours, other, other_colours), (other, other_colours, one, its_colours))
+    places = [(*_place(whole, part, side), side, way) for side in SIDES for way, (whole, _, part, _) in enumerate(ways)]
+    best, x, y, side, way = max(places, key=lambda place: place[0])
     if best < ALIKE:
-        return False
+        return 0.0
+    whole, whole_colours, part, part_colours = ways[way]
+    finer = [(*_place(whole, part, near), near) for near in (side, side - 1, side + 1) if near <= len(whole)]
+    best, x, y, side = max(finer, key=lambda place: place[0])
+    window = whole[y : y + side, x : x + side]
+    part = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA)
+    if _correlation(*map(_detail, (window, part))) < DETAIL or not _same_colours(whole_colours, part_colours, x, y, side):
+        return 0.0
+    lighter, darker = _changes(window, part)
+    most, least = max(lighter, darker), min(lighter, darker)
+    if most > CHANGED or least > CHANGED_BOTH_WAYS:
+        return 0.0
+    is_strong = best >= STRONG and most <= CHANGED_LITTLE and least <= CHANGED_LITTLE_BOTH_WAYS
+    return min(best, 1.0) + is_strong
+
+
+def _place(whole: np.ndarray, part: np.ndarray, side: int) -> tuple[float, int, int]:
+    """Where in the whole the part, brought to `side` pixels, fits best: correlation, x and y."""
+    part = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA)
+    _, best, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(whole, part, cv2.TM_CCOEFF_NORMED))
+    if best < ALIKE:
+        return -1.0, x, y
     # OpenCV gives any number for a window without variance, so what it found is looked at again
     window = whole[y : y + side, x : x + side]
-    return (
-        _correlation(window - window.mean(), part - part.mean()) >= ALIKE
-        and _correlation(*map(_detail, (window, part))) >= DETAIL
-    )
+    exact = _correlation(window - window.mean(), part - part.mean())
+    return (exact if exact >= ALIKE else -1.0), x, y
+
+
+def _changes(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """By how many grey levels the fourth most changed pixel of `one` is lighter, and darker, than all near it in the other.
+
+    The other's light and contrast are first brought to those of `one`, by the nine tenths of pixels that fit best; what lies
+    within the levels of a pixel's neighbours is no change, since edges never meet exactly.
+    """
+    levels = np.stack([other.ravel(), np.ones(other.size)], axis=1).astype(np.float64)
+    wanted = one.ravel().astype(np.float64)
+    fit = np.linalg.lstsq(levels, wanted, rcond=None)[0]
+    off = np.abs(levels @ fit - wanted)
+    near = off <= np.quantile(off, 0.9)
+    fit = np.linalg.lstsq(levels[near], wanted[near], rcond=None)[0]
+    a, b = one.astype(np.float32), (levels @ fit).reshape(one.shape).astype(np.float32)
+    lighter = np.maximum(a - cv2.dilate(b, NEIGHBOURS), cv2.erode(a, NEIGHBOURS) - b)
+    darker = np.maximum(cv2.erode(b, NEIGHBOURS) - a, b - cv2.dilate(a, NEIGHBOURS))
+    return (max(float(np.partition(lighter.ravel(), -4)[-4]), 0.0), max(float(np.partition(darker.ravel(), -4)[-4]), 0.0))
+
+
+def _same_colours(whole: np.ndarray, part: np.ndarray, x: int, y: int, side: int) -> bool:
+    """Whether the part has the colours of the whole at the window of 64 pixels; a picture without colours has those of any."""
+    count = len(part)
+    full = count * count
+    wide = cv2.resize(whole.astype(np.float32), (full, full), interpolation=cv2.INTER_LINEAR)
+    window = 2 * cv2.resize(wide[y : y + side, x : x + side], (count, count), interpolation=cv2.INTER_AREA)
+    other = 2 * part.astype(np.float32)
+    if min(float(np.abs(window).mean()), float(np.abs(other).mean())) < GREY:
+        return True
+    differences = np.abs(window - other).max(axis=2).ravel()
+    return bool(differences.mean() <= COLOURS and np.partition(differences, -4)[-4] <= COLOURS_SOMEWHERE)
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -44,19 +44,24 @@ def mistakes(
     wrong = wrong[np.argsort(-claimed[wrong], kind="stable")]
     if len(classes) == 2:
         first, second = classes
-        said = [f"{second}: {probability:.3f}" for probability in probabilities[:, 1]]
+        said = [f"probability of {second}: {probability:.3f}" for probability in probabilities[:, 1]]
         groups = {
             "false_positives": (f"Worst false positives: called {second}, labelled {first}", wrong[predicted[wrong] == 1]),
             "false_negatives": (f"Worst false negatives: called {first}, labelled {second}", wrong[predicted[wrong] == 0]),
         }
     else:
         triples = zip(values, predicted, claimed, strict=True)
-        said = [f"{classes[actual]} called {classes[called]}: {probability:.3f}" for actual, called, probability in triples]
+        said = [
+            f"{classes[actual]} called {classes[called]}, probability {probability:.3f}"
+            for actual, called, probability in triples
+        ]
         groups = {"mistakes": ("Worst mistakes", wrong)}
     return {
         name: Gallery(
             title,
-            f"{len(rows)} of {len(ids)} test pictures. A wrong label looks like a mistake, too." if len(rows) else "None.",
+            f"{len(rows)} of {len(ids)} test pictures, the surest mistakes first. A wrong label looks like a mistake, too."
+            if len(rows)
+            else "No test picture.",
             [Picture(ids[i], said[i], pictures(ids[i])) for i in rows[:SHOWN]],
         )
         for name, (title, rows) in groups.items()
@@ -68,11 +73,11 @@ def doubted(doubtful: pd.DataFrame, classes: Sequence[str], pictures: Callable[[
     suspects = int((doubtful["suspect"] == "yes").sum())
     shown = []
     for name, value, predicted, quality, suspect in zip(*(doubtful[column][:SHOWN].tolist() for column in DOUBT), strict=True):
-        caption = f"labelled {classes[value]}, looks like {classes[predicted]}: {float(quality):.3f}"
+        rather = f"; looks like {classes[predicted]}" if predicted != value else ""
+        caption = f"label {classes[value]}, to which others give a probability of {float(quality):.3f}{rather}"
         shown.append(Picture(name, caption, pictures(name), marked=suspect == "yes"))
     text = (
-        f"{suspects} of {len(doubtful)} labels, of all splits, are suspect: models that were trained without the picture are "
-        "confident of another class. Here are the most doubtful ones with the probability that their label gets, suspects in "
-        "bold; label_errors.csv lists all."
+        f"{suspects} of {len(doubtful)} labels are suspect: models that were trained without the picture are confident of "
+        "another class. The most doubtful labels of all splits come first, suspects in bold; label_errors.csv lists all."
     )
     return Gallery("Most doubtful labels", text, shown)

@@ -1,6 +1,7 @@
 """Values and probabilities -> what is measured: metrics of predictions, with intervals."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
@@ -16,18 +17,33 @@ CALIBRATION = METRICS.index("calibration_error")
 
 @dataclass(frozen=True)
 class Judged:
-    """What a model makes of examples: their values (n,), its probabilities (n, classes), and how it decides by them."""
+    """What a model makes of examples: their values (n,) and its probabilities (n, classes).
+
+    `decisions` has the threshold of value 1, or of every value if there are more than two. What is `predicted` is the most
+    probable class, whatever the thresholds; `called` replaces it.
+    """
 
     values: np.ndarray
     probabilities: np.ndarray
-    decision: Decision
+    decisions: Mapping[int, Decision] = field(default_factory=dict)
+    called: np.ndarray | None = None
 
     def part(self, chosen: np.ndarray) -> "Judged":
-        return Judged(self.values[chosen], self.probabilities[chosen], self.decision)
+        called = None if self.called is None else self.called[chosen]
+        return Judged(self.values[chosen], self.probabilities[chosen], self.decisions, called)
 
     @cached_property
     def predicted(self) -> np.ndarray:
-        return self.decision.predict(self.probabilities)
+        return np.asarray(self.probabilities.argmax(axis=1)) if self.called is None else self.called
+
+    def at_threshold(self, value: int) -> "Judged | None":
+        """The examples as those of `value` (1) and others (0), called by its threshold; None if it has none."""
+        decision = self.decisions.get(value)
+        if decision is None or decision.value is None:
+            return None
+        claimed = self.probabilities[:, value]
+        two = np.column_stack([1 - claimed, claimed])
+        return Judged((self.values == value).astype(np.int64), two, {1: decision}, decision.calls(claimed).astype(np.int64))
 
     @property
     def binary(self) -> bool:
@@ -110,6 +126,15 @@ def compare(one: Judged, other: Judged, groups: np.ndarray, strata: np.ndarray, 
     right, so = (model.values == model.predicted for model in (one, other))
     better, worse = np.array([(right & ~so).mean(), 0]), np.array([(so & ~right).mean(), 0])
     return envelope(found, of_difference(better, worse, np.array(independent(groups))) + np.array([0, found[0, 1]]))
+
+
+def estimate_quickly(judged: Judged, groups: np.ndarray) -> np.ndarray:
+    """(3, metrics): METRICS with their score intervals alone, for slices, of which there may be hundreds.
+
+    The calibration error has no such interval.
+    """
+    found = measure(judged, np.ones((1, len(groups))))
+    return np.concatenate([found, _limits(judged, groups)])
 
 
 def _limits(judged: Judged, groups: np.ndarray) -> np.ndarray:

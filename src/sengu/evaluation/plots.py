@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from sklearn import metrics
 
 from sengu.drawing import fonts
@@ -54,9 +55,9 @@ def precision_recall(values: np.ndarray, probabilities: Mapping[str, np.ndarray]
 
 
 def confusion(predictions: pd.DataFrame, classes: Sequence[str], folder: Path) -> None:
-    """confusion.svg: actual classes in rows, predicted ones in columns; and predictions.csv, a row per picture.
+    """confusion.svg: actual classes in rows, predicted ones in columns; and confusion.csv, a row per picture.
 
-    `predictions` has objectId, actual and predicted (class names) and score.
+    `predictions` has objectId, actual and predicted (class names).
     """
     side = max(5.0, 0.6 * len(classes))
     names = fonts.shortened_names(fonts.legible(classes), POINTS, AXIS if len(classes) != 4 else AXIS * 3 / 4)
@@ -69,7 +70,7 @@ def confusion(predictions: pd.DataFrame, classes: Sequence[str], folder: Path) -
         display.plot(ax=axes, colorbar=False, cmap="Blues", values_format="d", xticks_rotation=turned)
         axes.set(xlabel="predicted", ylabel="actual", title=f"Network on {len(predictions)} test pictures")
         _save(figure, folder / "confusion.svg")
-    _write(predictions, folder / "predictions.csv")
+    _write(predictions, folder / "confusion.csv")
 
 
 def calibration(bins: Mapping[str, pd.DataFrame], folder: Path) -> None:
@@ -86,6 +87,24 @@ def calibration(bins: Mapping[str, pd.DataFrame], folder: Path) -> None:
         _write(table, folder / f"calibration_{name}.csv")
     axes.legend(loc="upper left")
     _save(figure, folder / "calibration.svg")
+
+
+def training(curves: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """training_<metric>.svg: a metric of train and validation after each epoch of fine-tuning.
+
+    `curves` has by metric a frame with the columns step, and train and validation where there are any.
+    """
+    for metric, table in curves.items():
+        figure = Figure(figsize=(5, 3.2), layout="constrained")
+        axes = figure.subplots()
+        for name, colour in zip(("train", "validation"), COLOURS.values(), strict=True):
+            if name in table:
+                axes.plot(table["step"], table[name], marker="o", markersize=4, color=colour, label=name)
+        axes.set(xlabel="epoch", ylabel=metric)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(bottom=0 if metric == "loss" else None)
+        axes.legend()
+        _save(figure, folder / f"training_{metric}.svg")
 
 
 def histogram(claimed: np.ndarray, so: np.ndarray, threshold: float | None, classes: Sequence[str], folder: Path) -> None:

@@ -1,18 +1,23 @@
 """What was measured, plots and pictures -> one HTML page that needs nothing beside itself, for people who read no metrics."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
-from sengu.base.measurements import METRICS, DecisionThreshold, Difference, Estimate, Measurements
+from sengu.base.measurements import METRICS, DecisionThreshold, Difference, Estimate, Measurements, OfModel
 from sengu.drawing.thumbnails import data_url, thumbnail
 from sengu.evaluation.galleries import Gallery
 
-TEMPLATE = Path(__file__).with_suffix(".html")
+TEMPLATE, STYLE = (Path(__file__).with_suffix(suffix) for suffix in (".html", ".css"))
+CURVES = {
+    "training_loss.svg": "Loss after each epoch of fine-tuning.",
+    "training_accuracy.svg": "Accuracy after each epoch of fine-tuning.",
+}
 PLOTS = {
-    "confusion.svg": "Confusion: actual classes in rows, what the network calls them in columns.",
     "roc.svg": "ROC: the share of pictures found against the share of false alarms, for every threshold.",
     "precision_recall.svg": "Precision against recall, for every threshold.",
     "calibration.svg": "Calibration: on the dotted line, a probability of 0.8 would be right in 8 of 10 cases.",
@@ -33,43 +38,127 @@ MEANINGS = {
 WORDS = {"f1": "F1", "roc_auc": "ROC AUC"}
 
 
-def page(dataset: str, classes: Sequence[str], measured: Measurements, plots: Path, galleries: Sequence[Gallery]) -> str:
-    """The HTML page of what was measured; `plots` is the folder that holds PLOTS."""
+@dataclass(frozen=True)
+class Fact:
+    """One thing that a reader wants to know first: its name, and lines, the first of which matters most."""
+
+    name: str
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Background:
+    """What stands on the page beside what was measured."""
+
+    dataset: str
+    project: str = ""
+    facts: Sequence[Fact] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of the pictures shown, by object id
+
+
+def page(
+    background: Background, classes: Sequence[str], measured: Measurements, plots: Path, galleries: Sequence[Gallery]
+) -> str:
+    """The HTML page of what was measured; `plots` is the folder that holds PLOTS, and CURVES if there was a fine-tuning."""
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"interval": _interval, "words": _words, "thumbnail": thumbnail, "listed": _listed}
+    environment.filters |= {
+        "interval": _interval,
+        "words": _words,
+        "thumbnail": thumbnail,
+        "listed": _listed,
+        "percent": lambda share: f"{100 * share:.1f}%",
+        "short": _short,
+    }
+    figure, *sentences = headline(measured)
     positive = classes[1] if len(classes) == 2 else "a class (averaged over the classes)"
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        dataset=dataset,
+        style=Markup(STYLE.read_text(encoding="utf-8")),
+        dataset=background.dataset,
+        headline={"figure": figure, "sentences": sentences},
+        facts={"project": background.project, "shown": [*background.facts, *sizes(measured)]},
+        settings=background.settings,
+        known=background.known,
+        held_out=held_out(measured.network, classes),
+        thresholds={name: decision.value for name, decision in _of_classes(measured.network, classes).items()},
+        curves=_drawn(CURVES, plots),
         classes=classes,
         metrics=METRICS,
         result=measured,
         meanings={term: text.format(positive=positive) for term, text in MEANINGS.items()},
         summary=summary(measured, classes),
-        warnings=warnings(measured),
+        warnings=warnings(measured, classes),
         comparison=comparison(measured.head_against_network),
         threshold=threshold(measured, classes),
-        plots=[{"address": data_url("svg+xml", (plots / name).read_bytes()), "text": text} for name, text in PLOTS.items()],
+        plots=_drawn(PLOTS, plots),
         galleries=galleries,
+    )
+
+
+def _drawn(names: Mapping[str, str], folder: Path) -> list[dict[str, str]]:
+    there = {name: text for name, text in names.items() if (folder / name).is_file()}
+    return [{"address": data_url("svg+xml", (folder / name).read_bytes()), "text": text} for name, text in there.items()]
+
+
+def headline(measured: Measurements) -> list[str]:
+    """The accuracy in percent, and what it means for pictures to come."""
+    network, count = measured.network, measured.test_images
+    right = sum(row[name] for name, row in network.confusion_matrix.items())
+    value, low, high = (100 * number for number in _numbers(network.accuracy))
+    rounded = f"{value:.1f}".removesuffix(".0")
+    figure = rounded if rounded != "100" or right == count else "99.9"
+    sentences = [f"The network is right on {right} of {count} test pictures."]
+    if not math.isnan(low):
+        sentences.append(
+            f"Of 100 new pictures like these, expect it to be right on {math.floor(low)} to {math.ceil(high)} (95% interval)."
+        )
+    return [figure, *sentences]
+
+
+def sizes(measured: Measurements) -> list[Fact]:
+    """How many pictures the network learnt from, was chosen by, and was measured on."""
+    tested = f"{measured.test_images:,} test pictures"
+    if measured.test_groups and measured.test_groups != measured.test_images:
+        tested += f", {measured.test_groups:,} if near-duplicates count once"
+    beside = [f"{measured.validation_images:,} to choose by", tested]
+    if measured.excluded_as_leaks:
+        beside.append(f"{measured.excluded_as_leaks:,} left out: near-duplicates of held-out pictures")
+    trained = f"{measured.train_images:,} pictures" if measured.train_images else ""
+    return [Fact("Trained on", [trained, *beside] if trained else beside[1:])]
+
+
+def held_out(network: OfModel, classes: Sequence[str]) -> str:
+    """What all held-out pictures say, in the mix of the data; empty if there are no more than the balanced test."""
+    every = network.all_held_out
+    if every is None:
+        return ""
+    value, low, high = _numbers(every.accuracy)
+    mix = ", ".join(f"{every.by_class[name].support:,} {name}" for name in classes)
+    ratios = (("precision", every.precision), ("recall", every.recall))
+    rest = [f"{name} {estimate.value:.3f} ({_interval(estimate)})" for name, estimate in ratios if estimate]
+    return (
+        f"On all {every.images:,} held-out pictures, in the mix of the data ({mix}): "
+        f"accuracy {value:.3f} ({low:.3f} to {high:.3f})"
+        f"{''.join(f', {part}' for part in rest)}."
     )
 
 
 def summary(measured: Measurements, classes: Sequence[str]) -> list[str]:
     """What the test says of the network, for people who have not met these metrics."""
-    network, count = measured.network, measured.test_images
-    right = sum(network.confusion_matrix[name][name] for name in classes)
-    sentences = [f"The network is right on {right} of {count} test pictures."]
+    sentences = []
     for name in classes:
-        of_class = network.by_class[name]
+        of_class = measured.network.by_class[name]
         if (precision := of_class.precision) is None:
-            sentences.append(f"It called no picture {name}.")
+            said = f"It never says {name}."
         else:
-            sentences.append(f"Of 100 pictures called {name}, {_of_hundred(precision.value)} are.")
+            said = f"When it says {name}, it is {_right(precision.value)}."
         if (recall := of_class.recall) is not None:
-            sentences[-1] += f" Of 100 pictures that are {name}, {_of_hundred(recall.value)} are called so."
+            said += f" It finds {_found(recall.value)} of {name}."
+        sentences.append(said)
     return sentences
 
 
-def warnings(measured: Measurements) -> list[str]:
+def warnings(measured: Measurements, classes: Sequence[str]) -> list[str]:
     """What a reader of the summary should know, and would not guess."""
     found = []
     accuracy = measured.network.accuracy
@@ -78,12 +167,18 @@ def warnings(measured: Measurements) -> list[str]:
             f"No mistake on {measured.test_images} pictures does not mean none at all: "
             f"up to {100 * (1 - accuracy.low):.1f}% of mistakes would be compatible with it (95% interval)."
         )
-    for name, decision in _decisions(measured).items():
+    models = {"network": measured.network, "head": measured.head}
+    missed = [
+        (name if len(classes) == 2 else f"{name}, for {label},", decision)
+        for name, model in models.items()
+        for label, decision in _of_classes(model, classes).items()
+    ]
+    for name, decision in missed:
         if decision.reached is False and decision.wanted:
             ((metric, ratio),) = decision.wanted.items()
             found.append(
-                f"The {name} has no threshold for the wanted {metric} of {ratio}: {decision.missed}. "
-                "It calls a picture what it most probably is."
+                f"The {name} has no threshold for the wanted {_words(metric)} of {ratio:g}: {decision.missed}. "
+                "The most probable class decides."
             )
     return found
 
@@ -92,7 +187,7 @@ def comparison(difference: Difference) -> str:
     """Whether the fine-tuned network is better than the frozen head, by the interval of the difference in accuracy."""
     value, low, high = (100 * number for number in _numbers(difference.accuracy))
     if low <= 0 <= high:
-        told = f"makes no difference in accuracy that these pictures could prove: {value:+.1f} points"
+        told = f"makes no difference in accuracy that these pictures can prove: {value:+.1f} points"
     else:
         told = f"{'gains' if value > 0 else 'loses'} {abs(value):.1f} points of accuracy"
     area, area_low, area_high = _numbers(difference.roc_auc)
@@ -102,24 +197,31 @@ def comparison(difference: Difference) -> str:
     )
 
 
-def threshold(measured: Measurements, classes: Sequence[str]) -> str:
-    """How the network decides, and the head, which need not have a threshold if the other one has."""
-    if measured.network.threshold.wanted is None:
-        return "A picture is called what it most probably is; no threshold is used."
-    return " ".join(_decides(name, decision, classes) for name, decision in _decisions(measured).items())
+def threshold(measured: Measurements, classes: Sequence[str]) -> list[str]:
+    """From which probability on each model calls a picture one of a class, and what that gives on validation."""
+    found = [
+        _decides(name, label, decision)
+        for name, model in (("network", measured.network), ("head", measured.head))
+        for label, decision in _of_classes(model, classes).items()
+        if decision.wanted and decision.value is not None
+    ]
+    if not found:
+        return ["The most probable class decides; no threshold is used."]
+    return [*found, "Each was chosen on validation, so these figures are optimistic; the test pictures say what it is worth."]
 
 
-def _decides(name: str, decision: DecisionThreshold, classes: Sequence[str]) -> str:
-    if decision.value is None or not decision.wanted:
-        return f"The {name} calls a picture what it most probably is, without a threshold."
-    ((metric, ratio),) = decision.wanted.items()
+def _decides(name: str, label: str, decision: DecisionThreshold) -> str:
+    ((metric, wanted),) = (decision.wanted or {}).items()
     precision = _on_validation("precision", decision.validation_precision)
     recall = _on_validation("recall", decision.validation_recall)
+    goal = (
+        f"the least cost, where a missed picture costs {wanted:g} false alarms"
+        if metric == "cost"
+        else (f"a {_words(metric)} of {wanted:g}" if metric != "f1" else f"the highest F1, of {wanted:g} at least")
+    )
     return (
-        f"The {name} calls a picture {classes[1]} if the probability of it is at least {decision.value:.4f}. This was chosen "
-        f"on the validation pictures for a {metric} of {ratio}, which {decision.support} of them support (near-duplicates "
-        f"count once), and gives {precision} and {recall} there. "
-        "The best of many thresholds flatters itself: the test shows what it is worth."
+        f"{name.capitalize()}: {label} from a probability of {decision.value:.4f} on. Wanted was {goal}; on validation it gives "
+        f"{precision} and {recall}. {decision.support} pictures support it."
     )
 
 
@@ -136,8 +238,26 @@ def _numbers(estimate: Estimate | None) -> tuple[float, float, float]:
     return estimate.value, low, high
 
 
-def _decisions(measured: Measurements) -> dict[str, DecisionThreshold]:
-    return {"network": measured.network.threshold, "head": measured.head.threshold}
+def _of_classes(model: OfModel, classes: Sequence[str]) -> dict[str, DecisionThreshold]:
+    return dict(model.thresholds) or {classes[1]: model.threshold}
+
+
+def _short(name: str) -> str:
+    """An object id as people tell it from others at a glance."""
+    digits, dot, kind = name.partition(".")
+    return f"{digits[:10]}…{dot}{kind}" if len(digits) > 16 else name
+
+
+def _right(share: float) -> str:
+    if share in (0, 1):
+        return "right every time" if share else "never right"
+    return f"right {_of_hundred(share)} times in 100"
+
+
+def _found(share: float) -> str:
+    if share in (0, 1):
+        return "every picture" if share else "no picture"
+    return f"{_of_hundred(share)} in 100 pictures"
 
 
 def _of_hundred(share: float) -> str:

@@ -1,6 +1,6 @@
 """Page tags and devices -> words that count where no sheet says anything."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
@@ -14,6 +14,19 @@ def from_tags(captures: pd.DataFrame, index: pd.DataFrame, tags: Mapping[str, in
     return pd.DataFrame(
         {"objectId": single["objectId"], "value": single["tag"].map(tags).astype("int64"), "source": single["page"]}
     ).drop_duplicates()
+
+
+def without_meaning(captures: pd.DataFrame, index: pd.DataFrame, labelled: pd.Series, tags: Collection[str]) -> pd.Series:
+    """The tags that mean no class of the objects that are not `labelled` -> how many of these objects have them.
+
+    Objects with a tag that does mean a class are left out: their sources disagree, which is said elsewhere.
+    """
+    unlabelled = index.loc[~index["objectId"].isin(labelled), ["site", "objectId", "urlId"]]
+    seen = unlabelled.merge(captures[["site", "urlId", "tags"]], on=["site", "urlId"])
+    single = seen.assign(tag=seen["tags"].str.split("|")).explode("tag")[["objectId", "tag"]].drop_duplicates()
+    single = single[(single["tag"] != "") & ~single["objectId"].isin(single.loc[single["tag"].isin(list(tags)), "objectId"])]
+    counts: pd.Series = single.groupby("tag")["objectId"].nunique().sort_values(ascending=False, kind="stable")
+    return counts
 
 
 def from_devices(captures: pd.DataFrame, index: pd.DataFrame, devices: Mapping[str, int]) -> pd.DataFrame:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 SEED = 20
+REPEATED = 50  # one in so many pictures is shown again
+AGO = 20  # places that lie at least between the two
 
 
 def shuffled(names: Iterable[str], seed: int = SEED) -> list[str]:
@@ -34,3 +36,21 @@ def in_turn(names: Sequence[str], belongs: Mapping[str, Sequence[str]]) -> list[
                 found[stack.pop()] = None
         waiting = {kind: stack for kind, stack in waiting.items() if stack}
     return list(found)
+
+
+def with_repeats(names: Sequence[str], labelled: Iterable[str], every: int = REPEATED, seed: int = SEED) -> list[str]:
+    """A queue in which each picture at a multiple of `every` is one that was seen before, drawn by chance.
+
+    Whoever looks cannot tell, so it measures how far a person agrees with themselves. What comes again was `labelled` before,
+    or stood at least AGO places earlier.
+    """
+    chance = np.random.default_rng(seed)
+    old = sorted(set(labelled))
+    found: list[str] = []
+    for name in names:
+        if len(found) % every == every - 1 and (pool := len(old) + max(len(found) - AGO, 0)):
+            drawn = int(chance.integers(pool))
+            again = old[drawn] if drawn < len(old) else found[drawn - len(old)]
+            found.append(again)
+        found.append(name)
+    return found

@@ -4,6 +4,7 @@ The SavedModel takes `picture`, uint8 (n, size, size, 3), and gives `probabiliti
 float32 (n, d), the L2-normalised feature vector of the fine-tuned backbone.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from sengu.networks.runtime import tf
 
 HEAD = "head.npz"
 NETWORK = "network"
+TEMPERATURE = "temperature.json"
 OUTPUTS = ("probabilities", "embedding")
 RESTORE = "`sengu heal {}` restores it"
 
@@ -38,6 +40,17 @@ def head_probabilities(folder: Path, features: np.ndarray) -> np.ndarray:
         shapes = {name: array.shape for name, array in head.items()}
         raise SenguError(f"{path} holds {shapes}, which is no head for {features.shape[1]} features: run `dvc repro train`")
     return np.asarray(softmax(features @ head["kernel"] + head["bias"], axis=1))
+
+
+def save_temperature(folder: Path, temperature: float) -> None:
+    """Beside the network, whose logits were divided by it: nothing that runs the network need know of it."""
+    (folder / TEMPERATURE).write_text(json.dumps({"temperature": temperature}) + "\n", encoding="utf-8")
+
+
+def temperature(folder: Path) -> float:
+    """What the logits of the network were divided by; 1 if by nothing."""
+    path = folder / TEMPERATURE
+    return float(json.loads(path.read_text(encoding="utf-8"))["temperature"]) if path.is_file() else 1.0
 
 
 def run_network(folder: Path, pixels: np.ndarray, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:

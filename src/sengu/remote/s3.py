@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import boto3
 from boto3.s3.transfer import TransferConfig
@@ -351,3 +352,34 @@ class Probe:
 
     def remove(self) -> int:
         return self.store._forget_below(self.key, exactly=True)
+
+
+class Prefix:
+    """The objects below the address of an `s3` site; credentials and region come from AWS_* variables."""
+
+    def __init__(self, url: str, endpoint: str):
+        parts = urlsplit(url)
+        self.bucket, self.prefix = parts.netloc, unquote(parts.path.lstrip("/"))
+        config = Config(request_checksum_calculation="when_required", response_checksum_validation="when_required")
+        self._client: Any = boto3.client("s3", endpoint_url=endpoint or None, config=config)
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of an object; None if there is none. Raises SenguError if the bucket does not answer."""
+        try:
+            return bytes(self._client.get_object(Bucket=self.bucket, Key=self._key(name))["Body"].read())
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+                return None
+            raise SenguError(f"s3://{self.bucket} cannot be read: {error}: look at the AWS_* variables") from error
+        except BotoCoreError as error:
+            raise SenguError(f"s3://{self.bucket} cannot be reached: {error}: look at the address of the site") from error
+
+    def add(self, name: str, data: bytes) -> None:
+        """Writes an object. Raises SenguError if the bucket does not take it."""
+        try:
+            self._client.put_object(Bucket=self.bucket, Key=self._key(name), Body=data)
+        except (BotoCoreError, ClientError) as error:
+            raise SenguError(f"s3://{self.bucket} takes nothing: {error}: look at the AWS_* variables") from error
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix.rstrip('/')}/{name}".lstrip("/")

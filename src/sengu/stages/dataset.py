@@ -133,15 +133,18 @@ def seen(labels: pd.DataFrame, classes: list[str], index: pd.DataFrame, captures
     return where.joined([rows, known], ("objectId",))
 
 
-def subjects(rows: pd.DataFrame, parents: tuple[Path, ...], labels: pd.DataFrame) -> pd.DataFrame:
-    """objectId and subject of the objects of which it is known, from captures and from the parents; sorted."""
-    found = [rows.loc[rows["subject"] != "", ["objectId", "subject"]]] if "subject" in rows else []
+def subjects(rows: pd.DataFrame, parents: tuple[Path, ...], labels: pd.DataFrame, sheets: Path | None = None) -> pd.DataFrame:
+    """objectId and subject of the objects of which it is known, sorted: what a sheet says stands before captures and parents."""
+    found = [facts.subjects_of_sheets(sheets, rows)] if sheets else []
+    if "subject" in rows:
+        captured = rows.loc[rows["subject"] != "", ["objectId", "subject"]]
+        found.append(captured.sort_values(["objectId", "subject"]))
     for parent in parents:
         if (parent / facts.SUBJECTS).is_file():
             found.append(csvfile.read(parent / facts.SUBJECTS))
     table = pd.concat([pd.DataFrame({"objectId": [], "subject": []}, dtype="str"), *found])
     table = table[table["objectId"].isin(labels["objectId"])]
-    return table.sort_values(["objectId", "subject"]).drop_duplicates("objectId")
+    return table.drop_duplicates("objectId").sort_values("objectId")
 
 
 def write(made: Recipe, index: pd.DataFrame, captures: pd.DataFrame, folder: Path) -> int:
@@ -157,7 +160,7 @@ def write(made: Recipe, index: pd.DataFrame, captures: pd.DataFrame, folder: Pat
     known = facts.describe(made, facts.lineage(made.parents), done, rows, words)
     version = versions.describe(made.name, classes, labels, [parent.name for parent in made.parents])
     tables.write(folder / versions.LABELS, labels, tables.Label)
-    of_whom = subjects(rows, made.parents, labels)
+    of_whom = subjects(rows, made.parents, labels, made.sheets)
     if len(of_whom):
         known.counts["subjects"] = int(of_whom["subject"].nunique())
         csvfile.write(folder / facts.SUBJECTS, ["objectId", "subject"], [of_whom[name].tolist() for name in of_whom])

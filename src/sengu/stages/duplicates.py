@@ -14,6 +14,7 @@ from sengu.base.errors import run_program
 from sengu.base.ids import ObjectId
 from sengu.duplicates import groups
 from sengu.duplicates.fingerprints import RECORD, Journal, fingerprint, record
+from sengu.duplicates.groups import Looks
 from sengu.objects.store import ObjectStore
 from sengu.parallel import engine
 from sengu.pictures import images
@@ -24,7 +25,7 @@ logger = logging.getLogger("duplicates")
 
 
 def duplicates(objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[str, str], journal: Path) -> pd.DataFrame:
-    """The pictures that have duplicates, each with the smallest object id of its group.
+    """The pictures that have duplicates or mirror images, as rows of Duplicate.
 
     `videos` gives the video of each frame, by object id: frames of one video are duplicates. So are pictures that are equal in
     every decoded pixel, whatever their bytes, and those that are nearly equal (sengu.duplicates.groups). Objects without a
@@ -36,9 +37,12 @@ def duplicates(objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[
     prints = fingerprints(ids, store, Journal(journal))
     table["pixels"] = [pixels.tobytes() for pixels in prints["pixels"]]
     table["video"] = [videos.get(object_id, object_id) for object_id in ids]
-    parts = groups.groups(prints["hashes"], prints["thumbnail"], _links(table["pixels"], table["video"]))
-    table["group"] = table.groupby(parts)["objectId"].transform("min")
-    return table[table.duplicated("group", keep=False)]
+    found = groups.groups(Looks.of(prints), _links(table["pixels"], table["video"]))
+    table["group"] = table.groupby(found.labels)["objectId"].transform("min")
+    table["mirrored"] = table.groupby(found.mirrored)["objectId"].transform("min")
+    has_mirror = table.groupby("mirrored")["group"].transform("nunique") > 1
+    table["mirrored"] = table["mirrored"].where(has_mirror, "")
+    return table[table.duplicated("group", keep=False) | has_mirror]
 
 
 def fingerprints(ids: list[str], store: ObjectStore, journal: Journal) -> np.ndarray:
@@ -79,7 +83,9 @@ def main(arguments: list[str]) -> None:
         # absolute: a worker of a cluster stands in a directory of its own
         grouped = duplicates(objects, ObjectStore.below(trees.absolute()), videos, JOURNAL)
     tables.write(output, grouped, tables.Duplicate)
-    logger.info("%d objects in %d groups", len(grouped), grouped["group"].nunique())
+    alike = grouped[grouped.duplicated("group", keep=False)]
+    mirrored = int((grouped["mirrored"] != "").sum())
+    logger.info("%d objects in %d groups; %d have a mirror image", len(alike), alike["group"].nunique(), mirrored)
 
 
 if __name__ == "__main__":

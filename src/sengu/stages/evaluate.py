@@ -3,114 +3,58 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix
 
 from sengu.base import measurements, params, tables
 from sengu.base.atomic import replaced_file, replaced_folder
 from sengu.base.errors import SenguError, run_program
 from sengu.base.ids import are_videos
 from sengu.base.measurements import (
-    METRICS,
-    OF_CLASS,
-    DecisionThreshold,
-    Difference,
-    Estimate,
     Measurements,
-    OfClass,
     OfModel,
-    OfSite,
+    Scores,
 )
 from sengu.base.params import Evaluate
 from sengu.base.tables import versions
 from sengu.drawing import fonts
 from sengu.drawing.contact_sheets import contact_sheet
-from sengu.evaluation import calibration, plots, report, threshold
+from sengu.evaluation import background, calibration, plots, report, slices, threshold
 from sengu.evaluation.galleries import Gallery, doubted, mistakes
-from sengu.evaluation.metrics import COMPARED, Judged, compare, estimate, estimate_classes
-from sengu.evaluation.threshold import Decision
+from sengu.evaluation.measuring import Beside, Resampling, evaluate
+from sengu.evaluation.metrics import Judged
 from sengu.examples import Examples, read_features, read_pixels
 from sengu.networks import classifier
 
 logger = logging.getLogger("evaluate")
 
+HELD_OUT = ("validation", "test", "surplus")
+SHORT = {
+    "accuracy": "accuracy",
+    "f1": "f1",
+    "roc_auc": "auc",
+    "calibration_error": "ece",
+}  # metric -> its name in reports/summary
+
 
 def judge(rows: pd.DataFrame, probabilities: np.ndarray, wanted: params.Threshold | None) -> Judged:
-    """The test examples of `rows` (value, type, group) by probabilities (n, classes), the threshold by the validation ones."""
-    values = rows["value"].to_numpy()
-    test, validation = (rows["type"].to_numpy() == name for name in ("test", "validation"))
-    decision = threshold.MOST_PROBABLE
-    if wanted is not None:
-        groups = rows["group"].to_numpy()[validation]
-        decision = threshold.decide(values[validation], probabilities[validation, 1], groups, wanted)
-        if decision.missed is not None:
-            logger.warning("no threshold for %s: %s; the most probable class is the prediction", decision.wanted, decision.missed)
-    return Judged(values[test], probabilities[test], decision)
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """The bootstrap: which test pictures are near-duplicates, groups (n,), how many resamples, and their seed."""
-
-    groups: np.ndarray
-    resamples: int
-    seed: int
-
-    def part(self, held: np.ndarray) -> "Resampling":
-        return Resampling(self.groups[held], self.resamples, self.seed)
-
-
-def evaluate(
-    judged: Mapping[str, Judged], classes: Sequence[str], sites: Mapping[str, np.ndarray], by: Resampling, excluded: int = 0
-) -> Measurements:
-    """What is measured of `network` and `head`, by class and by site too, and by how much the first is better.
-
-    `sites` says which of the examples (n,) a site holds; `excluded` counts the pictures that were left out as leaks.
-    """
-    network, head = judged["network"], judged["head"]
-    better_by = compare(network, head, by.groups, network.values, resamples=by.resamples, seed=by.seed)
-    return Measurements(
-        test_images=len(network.values),
-        test_groups=len(np.unique(by.groups)),
-        excluded_as_leaks=excluded,
-        network=_of_model(network, classes, sites, by),
-        head=_of_model(head, classes, sites, by),
-        head_against_network=Difference(**_estimates(COMPARED, better_by)),
-    )
-
-
-def _of_model(model: Judged, classes: Sequence[str], sites: Mapping[str, np.ndarray], by: Resampling) -> OfModel:
-    # within their class: how many test pictures a class has was set by the split, not by chance
-    drawn = {"resamples": by.resamples, "seed": by.seed}
-    of_class = estimate_classes(model, by.groups, model.values, **drawn)
-    confusion = confusion_matrix(model.values, model.predicted, labels=range(len(classes)))
-    return OfModel(
-        **_scores(model, model.values, by),
-        threshold=_threshold(model.decision),
-        by_class={
-            label: OfClass(support=int(confusion[value].sum()), **_estimates(OF_CLASS, of_class[:, value]))
-            for value, label in enumerate(classes)
-        },
-        by_site={
-            # all together: how many of them are of a class is chance
-            site: OfSite(
-                test_images=int(held.sum()),
-                test_groups=len(np.unique(by.groups[held])),
-                **_scores(model.part(held), np.zeros(held.sum()), by.part(held)),
-            )
-            for site, held in sites.items()
-            if held.any()
-        },
-        confusion_matrix={
-            label: dict(zip(classes, row.tolist(), strict=True)) for label, row in zip(classes, confusion, strict=True)
-        },
-    )
+    """All examples of `rows` (value, type, group) by probabilities (n, classes), the thresholds by the validation ones."""
+    values, validation = rows["value"].to_numpy(), rows["type"].to_numpy() == "validation"
+    classes = probabilities.shape[1]
+    decisions = {}
+    for value in [] if wanted is None else [1] if classes == 2 else range(classes):
+        assert wanted is not None
+        groups, actual = rows["group"].to_numpy()[validation], (values[validation] == value).astype(np.int64)
+        decisions[value] = threshold.decide(actual, probabilities[validation, value], groups, wanted)
+        if (missed := decisions[value].missed) is not None:
+            which = "" if classes == 2 else f" of value {value}"
+            logger.warning("no threshold%s for %s: %s; the most probable class decides", which, decisions[value].wanted, missed)
+    return Judged(values, probabilities, decisions)
 
 
 def draw(judged: Mapping[str, Judged], classes: Sequence[str], ids: Sequence[str], folder: Path) -> None:
@@ -120,10 +64,34 @@ def draw(judged: Mapping[str, Judged], classes: Sequence[str], ids: Sequence[str
     plots.roc(network.values, probabilities, folder)
     plots.precision_recall(network.values, probabilities, folder)
     plots.calibration({name: calibration.curve(*model.claims) for name, model in judged.items()}, folder)
-    plots.histogram(*network.claims, network.decision.value, classes, folder)
+    decision = network.decisions.get(1) if network.binary else None
+    plots.histogram(*network.claims, decision.value if decision else None, classes, folder)
     names = np.array(classes, dtype=object)
-    predictions = {"objectId": ids, "actual": names[network.values], "predicted": names[network.predicted]}
-    plots.confusion(pd.DataFrame(predictions | {"score": network.claims[0]}), classes, folder)
+    called = {"objectId": ids, "actual": names[network.values], "predicted": names[network.predicted]}
+    plots.confusion(pd.DataFrame(called), classes, folder)
+
+
+def predictions(rows: pd.DataFrame, judged: Mapping[str, Judged], classes: Sequence[str]) -> pd.DataFrame:
+    """Every held-out picture with its type and class, the class that the network calls it, and all probabilities of each model.
+
+    The columns of the probabilities are called `<model>: <class>`. `judged` has the examples of `rows`.
+    """
+    names = np.array(classes, dtype=object)
+    network = judged["network"]
+    known = {
+        "objectId": rows["objectId"],
+        "type": rows["type"],
+        "actual": names[network.values],
+        "predicted": names[network.predicted],
+    }
+    return pd.DataFrame(
+        known
+        | {
+            f"{model}: {label}": found.probabilities[:, value].astype(np.float64)
+            for model, found in judged.items()
+            for value, label in enumerate(classes)
+        }
+    )
 
 
 def galleries(
@@ -138,25 +106,38 @@ def galleries(
     def pictures(name: str) -> np.ndarray:
         return np.asarray(examples.arrays[rows.get_loc(name)])
 
-    mistaken, sheets = (
+    found, sheets = (
         mistakes(ids, network.values, network.predicted, network.probabilities, names, pictures)
         for names in (classes, fonts.legible(classes))
     )
-    return [*mistaken.values(), doubted(doubtful, classes, pictures)], sheets
+    return [*found.values(), doubted(doubtful, classes, pictures)], sheets
+
+
+@dataclass(frozen=True)
+class Written:
+    """What is written beside what was measured: all probabilities, the curves of fine-tuning, what the page says of the data."""
+
+    predictions: pd.DataFrame
+    curves: Mapping[str, pd.DataFrame]
+    background: report.Background
 
 
 def write(
     measured: Measurements,
     judged: Mapping[str, Judged],
-    version: versions.Version,
+    classes: Sequence[str],
     ids: Sequence[str],
+    beside: Written,
     shown: tuple[list[Gallery], dict[str, Gallery]],
     outputs: Sequence[Path],
 ) -> None:
     """The folder of plots, the page, metrics.json, and a folder with a short file per model: what `dvc metrics show` shows."""
     (on_page, sheets), (plots_folder, page, metrics_file, summary) = shown, outputs
     with replaced_folder(plots_folder) as folder:
-        draw(judged, version.classes, ids, folder)
+        draw(judged, classes, ids, folder)
+        if beside.curves:
+            plots.training(beside.curves, folder)
+        beside.predictions.to_csv(folder / "predictions.csv", index=False, lineterminator="\n", float_format="%.9g")
         (folder / "mistakes").mkdir()
         for name, gallery in sheets.items():
             contact_sheet(
@@ -166,51 +147,20 @@ def write(
                 folder / "mistakes" / f"{name}.jpg",
             )
     with replaced_file(page) as file:
-        text = report.page(version.version, version.classes, measured, plots_folder, on_page)
+        text = report.page(beside.background, classes, measured, plots_folder, on_page)
         file.write_text(text, encoding="utf-8")
     with replaced_file(metrics_file) as file:
         measurements.write(file, measured)
     with replaced_folder(summary) as folder:
-        for name, model in judged.items():
+        for name in judged:
             scores: OfModel = getattr(measured, name)
-            values = {metric: getattr(scores, metric) for metric in METRICS}
-            numbers = {metric: estimate and estimate.value for metric, estimate in values.items()}
-            _write_json(folder / f"{name}.json", numbers | {"threshold": model.decision.value})
+            _write_json(folder / f"{name}.json", {"validation": _short(scores.validation), "test": _short(scores)})
 
 
-def _threshold(decision: Decision) -> DecisionThreshold:
-    on_validation = {
-        name: None if value is None else Estimate(value, *(limits or (None, None)))
-        for name, value, limits in (
-            ("validation_precision", decision.validation_precision, decision.validation_precision_interval),
-            ("validation_recall", decision.validation_recall, decision.validation_recall_interval),
-        )
-    }
-    return DecisionThreshold(
-        wanted=decision.wanted or None,
-        reached=decision.value is not None if decision.wanted else None,
-        value=decision.value,
-        support=decision.support,
-        missed=decision.missed,
-        **on_validation,
-    )
-
-
-def _scores(model: Judged, strata: np.ndarray, by: Resampling) -> dict[str, Estimate | None]:
-    numbers, chance = estimate(model, by.groups, strata, resamples=by.resamples, seed=by.seed)
-    estimates = _estimates(METRICS, numbers)
-    if (error := estimates["calibration_error"]) is not None:
-        estimates["calibration_error"] = replace(error, chance=round(chance, 6))
-    return estimates
-
-
-def _estimates(names: Sequence[str], numbers: np.ndarray) -> dict[str, Estimate | None]:
-    """Numbers (3, names): values and the limits of their intervals; None for nan."""
-    rounded = [[None if np.isnan(number) else round(number, 6) for number in row] for row in numbers.T.tolist()]
-    return {
-        name: None if value is None else Estimate(value, low, high)
-        for name, (value, low, high) in zip(names, rounded, strict=True)
-    }
+def _short(scores: Scores) -> dict[str, float | None]:
+    """What `dvc metrics show` prints: few enough numbers for a terminal of 120 columns, with validation beside test."""
+    found = {short: getattr(scores, name) for name, short in SHORT.items()}
+    return {short: None if estimate is None else round(estimate.value, 4) for short, estimate in found.items()}
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -222,9 +172,8 @@ def _excluded(split: Path) -> int:
     return int(((rows["type"] == "excluded") & ~are_videos(rows["objectId"].to_numpy())).sum())
 
 
-def _sites(index: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
-    table = tables.read_sites(index, params.site_names(), tables.IndexRow)
-    return {str(site): np.isin(ids, of_site["objectId"].tolist()) for site, of_site in table.groupby("site")}
+def _sites(indexed: pd.DataFrame, ids: Sequence[str]) -> dict[str, np.ndarray]:
+    return {str(site): np.isin(ids, of_site["objectId"].tolist()) for site, of_site in indexed.groupby("site")}
 
 
 def _test_ids(rows: pd.DataFrame, split: Path) -> list[str]:
@@ -235,27 +184,57 @@ def _test_ids(rows: pd.DataFrame, split: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> None:
-    dataset, split, duplicates, index, pixels, features, model, label_errors, *outputs = map(Path, arguments)
+    dataset, split, duplicates, *tables_of_sites, details, pixels, features, model, training, label_errors = map(
+        Path, arguments[:-4]
+    )
+    outputs, site_names = [Path(argument) for argument in arguments[-4:]], params.site_names()
+    captured, indexed = (
+        tables.read_sites(folder, site_names, kind)
+        for folder, kind in zip(tables_of_sites, (tables.Capture, tables.IndexRow), strict=True)
+    )
+    labelled = tables.read(details, tables.LabelDetail)
     settings, version = params.section("evaluate", Evaluate), versions.read(dataset)
-    excluded, every, doubtful = _excluded(split), read_pixels(pixels), tables.read(label_errors, tables.LabelError)
-    chosen = np.flatnonzero(every.rows["type"].isin(("validation", "test")))
+    every, doubtful = read_pixels(pixels), tables.read(label_errors, tables.LabelError)
+    chosen = np.flatnonzero(every.rows["type"].isin(HELD_OUT))
     rows = every.rows.iloc[chosen].reset_index(drop=True)
     rows["group"] = tables.groups(rows["objectId"], tables.read(duplicates, tables.Duplicate))
     ids = _test_ids(rows, split)
-    if settings.threshold is not None and len(version.classes) > 2:
-        raise SenguError(f"evaluate.threshold in params.yaml is for two classes, {dataset} has {len(version.classes)}: remove it")
     head = classifier.head_probabilities(model, read_features(pixels, features).arrays[chosen])
     network, _ = classifier.run_network(model, every.arrays, chosen)
-    judged = {
-        name: judge(rows, probabilities, settings.threshold) for name, probabilities in (("network", network), ("head", head))
-    }
-    groups = pd.factorize(rows.loc[rows["type"] == "test", "group"])[0]
-    by = Resampling(groups, settings.bootstrap, settings.seed)
-    measured = evaluate(judged, version.classes, _sites(index, ids), by, excluded)
-    write(measured, judged, version, ids, galleries(judged["network"], ids, version.classes, doubtful, every), outputs)
+    held_out = {name: judge(rows, found, settings.threshold) for name, found in (("network", network), ("head", head))}
+    types, groups = rows["type"].to_numpy(), pd.factorize(rows["group"])[0]
+
+    def part(*names: str) -> tuple[dict[str, Judged], Resampling]:
+        held = np.isin(types, names)
+        drawn = Resampling(groups[held], settings.bootstrap, settings.seed)
+        return {name: model.part(held) for name, model in held_out.items()}, drawn
+
+    judged, by = part("test")
+    validation, by_validation = part("validation")
+    every_one, by_every_one = part("test", "surplus") if (types == "surplus").any() else ({}, None)
+    beside = Beside(
+        validation,
+        by_validation,
+        every_one,
+        by_every_one,
+        slices=slices.slices(ids, indexed, captured, labelled),
+        train_images=int((every.rows["type"] == "train").sum()),
+        excluded=_excluded(split),
+        temperature=classifier.temperature(model),
+    )
+    measured = evaluate(judged, version.classes, _sites(indexed, ids), by, beside)
+    shown = galleries(judged["network"], ids, version.classes, doubtful, every)
+    names = [picture.name for gallery in shown[0] for picture in gallery.pictures]
+    around = background.of_dataset(dataset, version, background.known(names, indexed, captured, labelled))
+    found = Written(predictions(rows, held_out, version.classes), background.curves(training), around)
+    write(measured, judged, version.classes, ids, found, shown, outputs)
     accuracy = measured.network.accuracy
     logger.info("accuracy on %d test pictures: %.4f", len(ids), accuracy.value if accuracy else np.nan)
 
 
 if __name__ == "__main__":
-    run_program(main, "DATASET SPLIT_LABEL DUPLICATES INDEX PIXELS FEATURES CLASSIFIER LABEL_ERRORS PLOTS REPORT METRICS SUMMARY")
+    run_program(
+        main,
+        "DATASET SPLIT_LABEL DUPLICATES CAPTURES INDEX DETAILS PIXELS FEATURES CLASSIFIER TRAINING LABEL_ERRORS "
+        "PLOTS REPORT METRICS SUMMARY",
+    )

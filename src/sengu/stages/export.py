@@ -23,7 +23,7 @@ from sengu.networks.runtime import tf
 from sengu.objects.store import ObjectStore
 from sengu.parallel.threads import map_in_threads
 from sengu.pictures import images, resizing
-from sengu.release import bundle, card, conversion, standalone
+from sengu.release import bundle, card, conversion, portable, standalone
 from sengu.release.bundle import Manifest, Release
 from sengu.repository import dvc_lock
 
@@ -37,10 +37,15 @@ MEANINGS = {
 logger = logging.getLogger("export")
 
 
-def export(model: onnx.ModelProto, manifest: Manifest, licence: bytes, folder: Path) -> Release:
+def export(model: onnx.ModelProto, manifest: Manifest, licence: bytes, prepare: params.Prepare, folder: Path) -> Release:
     """Writes the release into `folder`."""
+    name = portable.title(licence)
+    content = portable.describe(model, manifest, name).SerializeToString()
+    pixels_of_test = resizing.resizer(prepare.size, prepare.fit)(portable.drawing())
     files = {
-        bundle.MODEL: model.SerializeToString(),
+        bundle.MODEL: content,
+        portable.NETWORK: portable.describe(portable.network(model, prepare.size), manifest, name).SerializeToString(),
+        **portable.self_test(Release(folder, manifest, content), pixels_of_test),
         "predict.py": Path(standalone.__file__).read_bytes(),
         "MODEL_CARD.md": card.write(manifest).encode(),
         "LICENSE": licence,
@@ -154,7 +159,7 @@ def main(arguments: list[str]) -> None:
         classifier={"md5": dvc_lock.dvc_hash(model)},
     )
     with replaced_folder(output) as partial:
-        made = export(converted, manifest, _content(licence), partial)
+        made = export(converted, manifest, _content(licence), prepare, partial)
         worst = parity(read_pixels(pixels_folder), ObjectStore.below(trees), made, model, prepare)
     logger.info("%s: at most %.1e from TensorFlow on %d test pictures", made.path.name, worst, counts["test"])
 

@@ -7,11 +7,12 @@ from sengu.base import params, tables
 from sengu.base.errors import SenguError, run_program
 from sengu.base.tables import tombstones
 from sengu.labels import merging
-from sengu.labels.hints import from_devices, from_tags
+from sengu.labels.hints import from_devices, from_tags, without_meaning
 from sengu.labels.sheets import sheets
 from sengu.labels.words import Known, words
 
 logger = logging.getLogger("label")
+SHOWN = 5  # of the tags that mean no class
 
 
 def check(settings: params.LabelParams, section: str = "label") -> None:
@@ -50,6 +51,16 @@ def main(arguments: list[str]) -> None:
     merging.write((labels, conflicts, details), merged)
     left_out = int((merged.conflicts["label"] == "").sum())
     logger.info("%d objects labelled, %d left out because their sources disagree", len(merged.labels), left_out)
+    unused = without_meaning(captures, index, merged.labels["objectId"], settings.tags)
+    if len(unused):
+        shown = ", ".join(f"{tag} ({count})" for tag, count in unused.head(SHOWN).items())
+        more = f" and {len(unused) - SHOWN} other tags" if len(unused) > SHOWN else ""
+        logger.info(
+            "unlabelled objects have tags that mean no class: %s%s; params.yaml: %s.tags says what a tag means",
+            shown,
+            more,
+            section,
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Divide a dataset version into train, validation and test by the low byte of the SHA-1, balanced and without leaks."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,21 +10,33 @@ import pandas as pd
 from sengu.base import params, tables
 from sengu.base.errors import SenguError, run_program
 from sengu.base.ids import are_videos, low_bytes
+from sengu.base.tables import grouping, versions
 
 logger = logging.getLogger("split")
 
 HELD_OUT = ("test", "validation")
+USED = ("train", *HELD_OUT)
+CERTAINTY = 0.95  # with which a small test proves anything
 
 
-def split(labels: pd.DataFrame, duplicates: pd.DataFrame, rule: params.Split) -> pd.DataFrame:
+def split(
+    labels: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    rule: params.Split,
+    subjects: pd.DataFrame | None = None,
+    mirrored: bool = False,
+) -> pd.DataFrame:
     """`labels` (objectId, value) sorted by objectId, with a column type.
 
     Videos are `excluded`.
 
     The low byte of the SHA-1 decides; then, in test and validation, each class is cut to the size of the smallest one in
-    table order and the surplus goes to train. With `leaks: exclude`, a train row whose duplicate group reaches into test or
-    validation becomes `excluded`, and so does a validation row whose group reaches into test; test never moves.
+    table order and the surplus goes to train; with `surplus: hold_out` that of test gets a type of its own, and is neither
+    trained on nor chosen by, but measured. With `leaks: exclude`, a train row whose group reaches into test or validation
+    becomes `excluded`, and so does a validation row whose group reaches into test; test never moves. A group are the rows that
+    near-duplicates, `subjects` (objectId, subject) and, if `mirrored`, mirror images join, through any chain of them.
     """
+    subjects = versions.no_subjects() if subjects is None else subjects
     is_sorted = labels["objectId"].is_monotonic_increasing
     table = labels.reset_index(drop=True) if is_sorted else labels.sort_values("objectId", ignore_index=True)
     values = table["value"].to_numpy()
@@ -38,17 +51,58 @@ def split(labels: pd.DataFrame, duplicates: pd.DataFrame, rule: params.Split) ->
         places = [np.flatnonzero((types == name) & (values == value)) for value in np.unique(values)]
         smallest = min(map(len, places), default=0)
         for place in places:
-            types[place[smallest:]] = "train"
+            types[place[smallest:]] = "surplus" if name == "test" and rule.surplus == "hold_out" else "train"
     table["type"] = pd.array(types, dtype="str")
-    return _without_leaks(table, duplicates) if rule.leaks == "exclude" else table
+    if rule.leaks == "keep":
+        return table
+    return _without_leaks(table, pd.Series(grouping.kin(table["objectId"], duplicates, subjects, mirrored), table.index))
 
 
-def _without_leaks(table: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
-    group = tables.groups(table["objectId"], duplicates)
-    in_test = group.isin(group[table["type"] == "test"])
+def _without_leaks(table: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
+    in_test = group.isin(group[table["type"].isin(("test", "surplus"))])
     in_validation = group.isin(group[table["type"] == "validation"])
     leaks = ((table["type"] == "train") & (in_test | in_validation)) | ((table["type"] == "validation") & in_test)
     return table.assign(type=table["type"].mask(leaks, "excluded"))
+
+
+def of_version(folder: Path, duplicates: pd.DataFrame) -> pd.DataFrame:
+    """The split of a dataset version by the rules in params.yaml."""
+    labels = tables.read(folder / versions.LABELS, tables.Label)
+    rule = params.section("split", params.Split)
+    return split(labels, duplicates, rule, versions.subjects(folder), params.section("train.fine_tune", params.FineTune).flips)
+
+
+def check_classes(table: pd.DataFrame, classes: Sequence[str], minimum: int) -> list[str]:
+    """Warnings about classes of which the test has fewer than `minimum` pictures, and what these can still prove.
+
+    `table` is a split, and the class named at position i has value i. Raises SenguError for a class that has pictures, but none
+    in train, validation or test.
+    """
+    counts = table.groupby(["value", "type"]).size().unstack(fill_value=0).reindex(columns=[*USED, "excluded"], fill_value=0)
+    for value, row in counts.iterrows():
+        if missing := [name for name in USED if not row[name]]:
+            name, total = classes[int(str(value))], int(row.sum())
+            others = "; ".join(f"{row[kind]} {kind}" for kind in (*USED, "excluded") if row[kind])
+            raise SenguError(
+                f"class {name!r} is left without a {missing[0]} picture, of {total} that are labelled ({others}): label more "
+                f"pictures of it that show something else; {_advice(counts, row)}"
+            )
+    # the limit of Clopper and Pearson where all are right
+    few = [(classes[int(str(value))], int(row["test"])) for value, row in counts.iterrows() if row["test"] < minimum]
+    return [
+        f"class {name!r} has {count} test pictures, fewer than split.minimum ({minimum}): even if all of them are right, they "
+        f"prove no more than a recall above {((1 - CERTAINTY) / 2) ** (1 / count):.0%}; label more of it"
+        for name, count in few
+    ]
+
+
+def _advice(counts: pd.DataFrame, row: pd.Series) -> str:
+    if row["excluded"] > row["train"]:
+        return (
+            "most are excluded because near-duplicates, mirror images or a subject reach into what is held out: see the log of "
+            "`dvc repro --force --single-item duplicates`, and set split.leaks to keep only if those groups are wrong"
+        )
+    return f"in test and validation each class is cut to the size of the smallest, {int(counts[list(HELD_OUT)].min().min())}"
 
 
 def check(rule: params.Split) -> None:
@@ -65,12 +119,14 @@ def main(arguments: list[str]) -> None:
     version, duplicates, output = map(Path, arguments)
     rule = params.section("split", params.Split)
     check(rule)
-    labels = tables.read(version / "label.csv", tables.Label)
+    labels = tables.read(version / versions.LABELS, tables.Label)
     if labels["value"].nunique() < 2:
         raise SenguError(
-            f"{version / 'label.csv'} has {labels['value'].nunique()} class, but a classifier needs two: label more objects"
+            f"{version / versions.LABELS} has {labels['value'].nunique()} class, but a classifier needs two: label more objects"
         )
-    table = split(labels, tables.read(duplicates, tables.Duplicate), rule)
+    table = of_version(version, tables.read(duplicates, tables.Duplicate))
+    for warning in check_classes(table, versions.read(version).classes, rule.minimum):
+        logger.warning("%s", warning)
     tables.write(output, table, tables.SplitLabel)
     counts = table.groupby("type")["value"].value_counts().unstack(fill_value=0)
     logger.info("rows by type and value\n%s", counts.to_string())

@@ -26,7 +26,7 @@ from sengu.examples import Examples, read_features, read_pixels
 from sengu.networks import backbone as backbones
 from sengu.networks import classifier
 from sengu.networks.runtime import keras, tf
-from sengu.training import checkpoints, fine_tuning, phases, workers
+from sengu.training import checkpoints, fine_tuning, phases, temperature, workers
 from sengu.training import learner as training
 from sengu.training.fine_tuning import FineTuning
 from sengu.training.head import Fit, train_head
@@ -77,6 +77,18 @@ def fine_tune(
 
     validated = tuning.validated if len(tuning.validation) else None
     phases.fit("fine_tune", tuning.learner, tuning.trained, validated, log, progress, save)
+
+
+def calibrate(network: Network, pixels: Examples, output: Path) -> None:
+    """Scales the network's probabilities by validation, if that makes them truer, and says so in the folder `output`."""
+    rows = np.flatnonzero(pixels.rows["type"] == "validation")
+    if not len(rows):
+        return
+    found = temperature.choose(network.log_probabilities(pixels.arrays, rows), pixels.values[rows])
+    if found != 1:
+        network.soften(found)
+        classifier.save_temperature(output, found)
+    logger.info("temperature: %.4g", found)
 
 
 @contextmanager
@@ -147,7 +159,7 @@ def train(folders: list[Path], settings: params.Train, place: workers.Place) -> 
             if place.chief:
                 partial = outputs.enter_context(replaced_folder(output))
                 classifier.save_head(partial / classifier.HEAD, *head)
-                network = Network(backbone, head, size)
+                network = Network(backbone, head, size, settings.mirror)
                 network.save(partial / classifier.NETWORK)
             if settings.fine_tune.epochs:
                 with strategy.scope():
@@ -157,6 +169,8 @@ def train(folders: list[Path], settings: params.Train, place: workers.Place) -> 
                     fine_tune(tuned, pixels, settings, log, checkpoint, place)
                 if place.chief:
                     network.assign(tuned)
+                    if settings.temperature == "auto":
+                        calibrate(network, pixels, partial)
                     network.save_weights(partial / classifier.NETWORK)
         with strategy.scope():
             training.total(np.zeros(1))  # nobody leaves before the chief is done

@@ -13,20 +13,25 @@ import numpy as np
 from sengu.base.params import Augmentation
 from sengu.networks.runtime import tf
 
-CHANCES = 6  # random numbers that one example takes: flip, rotation, zoom, brightness, contrast, saturation
+FIRST = 6  # random numbers that one example takes: flip, rotation, zoom, brightness, contrast, saturation
+OF_CROP = 4  # and for its crop: area, proportions, place across and down
+CHANCES = FIRST + OF_CROP
+PROPORTIONS = 4 / 3  # of the sides of a crop, at most
 GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue in a grey level (ITU-R BT.601)
 
 
 def chances(examples: int, seed: int, epoch: int) -> np.ndarray:
     """The random numbers of an epoch, float32 (examples, CHANCES) in 0..1."""
-    return np.random.default_rng([seed, epoch, CHANCES]).random((examples, CHANCES), np.float32)
+    # two streams: the first numbers stay what they were before there were crops
+    streams = ((FIRST, np.random.default_rng([seed, epoch, FIRST])), (OF_CROP, np.random.default_rng([seed, epoch, OF_CROP, 1])))
+    return np.concatenate([random.random((examples, count), np.float32) for count, random in streams], axis=1)
 
 
 def augment(pictures: tf.Tensor, chance: tf.Tensor, how: Augmentation) -> tf.Tensor:
     """Float32 pictures (n, size, size, 3) in 0..255 for pictures of the same kind or uint8, by float32 chances (n, CHANCES)."""
     pictures = tf.cast(pictures, tf.float32)
-    flip, *both_ways = tf.unstack(chance, axis=1)
-    rotation, zoom, brightness, contrast, saturation = (2 * number - 1 for number in both_ways)  # -1..1
+    flip, *others = tf.unstack(chance, axis=1)
+    rotation, zoom, brightness, contrast, saturation = (2 * number - 1 for number in others[: FIRST - 1])  # -1..1
     if how.flip or how.rotation or how.zoom:
         pictures = _moved(
             pictures,
@@ -34,6 +39,8 @@ def augment(pictures: tf.Tensor, chance: tf.Tensor, how: Augmentation) -> tf.Ten
             rotation * (how.rotation * math.pi / 180),
             1 + zoom * how.zoom,
         )
+    if how.crop:
+        pictures = _cropped(pictures, tf.stack(others[FIRST - 1 :]), how.crop)
     if how.brightness:
         pictures += _each(brightness * (how.brightness * 255))
     if how.contrast:
@@ -48,6 +55,19 @@ def augment(pictures: tf.Tensor, chance: tf.Tensor, how: Augmentation) -> tf.Ten
 def _each(numbers: tf.Tensor) -> tf.Tensor:
     """One number per picture, to be multiplied with all its pixels."""
     return numbers[:, None, None, None]
+
+
+def _cropped(pictures: tf.Tensor, chance: tf.Tensor, most: float) -> tf.Tensor:
+    """A part of each picture by chances (OF_CROP, n), brought back to its size; it lacks at most the share `most` of the area."""
+    area, proportions, across, down = tf.unstack(chance)
+    longer = tf.pow(PROPORTIONS, (2 * proportions - 1) / 2)
+    side = tf.sqrt(1 - most * area)
+    width, height = tf.minimum(side * longer, 1.0), tf.minimum(side / longer, 1.0)
+    left, top = across * (1 - width), down * (1 - height)
+    boxes = tf.stack([top, left, top + height, left + width], axis=1)
+    # one gather per picture: the gradient of the crop itself is not needed, so that determinism costs nothing
+    size = tf.shape(pictures)[1:3]
+    return tf.image.crop_and_resize(tf.stop_gradient(pictures), boxes, tf.range(tf.shape(pictures)[0]), size)
 
 
 def _moved(pictures: tf.Tensor, sides: tf.Tensor, angles: tf.Tensor, scales: tf.Tensor) -> tf.Tensor:

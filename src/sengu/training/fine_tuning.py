@@ -62,7 +62,13 @@ class FineTuning:
         # the backbone computes in float32 by itself, so that a Keras policy would not reach it; this rewrites its graph
         tf.config.optimizer.set_experimental_options({"auto_mixed_precision": self.half})
         self.learner = Learner(
-            network.logits, network.weights, self.phase, len(self.train), lambda: network.backbone.losses, self.half
+            network.logits,
+            network.weights,
+            self.phase,
+            len(self.train),
+            lambda: network.backbone.losses,
+            self.half,
+            network.shares(self.phase.frozen, self.phase.lowest_rate) if self.phase.frozen or self.phase.lowest_rate < 1 else (),
         )
         strategy = tf.distribute.get_strategy()
         # the number of pictures is left open: the last batch of an epoch is smaller, and tracing takes long

@@ -5,7 +5,7 @@ The order of the examples depends on seed and epoch only, so that a training can
 
 from __future__ import annotations  # those of TensorFlow would load it
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,22 @@ def means(sums: Iterable[tf.Tensor], examples: int) -> Means:
     return float(loss / examples), float(hits / examples)
 
 
+class Adam(keras.optimizers.Adam):  # type: ignore[misc]
+    """Adam in which each variable may learn at a share of the rate; kernels alone decay."""
+
+    def __init__(self, rate: Any, decay: float, shares: dict[str, float]):
+        # XLA would compile the update for a GPU; TensorFlow's packages for it often lack a part that XLA looks for
+        super().__init__(rate, weight_decay=decay or None, jit_compile=False)
+        self.shares = shares  # of the rate, by the key of a variable; 1 where nothing is said
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
+        share = self.shares.get(self._var_key(variable), 1.0)
+        before = tf.identity(variable) if share < 1 else None
+        super().update_step(gradient, variable)
+        if before is not None:  # a smaller gradient would not do: Adam's steps do not depend on its size
+            variable.assign(before + share * (variable - before))
+
+
 class Learner:
     """A network in training: its forward function from inputs to logits, the weights to train and their optimizer."""
 
@@ -74,16 +90,23 @@ class Learner:
         examples: int,
         penalties: Callable[[], list[tf.Tensor]] = list,
         half: bool = False,
+        shares: Sequence[float] = (),
     ):
-        """`penalties` gives the terms that the network adds to the loss; with `half`, the loss is scaled for float16."""
-        self.forward, self.weights, self.penalties, self.half = forward, weights, penalties, half
+        """`penalties` gives the terms that the network adds to the loss; with `half`, the loss is scaled for float16.
+
+        `shares` are those of the rate at which each of the weights learns; 0 leaves it as it is.
+        """
+        every = list(shares) or [1.0] * len(weights)
+        self.forward, self.penalties, self.half = forward, penalties, half
+        self.weights = [weight for weight, share in zip(weights, every, strict=True) if share > 0]
         self.phase, self.examples = phase, examples
         self.rates = rates(phase, phase.epochs * -(-examples // phase.batch))
-        # XLA would compile the update for a GPU; TensorFlow's packages for it often lack a part that XLA looks for
-        self.optimizer = keras.optimizers.Adam(self.rates, jit_compile=False)
-        if half:
-            self.optimizer = keras.mixed_precision.LossScaleOptimizer(self.optimizer)
-        self.optimizer.build(weights)
+        adam = Adam(self.rates, phase.weight_decay, {})
+        adam.shares = {adam._var_key(weight): share for weight, share in zip(weights, every, strict=True)}
+        if phase.weight_decay:
+            adam.exclude_from_weight_decay(var_list=[weight for weight in self.weights if len(weight.shape) < 2])
+        self.optimizer = keras.mixed_precision.LossScaleOptimizer(adam) if half else adam
+        self.optimizer.build(self.weights)
 
     def step(self, inputs: tf.Tensor, values: tf.Tensor, weights: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         """Learns from a batch. Gives the weighted sum of its losses and the number of hits, float32 (2,).
@@ -91,7 +114,7 @@ class Learner:
         `size` is the number of examples in the batch of all workers; an example of weight 0 does not count.
         """
         with tf.GradientTape() as tape:
-            sums = self.measure(inputs, values, weights)
+            sums = self._sums(inputs, values, weights, self.phase.label_smoothing)
             workers = tf.cast(tf.distribute.get_replica_context().num_replicas_in_sync, tf.float32)
             loss = sums[0] / size + sum(self.penalties()) / workers
             scaled = self.optimizer.get_scaled_loss(loss) if self.half else loss
@@ -102,9 +125,15 @@ class Learner:
         return sums
 
     def measure(self, inputs: tf.Tensor, values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        """As `step`, without learning."""
+        """The weighted sum of the losses of a batch and the number of hits, float32 (2,), without learning or smoothing."""
+        return self._sums(inputs, values, weights, 0.0)
+
+    def _sums(self, inputs: tf.Tensor, values: tf.Tensor, weights: tf.Tensor, smoothing: float) -> tf.Tensor:
         logits = self.forward(inputs)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(values, logits)
+        if smoothing:
+            spread = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=1)
+            losses = (1 - smoothing) * losses + smoothing * spread
         hits = tf.where(weights > 0, tf.cast(tf.equal(tf.argmax(logits, axis=1), values), tf.float32), 0.0)
         return tf.stack([tf.reduce_sum(losses * weights), tf.reduce_sum(hits)])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sengu.examples import batch as batch_size
 from sengu.networks import backbone as backbones
 from sengu.networks import classifier
 from sengu.networks.runtime import keras, saved_model_pb2, tf
@@ -16,14 +17,19 @@ Head = tuple[np.ndarray, np.ndarray]  # kernel (d, classes) and bias (classes,)
 class Network:
     """The backbone with the head on it, trainable as a whole but for the statistics of BatchNorm, which stay frozen."""
 
-    def __init__(self, backbone: Path, head: Head, size: int):
+    def __init__(self, backbone: Path, head: Head, size: int, mirror: bool = False):
+        """With `mirror`, what is saved takes the mean of the features of a picture and of its mirror image."""
         self.backbone = backbones.layer(backbone, trainable=True)
         self.head = keras.layers.Dense(len(head[1]), name="head")
         picture = keras.Input((size, size, 3), dtype=tf.uint8, name="picture")
-        vector = self.backbone(keras.layers.Rescaling(1 / 255)(picture), training=False)
+        level = keras.layers.Rescaling(1 / 255)(picture)
+        vector = self.backbone(level, training=False)
+        if mirror:
+            vector = keras.layers.Average()([vector, self.backbone(level[:, :, ::-1], training=False)])
         probabilities, embedding = classifier.OUTPUTS
+        self.scores = self.head(vector)
         outputs = {
-            probabilities: keras.layers.Softmax(name=probabilities)(self.head(vector)),
+            probabilities: keras.layers.Softmax(name=probabilities)(self.scores),
             embedding: keras.layers.UnitNormalization(name=embedding)(vector),
         }
         self.served = keras.Model(picture, outputs)
@@ -32,6 +38,28 @@ class Network:
     @property
     def weights(self) -> list[tf.Variable]:
         return [*self.backbone.trainable_weights, *self.head.trainable_weights]
+
+    def shares(self, frozen: float, lowest: float) -> list[float]:
+        """The share of the rate for each of the weights: the first `frozen` of the backbone 0, then from `lowest` up to 1."""
+        count = len(self.backbone.trainable_weights)
+        still = round(frozen * count)
+        rising = [lowest ** (1 - (place + 1 - still) / (count + 1 - still)) for place in range(still, count)]
+        return [0.0] * still + rising + [1.0] * len(self.head.trainable_weights)
+
+    def soften(self, temperature: float) -> None:
+        """Divides all logits by a number; the most probable class stays what it is."""
+        self.head.set_weights([(weight / temperature).astype(weight.dtype) for weight in self.head.get_weights()])
+
+    def log_probabilities(self, pictures: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """float32 (n, classes) of some rows of pictures, uint8 (n, size, size, 3), as the saved network would judge them."""
+        logits = keras.Model(self.served.input, self.scores)
+
+        @tf.function(input_signature=[tf.TensorSpec((None, *pictures.shape[1:]), tf.uint8)])  # type: ignore[untyped-decorator]
+        def run(batch: tf.Tensor) -> tf.Tensor:
+            return tf.nn.log_softmax(logits(batch, training=False))
+
+        size = batch_size(pictures)
+        return np.concatenate([run(pictures[rows[start : start + size]]).numpy() for start in range(0, len(rows), size)])
 
     def assign(self, other: Network) -> None:
         """Takes over what the other one has learnt."""

@@ -142,7 +142,7 @@ def test_no_site_is_an_error(tmp_path: Path) -> None:
 
 
 def test_no_file_says_where_to_run(tmp_path: Path) -> None:
-    with pytest.raises(SenguError, match=r"params.yaml is missing: run the stage in the folder that holds it"):
+    with pytest.raises(SenguError, match=r"params.yaml is missing: run this in the folder that holds it"):
         params.document(tmp_path / "params.yaml")
 
 

@@ -28,7 +28,7 @@ def test_reads_what_it_writes_sorted_and_the_same_twice(tmp_path: Path) -> None:
 
 def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
     tables.write(tmp_path / "d.csv", tables.frame([], tables.Duplicate), tables.Duplicate)
-    assert tables.read(tmp_path / "d.csv", tables.Duplicate).columns.tolist() == ["objectId", "group"]
+    assert tables.read(tmp_path / "d.csv", tables.Duplicate).columns.tolist() == ["objectId", "group", "mirrored"]
 
 
 @pytest.mark.parametrize(

@@ -115,10 +115,13 @@ def test_info_knows_every_place_label_version_and_split(made: Path) -> None:
     assert [(row["site"], row["url"], row["tags"], row["device"]) for row in known["seen"]] == [
         ("one", "file://one/cat/a.jpg", "cat", "camera one"), ("two", "file://two/x/a2.jpg", "x", "camera two"),
     ]  # fmt: skip
-    assert (known["format"], known["bytes"], known["label"], known["versions"]) == ("jpg", len(SHARED), "0", {"v1": "0"})
+    assert (known["format"], known["bytes"], known["label"], known["versions"]) == ("jpg", len(SHARED), "cat", {"v1": "cat"})
+    assert known["said"] == {"source": "sheet", "annotator": "mine", "lines": "labels/mine.csv:2"}
     said = run(made, "sengu", "objects", "info", IDS["a"][:8])
     assert "file://two/x/a2.jpg" in said
-    assert re.search(r"versions +v1: 0", said)
+    assert re.search(r"label +cat\n", said)
+    assert "annotator: mine, lines: labels/mine.csv:2" in said
+    assert re.search(r"versions +v1: cat", said)
     where = run(made, "sengu", "objects", "where", IDS["a"]).splitlines()
     assert [line.split("\t")[0] for line in where] == ["one", "two"]
 

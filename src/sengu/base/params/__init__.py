@@ -32,6 +32,7 @@ from sengu.base.params.sections import (
     Video,
 )
 from sengu.base.params.sites import SOURCES, Archived, Fetch, FolderFetch, GenericFetch, Read, S3Fetch, Site, WarcFetch
+from sengu.base.params.upload import UploadDevice
 from sengu.base.params.values import Engine
 
 PARAMS = Path("params.yaml")
@@ -53,6 +54,7 @@ SECTIONS: Mapping[str, Any] = {
     "evaluate": Evaluate,
     "export": Export,
     "remote": RemoteParams,
+    "upload": dict[str, UploadDevice],
     "engine": Engine,
 }
 __all__ = [
@@ -86,6 +88,7 @@ __all__ = [
     "Threshold",
     "Tiering",
     "Train",
+    "UploadDevice",
     "Video",
     "WarcFetch",
     "check_site_name",
@@ -96,6 +99,7 @@ __all__ = [
     "remote",
     "section",
     "site_names",
+    "upload",
 ]
 
 
@@ -134,10 +138,15 @@ def remote(path: Path = PARAMS) -> RemoteParams:
     return section("remote", RemoteParams, path) if "remote" in document(path) else RemoteParams()
 
 
+def upload(path: Path = PARAMS) -> dict[str, UploadDevice]:
+    """The devices that may send pictures to the labelling page, by name. It is no dependency of any stage."""
+    return section("upload", dict[str, UploadDevice], path) if "upload" in document(path) else {}
+
+
 def document(path: Path = PARAMS) -> dict[str, Any]:
     """The whole params file as plain values, its section names checked."""
     if not path.is_file():
-        raise SenguError(f"{path} is missing: run the stage in the folder that holds it")
+        raise SenguError(f"{path} is missing: run this in the folder that holds it")
     try:
         value = YAML(typ="safe").load(path.read_text(encoding="utf-8"))  # YAML 1.2, as DVC reads it: `yes` is a text
     except (YAMLError, UnicodeDecodeError) as error:

@@ -65,6 +65,8 @@ class Split:
     test: tuple[Byte, Byte]  # first and last low byte of the SHA-1, inclusive
     validation: tuple[Byte, Byte]
     leaks: Literal["exclude", "keep"]
+    surplus: Literal["train", "hold_out"] = "train"  # what becomes of the pictures that the balanced test has no room for
+    minimum: Count = 10  # test pictures of a class, below which a warning says what the test can prove
 
 
 @dataclass(config=STRICT, frozen=True)
@@ -89,6 +91,10 @@ class Phase:
     warm_up: Share = 0.0  # share of the steps in which the rate grows to its peak, along a line
     decay: Literal["none", "cosine"] = "none"  # how the rate goes on from its peak; cosine falls towards 0
     patience: Times = 0  # epochs without a lower validation loss before the phase ends; 0: never
+    label_smoothing: Share = 0.0  # share of the label that is spread over all classes
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0  # of kernels, times the rate, in each step (AdamW)
+    frozen: Share = 0.0  # share of the backbone's weights, from the picture on, that do not learn
+    lowest_rate: Annotated[float, Field(gt=0, le=1)] = 1.0  # the first layer's rate as a share of the head's; between, geometric
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
@@ -96,6 +102,7 @@ class Augmentation:
     """How far the pictures of an epoch may be changed at random; by default not at all."""
 
     flip: bool = False  # left to right
+    crop: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of the area that a crop may leave out; its sides differ up to 4 to 3
     rotation: Annotated[float, Field(ge=0, le=180)] = 0.0  # degrees, both ways
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of the side, in and out
     brightness: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of the full level, both ways
@@ -106,6 +113,11 @@ class Augmentation:
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class FineTune(Phase):
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @property
+    def flips(self) -> bool:
+        """Whether the network is trained on mirror images."""
+        return self.epochs > 0 and self.augmentation.flip
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
@@ -122,21 +134,25 @@ class Train:
     fine_tune: FineTune
     head: Head = field(default_factory=Head)
     class_weights: Literal["none", "balanced"] = "none"
+    mirror: bool = False  # the network judges each picture and its mirror image, and takes the mean; twice the time
+    temperature: Literal["auto", "never"] = "auto"  # auto: probabilities are scaled where validation shows that it helps
     mixed_precision: Literal["auto", "never"] = "auto"  # auto: float16 where a GPU is used
     workers: Count = 1  # processes that train together; see docs/training.md
 
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class Threshold:
-    """What the decision threshold of two classes must reach on the validation split; exactly one of the two."""
+    """What the decision threshold must reach on the validation split, for each class if there are more than two; exactly one."""
 
     precision: Ratio | None = None
     recall: Ratio | None = None
+    f1: Ratio | None = None  # the threshold with the highest F1 is taken, if it reaches this one
+    cost: Annotated[float, Field(gt=0)] | None = None  # of a missed picture, in false alarms; the least total cost is taken
 
     @model_validator(mode="after")
     def _one(self) -> "Threshold":
-        if (self.precision is None) == (self.recall is None):
-            raise ValueError("give either precision or recall")
+        if sum(value is not None for value in (self.precision, self.recall, self.f1, self.cost)) != 1:
+            raise ValueError("give one of precision, recall, f1 and cost")
         return self
 
 

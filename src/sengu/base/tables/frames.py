@@ -22,13 +22,17 @@ from sengu.base.tables.rows import TYPES
 
 Row = TypeVar("Row")
 
-OBJECT_ID_COLUMNS = ("objectId", "group")
+OBJECT_ID_COLUMNS = ("objectId", "group", "mirrored")
 REPETITIVE_COLUMNS = ("value", "type")  # of few different cells
 # column name -> (pattern that every cell must match, what the user is told was expected)
 SPELLINGS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "objectId": (OBJECT_ID.pattern.replace("?P<sha1>", "?:").replace("?P<extension>", "?:"), "an object id"),
         "group": (OBJECT_ID.pattern.replace("?P<sha1>", "?:").replace("?P<extension>", "?:"), "an object id"),
+        "mirrored": (
+            f"(?:{OBJECT_ID.pattern.replace('?P<sha1>', '?:').replace('?P<extension>', '?:')})?",
+            "an object id or nothing",
+        ),
         "urlId": (URL_ID.pattern, "40 lower-case hex digits"),
         "value": (r"0|[1-9][0-9]{0,5}", "a class number, 0 or greater"),
         "type": ("|".join(TYPES), "one of " + ", ".join(TYPES)),

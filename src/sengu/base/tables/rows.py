@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-TYPES = ("train", "validation", "test", "excluded")
+TYPES = ("train", "validation", "test", "surplus", "excluded")
 
 
 @dataclass(frozen=True)
@@ -134,10 +134,14 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Duplicate:
-    """One object that has duplicates (data/duplicates.csv); `group` is the smallest object id among them."""
+    """One object that has duplicates or a mirror image (data/duplicates.csv); `group` is the smallest id of its duplicates.
+
+    `mirrored` is the smallest object id among these and their mirror images, and empty where there is no mirror image.
+    """
 
     objectId: str
     group: str
+    mirrored: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ import pandas as pd
 
 from sengu.base import tables
 from sengu.base.errors import SenguError
+from sengu.base.tables import csvfile
 
 LABELS = "label.csv"
 METADATA = "dataset.json"
+SUBJECTS = "subjects.csv"  # of a version where it is known of whom or what pictures are: objectId,subject
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,24 @@ def check(labels: pd.DataFrame, classes: list[str], source: str) -> None:
 def write(folder: Path, version: Version, labels: pd.DataFrame) -> None:
     tables.write(folder / LABELS, labels, tables.Label)
     (folder / METADATA).write_text(json.dumps(asdict(version), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def no_subjects() -> pd.DataFrame:
+    return pd.DataFrame({"objectId": [], "subject": []}, dtype="str")
+
+
+def subjects(folder: Path) -> pd.DataFrame:
+    """objectId and subject of the pictures of which it is known."""
+    path = folder / SUBJECTS
+    if not path.is_file():
+        return no_subjects()
+    table, lines = csvfile.numbered(path)
+    if list(table.columns) != ["objectId", "subject"]:
+        raise SenguError(f"{path}:1: columns are {','.join(table.columns)}, expected objectId,subject")
+    if (twice := table["objectId"].duplicated()).any():
+        row = int(twice.to_numpy().argmax())
+        raise SenguError(f"{path}:{lines[row]}: {table['objectId'].iloc[row]} stands twice: run `dvc repro` to make it again")
+    return table
 
 
 def read(folder: Path) -> Version:

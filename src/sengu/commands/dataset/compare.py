@@ -73,7 +73,8 @@ def train(name: str) -> pd.DataFrame:
     What was run before comes from DVC's run cache. Raises SenguError if it fails.
     """
     _dvc("exp", "run", "--quiet", "--set-param", f"split.dataset={name}", "evaluate")
-    return csvfile.read(PREDICTIONS)
+    predictions = csvfile.read(PREDICTIONS)
+    return predictions[predictions["type"] == "test"]
 
 
 def _dvc(*arguments: str) -> None:

@@ -14,7 +14,9 @@ from sengu.base.atomic import replaced_file
 from sengu.base.tables import csvfile
 from sengu.commands import places
 from sengu.commands.label.label_set import LabelSet, option
-from sengu.labels import agreement, checks
+from sengu.labels import agreement, checks, quiz
+
+QUIZZED = ["annotator", "objectId", "value", "rule", "note"]
 
 
 def problems(found: LabelSet) -> list[str]:
@@ -29,6 +31,18 @@ def counts(found: LabelSet) -> dict[str, dict[str, int]]:
     by |= {"rule": standing["rule"].replace("", "none"), "how": standing["how"].replace("", "not said")}
     return {
         name: {str(key): int(number) for key, number in cells.value_counts().sort_index().items()} for name, cells in by.items()
+    }
+
+
+def found_quizzes(found: LabelSet) -> dict[str, list[quiz.Result]]:
+    """Annotator -> how far their answers in quiz/ agree with what each predecessor says now."""
+    classes = found.settings.classes
+    said: dict[str, dict[str, dict[str, str]]] = {}
+    for who, name, value, rule, note in found.standing[QUIZZED].itertuples(index=False, name=None):
+        said.setdefault(who, {})[name] = {"value": classes[value], "rule": rule, "note": note}
+    return {
+        path.stem: [quiz.result(who, given, said.get(who, {})) for who, given in quiz.answers(path, classes).items()]
+        for path in sorted(quiz.FOLDER.glob("[!.]*.csv"))
     }
 
 
@@ -69,6 +83,9 @@ def _report(found: LabelSet, wrong: list[str], agreements: dict[str, agreement.A
         click.echo(f"  {name}: {one.pictures} pictures; raw {one.raw}; alpha {one.alpha}; AC1 {one.ac1}")
     for name, (looks, same) in checks.steadiness(found.words).items():
         click.echo(f"{name} looked again at {looks} pictures, and said the same of {same}")
+    for name, results in found_quizzes(found).items():
+        for result in results:
+            click.echo(f"quiz: {name} {result}")
     if people is not None and len(people) > 1:
         rated = people[people["quality"].notna()]
         shown = [f"{who} {quality:.2f}" for who, quality in zip(rated["annotator"], rated["quality"], strict=True)]
@@ -117,4 +134,5 @@ def _as_json(found: LabelSet, wrong: list[str], agreements: dict[str, agreement.
         "conflicts": len(found.merged.conflicts),
         "counts": counts(found),
         "agreement": {name: plain(asdict(one)) for name, one in agreements.items()},
+        "quizzes": {name: [asdict(one) for one in results] for name, results in found_quizzes(found).items()},
     }

@@ -8,6 +8,7 @@ COMMANDS = {
     "check": "sengu.commands.label.check:command",
     "example": "sengu.commands.label.example:command",
     "import": "sengu.commands.label.import_:command",
+    "page": "sengu.commands.label.page:command",
     "rules": "sengu.commands.label.rules:command",
     "sheet": "sengu.commands.label.sheet:command",
     "why": "sengu.commands.label.why:command",

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from sengu.base import tables
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
@@ -17,13 +18,15 @@ from sengu.labels import label_errors, queues, suggestions
 from sengu.labels.sheets import COLUMNS
 from sengu.objects.store import ObjectStore
 
-UNLABELLED = ("random", "site", "tag", "uncertain")  # queues of pictures of which nobody said anything yet
+# queues of pictures of which nobody said anything yet
+UNLABELLED = ("random", "site", "tag", "device", "date", "uncertain", "far", "class", "groups")
 QUEUES = (*UNLABELLED, "suspect", "disagreement", "rule-changed")
+MONTH = len("2026-11")
 LABEL_ERRORS = Path("reports/label_errors.csv")
 
 
-def queue(found: LabelSet, kind: str, annotator: str, again: bool) -> list[str]:
-    """The objects of a queue, in the order in which to ask for them."""
+def queue(found: LabelSet, kind: str, annotator: str, again: bool, value: int = 0) -> list[str]:
+    """The objects of a queue, in the order in which to ask for them; `value` is the class that the queue `class` is of."""
     if kind == "disagreement":
         return [str(name) for name in found.merged.conflicts["objectId"]]
     if kind == "rule-changed":
@@ -31,16 +34,40 @@ def queue(found: LabelSet, kind: str, annotator: str, again: bool) -> list[str]:
     if kind == "suspect":
         return _suspect(found)
     names = queues.shuffled(_unseen(found, annotator, again))
-    if kind == "uncertain":
-        return _uncertain(names)
+    if kind in ("uncertain", "class", "far"):
+        return _by_model(found, kind, names, value)
+    if kind == "groups":
+        return _groups(names)
     if kind == "site":
         sites = found.index.groupby("objectId")["site"].unique()
         return queues.in_turn(names, {str(name): list(of_it) for name, of_it in sites.items()})
-    if kind == "tag":
-        seen = found.index[["site", "urlId", "objectId"]].merge(found.captures[["site", "urlId", "tags"]], on=["site", "urlId"])
-        joined = seen[seen["tags"] != ""].groupby("objectId")["tags"].agg("|".join)
-        return queues.in_turn(names, {str(name): sorted(set(text.split("|"))) for name, text in joined.items()})
+    if kind in ("tag", "device", "date"):
+        column = {"tag": "tags", "device": "device", "date": "taken"}[kind]
+        return queues.in_turn(names, _belongs(found, column))
     return names
+
+
+def _belongs(found: LabelSet, column: str) -> dict[str, list[str]]:
+    """Object id -> its tags or devices, or the months in which it was taken, or fetched where nobody knows."""
+    captures = found.captures
+    if column == "taken":
+        captures = captures.assign(taken=captures["taken"].where(captures["taken"] != "", captures["fetched"]).str[:MONTH])
+    seen = found.index[["site", "urlId", "objectId"]].merge(captures[["site", "urlId", column]], on=["site", "urlId"])
+    joined = seen[seen[column] != ""].groupby("objectId")[column].agg("|".join)
+    return {str(name): sorted(set(text.split("|"))) for name, text in joined.items()}
+
+
+def _groups(names: list[str]) -> list[str]:
+    """One picture of each group of near-duplicates of which nobody said anything yet."""
+    if not places.DUPLICATES.is_file():
+        raise SenguError(f"{places.DUPLICATES} is missing: run `dvc repro duplicates`, or `dvc pull`")
+    duplicates = tables.read(places.DUPLICATES, tables.Duplicate)
+    group_of = dict(zip(duplicates["objectId"], duplicates["group"], strict=True))
+    first: dict[str, str] = {}
+    for name in names:
+        if name in group_of:
+            first.setdefault(group_of[name], name)
+    return list(first.values())
 
 
 def _unseen(found: LabelSet, annotator: str, again: bool) -> set[str]:
@@ -61,19 +88,29 @@ def _suspect(found: LabelSet) -> list[str]:
     return [name for name, value in zip(ranked["objectId"], ranked["value"], strict=True) if labels.get(name) == value]
 
 
-def _uncertain(names: list[str]) -> list[str]:
+def _by_model(found: LabelSet, kind: str, names: list[str], value: int) -> list[str]:
+    """Those that the model has seen: the least certain first, or the likeliest of a class, or the farthest from any label."""
     from sengu import embeddings
 
-    found = embeddings.read(places.EMBEDDINGS)
-    row_of = {name: row for row, name in enumerate(found.objects)}
+    model = embeddings.read(places.EMBEDDINGS)
+    row_of = {name: row for row, name in enumerate(model.objects)}
     known = [name for name in names if name in row_of]
     if not known:
         return []
-    entropies = suggestions.uncertainty(np.asarray(found.probabilities)[[row_of[name] for name in known]])
-    return [known[row] for row in np.argsort(-entropies, kind="stable")]
+    rows = np.array([row_of[name] for name in known], np.int64)
+    if kind == "far":
+        labelled = [row_of[name] for name in found.merged.labels["objectId"] if name in row_of]
+        weights = embeddings.distances(rows, np.array(labelled, np.int64), model.vectors)
+    elif kind == "class":
+        if value >= model.probabilities.shape[1]:
+            raise SenguError(f"{places.EMBEDDINGS} knows {model.probabilities.shape[1]} classes only: run `dvc repro embed`")
+        weights = np.asarray(model.probabilities[rows, value])
+    else:
+        weights = suggestions.uncertainty(np.asarray(model.probabilities)[rows])
+    return [known[row] for row in np.argsort(-weights, kind="stable")]
 
 
-def _meeting(found: LabelSet, names: list[str], condition: str) -> list[str]:
+def meeting(found: LabelSet, names: list[str], condition: str) -> list[str]:
     """Those of the objects that meet a condition on the columns of index, captures and labels."""
     details = found.merged.details
     details = details[[name for name in details if name == "objectId" or name not in found.captures]]  # both know a subject
@@ -89,19 +126,26 @@ def _meeting(found: LabelSet, names: list[str], condition: str) -> list[str]:
 @click.option(
     "--where", "condition", default="", help="Only those that meet a condition, such as \"site == 'x' and width > 224\"."
 )
+@click.option("--class", "class_name", default="", help="The class of the queue `class`.")
 @click.option("--annotator", default="", help="Who fills it in.")
 @click.option("--again", is_flag=True, help="Also pictures that others labelled, so that agreement can be measured.")
 @click.option("--rule", "rule_name", default="", help="Cite this rule in every line, such as R3.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("sheet.csv"), show_default=True, help="What to write."
 )
-def command(name: str, kind: str, number: int, condition: str, annotator: str, again: bool, rule_name: str, out: Path) -> None:
+def command(
+    name: str, kind: str, number: int, condition: str, class_name: str, annotator: str, again: bool, rule_name: str, out: Path
+) -> None:
     """Write a sheet to fill in: one line for each picture of a queue, without its label, so that the look is blind.
 
     \b
     random        pictures without a label, by chance
     site, tag     the same, one of each site or page tag in turn
+    device, date  the same, one of each device or month in turn
     uncertain     the same, the least certain of the model first
+    far           the same, those first that are least like any labelled one
+    class         the same, the likeliest of --class first, as the model says
+    groups        the same, one of each group of near-duplicates
     suspect       labels that confident learning doubts
     disagreement  objects whose annotators or tags differ
     rule-changed  labels made under an older text of their rule
@@ -116,9 +160,11 @@ def command(name: str, kind: str, number: int, condition: str, annotator: str, a
         if rule_name.upper() not in found.rules:
             raise SenguError(f"there is no rule {rule_name}: the rules are {', '.join(found.rules) or 'none'}")
         citation = found.rules[rule_name.upper()].citation
-    names = queue(found, kind, annotator, again)
+    if kind == "class" and not class_name:
+        raise SenguError(f"the queue class needs --class, one of {', '.join(found.settings.classes)}")
+    names = queue(found, kind, annotator, again, found.value_of(class_name) if class_name else 0)
     if condition:
-        names = _meeting(found, names, condition)
+        names = meeting(found, names, condition)
     if not names:
         raise SenguError(f"the queue {kind} is empty{', with this condition' if condition else ''}: try another")
     said = set(found.words.loc[found.words["annotator"] == annotator, "objectId"])

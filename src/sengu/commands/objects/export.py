@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from sengu.base import names, params, tables
+from sengu.base import names, tables
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
@@ -19,7 +19,7 @@ from sengu.commands import places
 from sengu.commands.objects import view
 from sengu.objects.store import ObjectStore
 from sengu.pictures import images
-from sengu.stages.split import split
+from sengu.stages.split import of_version
 
 TABLE = "metadata.csv"  # the name that Hugging Face's imagefolder reads
 PLAIN = ("jpg", "png")  # formats that every reader takes
@@ -47,7 +47,7 @@ def export(version: str, kind: str, copy: bool, folder: Path, store: ObjectStore
     classes = versions.read(places.DATASETS / version).classes  # those of today's params.yaml may be others
     check_names(classes, version)
     versions.check(labelled, classes, f"{places.DATASETS / version / versions.METADATA}")
-    rows = split(labelled, tables.read(places.DUPLICATES, tables.Duplicate), params.section("split", params.Split))
+    rows = of_version(places.DATASETS / version, tables.read(places.DUPLICATES, tables.Duplicate))
     rows = rows[rows["type"] != "excluded"]
     with replaced_folder(folder) as partial:
         listed = []

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.names import cell
+from sengu.base.tables import versions
 from sengu.commands import places
 from sengu.commands.completion import ObjectPrefix
+from sengu.labels import sheets
 from sengu.objects.store import ObjectStore
 
 
@@ -31,10 +33,11 @@ class Known:
     milliseconds: int = 0
     video: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)  # rows of captures, with their site
-    label: str = ""
+    label: str = ""  # the class
+    said: dict[str, str] = field(default_factory=dict)  # the row of label_details, without what is empty, and the lines of sheets
     conflict: str = ""
     group: str = ""
-    versions: dict[str, str] = field(default_factory=dict)  # dataset version -> value
+    versions: dict[str, str] = field(default_factory=dict)  # dataset version -> class
     type: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -61,15 +64,39 @@ def known(object_id: ObjectId, data: Path) -> Known:
         facts.seen += [{"site": index.stem, **row} for row in _rows(captures, "urlId", urls)]
     if not facts.format:
         raise SenguError(f"object {name} stands in no table of {data / 'index'}: check the id, or run `dvc repro objects`")
-    facts.label = _cell(data / "label.csv", name, "value")
+    for row in _rows(data / "label_details.csv", "objectId", {name}):
+        facts.label = _class(row.pop("value"), params.labelling(places.LABELS)[1].classes)
+        facts.said = {key: cell for key, cell in row.items() if cell and key != "objectId"}
+        if lines := _lines(object_id, facts.seen):
+            facts.said["lines"] = ", ".join(lines)
     facts.conflict = _cell(data / "label_conflicts.csv", name, "values")
     facts.group = _cell(data / "duplicates.csv", name, "group")
     facts.type = _cell(data / "split_label.csv", name, "type")
     for version in sorted((data / "dataset").glob("*/label.csv")):
         value = _cell(version, name, "value")
         if value:
-            facts.versions[version.parent.name] = value
+            facts.versions[version.parent.name] = _class(value, versions.read(version.parent).classes)
     return facts
+
+
+def _class(value: str, classes: Sequence[str]) -> str:
+    return classes[int(value)] if int(value) < len(classes) else f"value {value}, which is no class now"
+
+
+def _lines(object_id: ObjectId, seen: Iterable[Mapping[str, str]]) -> list[str]:
+    """The lines of annotation sheets that name an object by its hash or by a file name: "labels/anna.csv:12"."""
+    names = {object_id.sha1, *(row["filename"] for row in seen)} - {""}
+    encoded = [name.encode(encoding) for name in names for encoding in ("utf-8", "utf-16-le", "utf-16-be")]
+    lines = []
+    for sheet in sheets.sheets(places.LABELS) if places.LABELS.is_dir() else []:
+        data = sheet.read_bytes().lower()
+        if not any(name.lower() in data for name in encoded):  # most sheets name other objects: quicker than to parse
+            continue
+        table, numbers, _ = sheets.cells(sheet)
+        for column in {"objectId", "filename"} & set(table):
+            cells = table[column].str.lower().str.partition(".")[0] if column == "objectId" else table[column]
+            lines += [f"{sheet}:{number}" for number in numbers[cells.isin(list(names))]]
+    return lines
 
 
 def first_seen(names: Collection[str], data: Path) -> dict[str, dict[str, str]]:

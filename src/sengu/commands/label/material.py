@@ -1,0 +1,222 @@
+"""A label set, its tables and the model's embeddings -> what the labelling page asks of them."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sengu.base import tables
+from sengu.base.errors import SenguError
+from sengu.base.ids import ObjectId
+from sengu.base.tables import versions as version_files
+from sengu.commands import places
+from sengu.commands.label.label_set import LabelSet, versions
+from sengu.commands.label.sheet import meeting, queue
+from sengu.embeddings import Embeddings
+from sengu.labels import rules
+from sengu.labels.rules import Rule
+from sengu.labels.sheets import sheets
+
+SIMILAR = 12  # pictures like the one that is shown
+LOOKED = 200  # nearest pictures among which the labelled ones are looked for
+SHOWN = 48  # pictures of a list to review
+SAMPLE = 12  # pictures of each class of a dataset version
+CAPTURE = ("site", "url", "page", "device", "operator", "subject", "taken", "fetched", "camera", "filename")
+
+
+class Repository:
+    """The repository in the current folder, as `Material`. Sheets that change are read again when a queue is made."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self._found = LabelSet.called(name)
+        self._stamp = self._stamped()
+        self.classes: Sequence[str] = self._found.settings.classes
+        self.folder: Path = self._found.folder
+        self._names = {one for one in self._found.index["objectId"].unique() if not ObjectId.parse(one).is_video}
+
+    def _stamped(self) -> list[tuple[str, int, int]]:
+        states = ((path, path.stat()) for path in sheets(self._found.folder))
+        return [(str(path), found.st_size, found.st_mtime_ns) for path, found in states]
+
+    @property
+    def found(self) -> LabelSet:
+        """The label set as its sheets are now."""
+        stamp = self._stamped()
+        if stamp != self._stamp:
+            before = self._found
+            self._found = LabelSet.called(self.name)
+            for table in ("captures", "index", "known", "settings"):  # which no sheet changes
+                if table in before.__dict__:
+                    self._found.__dict__[table] = before.__dict__[table]
+            self._stamp = stamp
+        return self._found
+
+    def rules(self) -> Mapping[str, Rule]:
+        return rules.read(self.folder)
+
+    def knows(self, object_id: str) -> bool:
+        return object_id in self._names
+
+    def queue(self, kind: str, annotator: str, condition: str, value: int) -> list[str]:
+        found = self.found
+        names = queue(found, kind, annotator, again=False, value=value)
+        names = meeting(found, names, condition) if condition else names
+        return [name for name in names if name in self._names]
+
+    @cached_property
+    def _embeddings(self) -> Embeddings | None:
+        if not places.EMBEDDINGS.is_dir():
+            return None
+        from sengu import embeddings
+
+        return embeddings.read(places.EMBEDDINGS)
+
+    @cached_property
+    def _groups(self) -> dict[str, list[str]]:
+        """Object id -> all near-duplicates of its group, itself among them."""
+        if not places.DUPLICATES.is_file():
+            return {}
+        duplicates = tables.read(places.DUPLICATES, tables.Duplicate)
+        members = duplicates.groupby("group")["objectId"].agg(list).to_dict()
+        return {name: members[group] for name, group in zip(duplicates["objectId"], duplicates["group"], strict=True)}
+
+    def group(self, object_id: str) -> list[str]:
+        return [name for name in self._groups.get(object_id, ()) if name != object_id and name in self._names]
+
+    def _captures(self, object_id: str) -> tuple[dict[str, Any], pd.DataFrame]:
+        found = self._found
+        rows = found.index[found.index["objectId"] == object_id]
+        captures = found.captures[found.captures["urlId"].isin(rows["urlId"]) & found.captures["site"].isin(rows["site"])]
+        return {str(key): cell for key, cell in rows.iloc[0].items()}, captures
+
+    def facts(self, object_id: str) -> dict[str, Any]:
+        row, captures = self._captures(object_id)
+        seen = [{name: cells[name] for name in CAPTURE if cells[name]} for cells in captures.to_dict("records")]
+        about = {"format": row["format"], "width": int(row["width"]), "height": int(row["height"]), "bytes": int(row["bytes"])}
+        return {"id": object_id, **about, "video": row["video"], "seen": seen, "duplicates": self.group(object_id)}
+
+    def opinions(self, object_id: str, annotator: str) -> dict[str, Any]:
+        _, captures = self._captures(object_id)
+        tags = sorted({tag for cell in captures["tags"] for tag in cell.split("|") if tag})
+        standing = self.found.standing
+        words = standing[(standing["objectId"] == object_id) & (standing["annotator"] != annotator)]
+        said = [
+            {"annotator": who, "value": self.classes[value], "rule": rule, "how": how, "note": note}
+            for who, value, rule, how, note in words[["annotator", "value", "rule", "how", "note"]].itertuples(index=False)
+        ]
+        model, similar = self._seen_by_model(object_id)
+        return {"tags": tags, "words": said, "model": model, "similar": similar}
+
+    def _seen_by_model(self, object_id: str) -> tuple[dict[str, float], list[dict[str, Any]]]:
+        model = self._embeddings
+        if model is None or ObjectId.parse(object_id).is_video:
+            return {}, []
+        from sengu import embeddings
+
+        try:
+            row = model.row(object_id)
+        except SenguError:  # an object that came after the last `dvc repro embed`
+            return {}, []
+        labels = self.found.merged.labels
+        value_of = dict(zip(labels["objectId"], labels["value"], strict=True))
+        similarities, rows = embeddings.nearest(model.vectors[row], model.vectors, LOOKED)
+        near = [(model.objects[one], float(alike)) for one, alike in zip(rows, similarities, strict=True) if one != row]
+        similar = [
+            {"id": name, "value": self.classes[value_of[name]], "similarity": round(alike, 3)}
+            for name, alike in near
+            if name in value_of and name in self._names
+        ]
+        chances = model.probabilities[row]
+        of_class = {name: round(float(one), 3) for name, one in zip(self.classes, chances, strict=False)}
+        return of_class if len(chances) == len(self.classes) else {}, similar[:SIMILAR]
+
+    def predecessors(self, annotator: str) -> dict[str, dict[str, dict[str, str]]]:
+        standing = self.found.standing
+        people = standing[(standing["how"] != "model") & (standing["annotator"] != annotator)]
+        found: dict[str, dict[str, dict[str, str]]] = {}
+        columns = ["annotator", "objectId", "value", "rule", "note"]
+        for who, name, value, rule, note in people[columns].itertuples(index=False, name=None):
+            if name in self._names:
+                found.setdefault(who, {})[name] = {"value": self.classes[value], "rule": rule, "note": note}
+        return found
+
+    def review(self) -> dict[str, Any]:
+        return {
+            "versions": self._versions(),
+            "mistakes": self._mistakes(),
+            "conflicts": self._conflicts(),
+            "groups": self._to_confirm(),
+        }
+
+    def _versions(self) -> list[dict[str, Any]]:
+        found = versions()
+        told = []
+        for name, labels in found.items():
+            facts = version_files.read(places.DATASETS / name)
+            before = [found[parent] for parent in facts.parents if parent in found]
+            parents = pd.concat(before)["objectId"] if before else labels["objectId"].iloc[:0]
+            counts = labels["value"].value_counts()
+            samples = {
+                title: [one for one in labels.loc[labels["value"] == value, "objectId"] if one in self._names][:SAMPLE]
+                for value, title in enumerate(facts.classes)
+            }
+            told.append(
+                {
+                    "name": name,
+                    "parents": list(facts.parents),
+                    "rows": len(labels),
+                    "classes": {title: int(counts.get(value, 0)) for value, title in enumerate(facts.classes)},
+                    "added": int((~labels["objectId"].isin(parents)).sum()),
+                    "removed": int((~parents.isin(labels["objectId"])).sum()),
+                    "samples": samples,
+                }
+            )
+        return told
+
+    def _mistakes(self) -> list[dict[str, Any]]:
+        """What the model calls otherwise than the labels of the test split, the surest first."""
+        model = self._embeddings
+        if model is None or not places.SPLIT.is_file() or model.probabilities.shape[1] != len(self.classes):
+            return []
+        split = tables.read(places.SPLIT, tables.SplitLabel)
+        test = split[(split["type"] == "test") & split["objectId"].isin(list(self._names))]
+        row_of = {name: row for row, name in enumerate(model.objects)}
+        test = test[test["objectId"].isin(row_of)]
+        chances = np.asarray(model.probabilities)[[row_of[name] for name in test["objectId"]]]
+        if not len(chances):
+            return []
+        called, values = chances.argmax(axis=1), test["value"].to_numpy()
+        wrong = np.flatnonzero(called != values)
+        wrong = wrong[np.argsort(-chances[wrong].max(axis=1), kind="stable")][:SHOWN]
+        return [
+            {
+                "id": test["objectId"].iloc[row],
+                "label": self.classes[values[row]],
+                "called": self.classes[called[row]],
+                "probability": round(float(chances[row].max()), 3),
+            }
+            for row in wrong
+        ]
+
+    def _conflicts(self) -> list[dict[str, Any]]:
+        found = []
+        for cells in self.found.merged.conflicts.head(SHOWN).to_dict("records"):
+            if cells["objectId"] not in self._names:
+                continue
+            parts = [cells[name].split("|") for name in ("values", "annotators", "sources", "rules")]
+            sides = [
+                {"value": self.classes[int(value)], "annotator": who, "source": source, "rule": rule}
+                for value, who, source, rule in zip(*parts, strict=True)
+            ]
+            found.append({"id": cells["objectId"], "sides": sides, "label": cells["label"]})
+        return found
+
+    def _to_confirm(self) -> list[list[str]]:
+        seen: dict[str, list[str]] = {}
+        for members in self._groups.values():
+            seen.setdefault(members[0], [name for name in members if name in self._names])
+        return sorted((group for group in seen.values() if len(group) > 1), key=len, reverse=True)[:SHOWN]

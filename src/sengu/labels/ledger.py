@@ -1,0 +1,286 @@
+"""One annotator's sheet and their decisions -> lines added by one write and one fsync, what stands, and what can be undone.
+
+Whatever stops the program, no line is lost that `append` has returned for: a line is on the disk before it returns. A last line
+that was cut off is kept aside in a hidden file. Each append opens the sheet anew and looks whether it is still the file that was
+read, so what Git puts in its place is noticed, and read.
+"""
+
+import csv
+import fcntl
+import os
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+
+from sengu.base import atomic
+from sengu.base.errors import SenguError
+from sengu.labels import sheets
+from sengu.labels.words import PLAIN_DATE
+
+UNDONE = "(undone)"  # begins the note of a line that says again what stood before another
+TOGETHER = ("page", "group")  # what is decided for many pictures at once is taken back at once
+LONGEST = 2000  # characters of a note
+BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0\u2028-\u202e\u2066-\u2069]+")
+
+Stamp = tuple[int, int, int]  # inode, size and time of a file
+
+
+@dataclass(frozen=True)
+class Word:
+    """What an annotator says of an object; `value` is the name of a class, and empty where the label is taken back."""
+
+    objectId: str
+    value: str
+    rule: str = ""
+    how: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A word that took the place of `before`, which is None where there was none."""
+
+    after: Word
+    before: Word | None
+
+
+class Ledger:
+    """The sheet of `annotator` at `path`, which need not be there yet. `standing` is the last word on each object.
+
+    `changed` counts how often another program was found to have changed the file. For several threads, and several processes.
+    Raises SenguError for a sheet that is not as `sheets.append` takes it.
+    """
+
+    def __init__(self, path: Path, annotator: str, classes: Sequence[str]):
+        self.path, self.annotator, self.classes = path, annotator, classes
+        self.changed = 0
+        self._lock = threading.RLock()
+        self._stamp: Stamp | None = None
+        self._forget()
+        with self._lock:
+            if path.is_file():
+                with self._opened():
+                    pass
+
+    def _forget(self) -> None:
+        self.standing: dict[str, Word] = {}
+        self._done: list[list[Change]] = []
+        self._last = ""  # labelledAt of the last line
+        self._header: tuple[str, ...] = sheets.COLUMNS
+        self._open_undo: list[Change] = []
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._done)
+
+    def refresh(self) -> bool:
+        """Reads the sheet again if another program changed it; returns whether one did."""
+        with self._lock:
+            if _stamp(self.path) == self._stamp or not self.path.is_file():
+                return False
+            before = self.changed
+            with self._opened():
+                return self.changed > before
+
+    def append(self, words: Sequence[Word]) -> list[Change]:
+        """Adds lines for words, and returns when the disk has them. Raises OSError if the disk takes none of them."""
+        with self._lock, self._opened() as descriptor:
+            return self._write(descriptor, [replace(word, note=clean(word.note)) for word in words])
+
+    def undo(self) -> list[Change]:
+        """Takes back what was done last, a page or group as a whole, by lines with the former value, or an empty one.
+
+        Returns the words that stand again; none if there is nothing to take back.
+        """
+        if not self.path.is_file():
+            return []
+        with self._lock, self._opened() as descriptor:
+            if not self._done:
+                return []
+            words = []
+            for change in reversed(self._done[-1]):
+                before = change.before or Word(change.after.objectId, "")
+                words.append(replace(before, note=f"{UNDONE} {before.note}".strip()))
+            return self._write(descriptor, words)
+
+    def _write(self, descriptor: int, words: Sequence[Word]) -> list[Change]:
+        now = max(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), self._last)  # a clock set back must not undo a label
+        text = StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        size = os.fstat(descriptor).st_size
+        if not size:
+            writer.writerow(self._header)
+        for word in words:
+            cells = dict(zip(sheets.COLUMNS, (word.objectId, word.value, self.annotator, now), strict=False))
+            cells |= {"rule": word.rule, "how": word.how, "note": word.note}
+            writer.writerow([cells.get(name, "") for name in self._header])
+        data = text.getvalue().encode()
+        with atomic.named(self.path):
+            try:
+                if os.write(descriptor, data) != len(data):
+                    raise OSError(atomic.FULL[0], os.strerror(atomic.FULL[0]))
+                os.fsync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, size)
+                raise
+        self._stamp = _stamp(self.path)
+        self._last = now
+        return self._count(words)
+
+    def _count(self, words: Sequence[Word]) -> list[Change]:
+        """Takes words that are in the sheet into `standing`, and into what can be undone."""
+        changes = []
+        for word in words:
+            is_undo = word.note.startswith(UNDONE)
+            plain = replace(word, note=word.note.removeprefix(UNDONE).strip()) if is_undo else word
+            changes.append(Change(plain, self.standing.get(word.objectId)))
+            self.standing[word.objectId] = plain
+            if is_undo:
+                if not self._open_undo and self._done:
+                    self._open_undo = self._done.pop()
+                self._open_undo = [one for one in self._open_undo if one.after.objectId != word.objectId]
+        if changes and not words[0].note.startswith(UNDONE):
+            self._open_undo = []
+            self._done.append(changes)
+        return changes
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        """The sheet, whole, read and locked against other processes, to append to."""
+        while True:
+            if not self.path.exists():
+                self._begin()
+            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if _stamp(self.path, descriptor) is None:  # another file took its place while we waited
+                    continue
+                if _stamp(self.path) != self._stamp:
+                    self._read(descriptor)
+                yield descriptor
+                return
+            finally:
+                os.close(descriptor)
+
+    def _begin(self) -> None:
+        """Makes the sheet with its header, whole at once, unless somebody else makes it now."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.{threading.get_ident()}.partial")
+        try:
+            with atomic.named(self.path), partial.open("w", encoding="utf-8") as stream:
+                stream.write(",".join(sheets.COLUMNS) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            with suppress(FileExistsError):
+                os.link(partial, self.path)
+            atomic.sync(self.path.parent)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _read(self, descriptor: int) -> None:
+        mend(self.path, descriptor)
+        self.changed += self._stamp is not None
+        self._forget()
+        self._stamp = _stamp(self.path)
+        if not self.path.stat().st_size:
+            return
+        table, _, _ = sheets.cells(self.path)
+        self._header = tuple(table.columns)
+        with self.path.open(encoding="utf-8", errors="replace") as stream:
+            first = stream.readline().rstrip("\r\n")
+        if not set(sheets.COLUMNS) <= set(self._header) or first != ",".join(self._header):
+            raise SenguError(
+                f"{self.path} has not the plain columns {','.join(sheets.COLUMNS)}: "
+                "label under another --annotator, or move the sheet away and bring it in with `sengu label import`"
+            )
+        values = {str(number): name for number, name in enumerate(self.classes)}
+        together: list[Word] = []
+        when = ""
+        for name, value, who, at, rule, how, note in table[list(sheets.COLUMNS)].itertuples(index=False, name=None):
+            if who not in ("", self.annotator):
+                raise SenguError(f"{self.path} is the sheet of {who}: label under that name, or under another --annotator")
+            word = Word(name.lower(), values.get(value, value), rule, how, note)
+            is_more = how in TOGETHER and together and (how, at) == (together[-1].how, when)
+            if together and (not is_more or note.startswith(UNDONE) or together[-1].note.startswith(UNDONE)):
+                self._count(together)
+                together = []
+            together.append(word)
+            when = at
+            self._last = max(self._last, at) if PLAIN_DATE.fullmatch(at) else self._last
+        self._count(together)
+
+
+def clean(note: str) -> str:
+    """A note on one line, without control characters, and not one that would pass for an undone line."""
+    text = BLANKS.sub(" ", note).strip()[:LONGEST]
+    return text.replace(UNDONE, "undone", 1) if text.startswith(UNDONE) else text
+
+
+def mend(path: Path, descriptor: int) -> bytes:
+    """Sees to it that a sheet, opened and locked, ends with a whole line; returns what was cut off and put aside.
+
+    A last line that has all fields, but no line end, is one that an editor left so: it gets its end, and stays. Any other was
+    cut off while it was written: it goes to a hidden file beside the sheet.
+    """
+    size = os.fstat(descriptor).st_size
+    if not size or os.pread(descriptor, 1, size - 1) == b"\n":
+        return b""
+    data = os.pread(descriptor, size, 0)
+    start = _last_record(data)
+    if start < 0:
+        os.write(descriptor, b"\n")
+        os.fsync(descriptor)
+        return b""
+    torn = data[start:]
+    aside = path.with_name(f".{path.name}.torn")
+    with aside.open("ab") as stream:
+        stream.write(torn + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    atomic.sync(path.parent)
+    os.ftruncate(descriptor, start)
+    os.fsync(descriptor)
+    return torn
+
+
+def _last_record(data: bytes) -> int:
+    """Where the last line begins, if it is not whole; -1 if it is."""
+    text = data.decode("utf-8", "surrogateescape")
+    lines = text.splitlines(keepends=True)
+    reader = csv.reader(iter(lines), strict=True)
+    width, began = 0, 0
+    try:
+        row: list[str] = []
+        for row in reader:
+            width = width or len(row)
+            began, last = reader.line_num, began
+        is_whole = len(row) == width and "\0" not in lines[-1] and _is_text(lines[-1])
+    except csv.Error:
+        is_whole, last = False, began
+    if is_whole:
+        return -1
+    return len("".join(lines[:last]).encode("utf-8", "surrogateescape"))
+
+
+def _is_text(line: str) -> bool:
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _stamp(path: Path, descriptor: int | None = None) -> Stamp | None:
+    """What tells one state of a file from another; None if there is none, or `descriptor` is of another file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    if descriptor is not None and os.fstat(descriptor).st_ino != found.st_ino:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

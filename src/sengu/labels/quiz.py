@@ -1,0 +1,88 @@
+"""A predecessor's labels -> pictures to show a successor blind, and how far the two agree; answers are kept in quiz/."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scipy.stats import binomtest
+
+from sengu.labels import sheets
+from sengu.labels.queues import shuffled
+
+FOLDER = Path("quiz")
+NUMBER = 50
+OF = "labels of "  # and a name: the note of an answer
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a successor says of a picture that `predecessor` labelled."""
+
+    objectId: str
+    value: str
+    predecessor: str
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A picture on which the two differ, with the rule and note of the predecessor."""
+
+    objectId: str
+    value: str
+    theirs: str
+    rule: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """How many of `pictures` both called the same, and the share with its 95% limits (Wilson)."""
+
+    predecessor: str
+    pictures: int
+    agreed: int
+    low: float
+    high: float
+    differing: tuple[Disagreement, ...]
+
+    def __str__(self) -> str:
+        share = f"{self.agreed / self.pictures:.1%} ({self.low:.1%} to {self.high:.1%})" if self.pictures else "undefined"
+        return f"agrees with {self.predecessor} on {self.agreed} of {self.pictures} pictures, {share}"
+
+
+def draw(labelled: Mapping[str, str], seed: int, number: int = NUMBER) -> list[str]:
+    """Some of the pictures that have a label, as many of each class as there are, in an order by chance."""
+    of_class: dict[str, list[str]] = {}
+    for name in shuffled(labelled, seed):
+        of_class.setdefault(labelled[name], []).append(name)
+    drawn: list[str] = []
+    while len(drawn) < number and any(of_class.values()):
+        for names in of_class.values():
+            if names and len(drawn) < number:
+                drawn.append(names.pop())
+    return shuffled(drawn, seed + 1)
+
+
+def result(predecessor: str, answers: Mapping[str, str], said: Mapping[str, Mapping[str, str]]) -> Result:
+    """Of answers, object id -> class, and what the predecessor said: object id -> value, rule and note."""
+    both = [name for name in answers if name in said]
+    differing = tuple(
+        Disagreement(name, answers[name], said[name]["value"], said[name]["rule"], said[name]["note"])
+        for name in both
+        if answers[name] != said[name]["value"]
+    )
+    agreed = len(both) - len(differing)
+    if not both:
+        return Result(predecessor, 0, 0, 0.0, 1.0, ())
+    limits = binomtest(agreed, len(both)).proportion_ci(method="wilson")
+    return Result(predecessor, len(both), agreed, float(limits.low), float(limits.high), differing)
+
+
+def answers(path: Path, classes: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Predecessor -> object id -> the class that was answered last, of a file in quiz/."""
+    table, _, _ = sheets.cells(path)
+    found: dict[str, dict[str, str]] = {}
+    for name, value, note in table[["objectId", "value", "note"]].itertuples(index=False, name=None):
+        if note.startswith(OF) and value in classes:
+            found.setdefault(note.removeprefix(OF), {})[name] = value
+    return found

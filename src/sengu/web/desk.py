@@ -1,0 +1,211 @@
+"""What people at the page do -> lines in their sheets: queues, labels and undo, the quiz, and what they saw before deciding."""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sengu.base.errors import SenguError
+from sengu.labels import queues, quiz
+from sengu.labels.ledger import Change, Ledger, Word, clean
+from sengu.labels.quiz import Answer
+from sengu.labels.rules import Example, add_example
+from sengu.web.material import KINDS, Kind, Material
+
+WINDOW = 500  # places of a queue that are told at once
+BLIND, SUGGESTED, PAGE, GROUP, REPEAT, QUIZ = "blind", "suggested", "page", "group", "repeat", "quiz"
+NAMED = {kind.name: kind for kind in KINDS}
+
+
+@dataclass
+class Queue:
+    """The pictures that one person is asked for; `decided` are the words of places where they decided already."""
+
+    person: str
+    kind: Kind
+    value: int
+    names: list[str]
+    decided: dict[int, Word] = field(default_factory=dict)
+
+
+@dataclass
+class Quiz:
+    """The pictures of one quiz, and what was answered so far."""
+
+    predecessor: str
+    names: list[str]
+    answers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One picture of a request: at a `place` of the queue, or by its id; `untouched` ones have their class from the page."""
+
+    place: int
+    objectId: str
+    value: str
+    untouched: bool = False
+
+
+class Desk:
+    """The work of all people who have the page open. For several threads."""
+
+    def __init__(self, material: Material, people: Sequence[str]):
+        self.material = material
+        self.ledgers = {one: Ledger(material.folder / f"{one}.csv", one, material.classes) for one in people}
+        self.queues: list[Queue] = []
+        self.quizzes: dict[str, Quiz] = {}
+        self.seen: dict[str, set[str]] = {one: set() for one in people}
+        self._lock = threading.Lock()
+
+    def open_queue(self, person: str, kind: str, condition: str, value: int) -> dict[str, Any]:
+        """Number and length of a queue. Raises SenguError where it cannot be made."""
+        if kind not in NAMED or not 0 <= value < len(self.material.classes):
+            raise SenguError(f"there is no queue {kind!r}")
+        ledger = self.ledgers[person]
+        ledger.refresh()
+        names = self.material.queue(kind, person, condition, value)
+        if not NAMED[kind].relabels:
+            names = [name for name in names if name not in ledger.standing]
+        if kind == "random":
+            names = queues.with_repeats(names, [name for name, word in ledger.standing.items() if word.value])
+        with self._lock:
+            self.queues.append(Queue(person, NAMED[kind], value, names))
+            return {"queue": len(self.queues) - 1, "length": len(names)}
+
+    def queue_of(self, person: str, number: int) -> Queue:
+        """Raises SenguError if the queue is of another person, or there is none."""
+        if not 0 <= number < len(self.queues) or self.queues[number].person != person:
+            raise SenguError("there is no such queue")
+        return self.queues[number]
+
+    def window(self, person: str, number: int, start: int, count: int) -> list[dict[str, Any]]:
+        """Some places of a queue: object ids, and in a queue of groups the others of each."""
+        queue = self.queue_of(person, number)
+        names = queue.names[max(start, 0) : max(start, 0) + min(count, WINDOW)]
+        if queue.kind.name != GROUP + "s":
+            return [{"id": name} for name in names]
+        return [{"id": name, "group": self.material.group(name)} for name in names]
+
+    def decide(self, person: str, number: int, view: str, decisions: Iterable[Decision], rule: str, note: str) -> dict[str, Any]:
+        """Adds what was decided at once to the sheet, and returns when the disk has it."""
+        queue, ledger = self.queue_of(person, number), self.ledgers[person]
+        if rule:
+            rules = self.material.rules()
+            if rule not in rules:
+                raise SenguError(f"there is no rule {rule}")
+            rule = rules[rule].citation
+        words: list[Word] = []
+        places: dict[int, Word] = {}
+        for one in decisions:
+            if one.value and one.value not in self.material.classes:
+                raise SenguError(f"{one.value!r} is no class")
+            if one.place >= len(queue.names) or (one.place < 0 and not self.material.knows(one.objectId)):
+                raise SenguError("there is no such picture")
+            name = queue.names[one.place] if one.place >= 0 else one.objectId
+            is_group = queue.kind.name == "groups" and one.place >= 0
+            how = self._how(person, queue, one, name, view, is_group)
+            word = Word(name, one.value, rule, how, clean(note))
+            words.append(word)
+            places[one.place] = word
+            others = self.material.group(name) if is_group else ()
+            words += [
+                Word(other, one.value, rule, how, clean(note))
+                for other in others
+                if other not in ledger.standing or not ledger.standing[other].value  # decided by itself before
+            ]
+        before = ledger.changed
+        ledger.append(words)
+        queue.decided |= places
+        return self._told(ledger, before) | {"saved": len(words)}
+
+    def _how(self, person: str, queue: Queue, decision: Decision, name: str, view: str, is_group: bool) -> str:
+        """What the person knew before deciding."""
+        if is_group:
+            return GROUP
+        if view == "grid":
+            return PAGE if decision.untouched else SUGGESTED
+        if queue.kind.suggests or name in self.seen[person]:
+            return SUGGESTED
+        if decision.place in queue.decided and queue.decided[decision.place].how in (BLIND, REPEAT):
+            return queue.decided[decision.place].how  # a slip, corrected at once, is no second look
+        word = self.ledgers[person].standing.get(name)
+        return REPEAT if word is not None and word.value else BLIND
+
+    def undo(self, person: str) -> dict[str, Any]:
+        """Takes back what the person did last; tells which pictures have which label again."""
+        ledger = self.ledgers[person]
+        before = ledger.changed
+        changes: list[Change] = ledger.undo()
+        return self._told(ledger, before) | {"undone": [{"id": one.after.objectId, "value": one.after.value} for one in changes]}
+
+    @staticmethod
+    def _told(ledger: Ledger, before: int) -> dict[str, Any]:
+        labelled = sum(1 for word in ledger.standing.values() if word.value)
+        return {"labelled": labelled, "canUndo": ledger.can_undo, "changed": ledger.changed > before}
+
+    def start(self, person: str) -> dict[str, Any]:
+        """What the page shows before any picture."""
+        ledger = self.ledgers[person]
+        return self._told(ledger, ledger.changed) | {
+            "annotator": person,
+            "classes": list(self.material.classes),
+            "kinds": [asdict(kind) for kind in KINDS],
+            "rules": self.rules(),
+        }
+
+    def rules(self) -> list[dict[str, Any]]:
+        """The rules, with their examples."""
+        found = self.material.rules().values()
+        return [{**asdict(rule), "citation": rule.citation} for rule in found]
+
+    def opinions(self, person: str, name: str) -> dict[str, Any]:
+        """What others say of a picture; from now on a label that this person gives it is `suggested`."""
+        self.seen[person].add(name)
+        return self.material.opinions(name, person)
+
+    def example(self, name: str, rule: str, value: str, was: str, why: str) -> None:
+        """Writes a picture into RULES.md as an example of a rule, where Git shows it to whoever reviews."""
+        if value not in self.material.classes or was not in ("", *self.material.classes) or not clean(why):
+            raise SenguError("an example needs a class and a reason")
+        add_example(self.material.folder, rule, Example(name, value, was if was != value else "", clean(why), 0))
+
+    def start_quiz(self, person: str, predecessor: str) -> dict[str, Any]:
+        """The pictures of a quiz, which are those of the predecessor who has labelled most, if none is named."""
+        said = self.material.predecessors(person)
+        if not said:
+            raise SenguError("nobody else has labelled anything yet: there is nothing to ask")
+        name = predecessor or max(said, key=lambda one: len(said[one]))
+        if name not in said:
+            raise SenguError(f"{predecessor} has labelled nothing")
+        labelled = {object_id: word["value"] for object_id, word in said[name].items()}
+        book = self._answers(person)
+        drawn = quiz.draw(labelled, seed=len(book.standing))
+        self.quizzes[person] = Quiz(name, drawn)
+        return {"predecessor": name, "pictures": drawn, "others": sorted(said)}
+
+    def answer(self, person: str, place: int, value: str) -> dict[str, Any]:
+        """Keeps one answer in quiz/; with the last one comes the result."""
+        found = self.quizzes.get(person)
+        if found is None or not 0 <= place < len(found.names) or value not in self.material.classes:
+            raise SenguError("there is no such question: begin the quiz again")
+        one = Answer(found.names[place], value, found.predecessor)
+        self._answers(person).append([Word(one.objectId, one.value, "", QUIZ, f"{quiz.OF}{one.predecessor}")])
+        found.answers[one.objectId] = one.value
+        if len(found.answers) < len(found.names):
+            return {"answered": len(found.answers)}
+        said = self.material.predecessors(person)[found.predecessor]
+        done = quiz.result(found.predecessor, found.answers, said)
+        return {"answered": len(found.answers), "result": asdict(done), "words": str(done)}
+
+    def _answers(self, person: str) -> Ledger:
+        return Ledger(quiz.FOLDER / f"{person}.csv", person, self.material.classes)
+
+
+def decision(item: Mapping[str, Any]) -> Decision:
+    """Of one entry of a request. Raises SenguError if it is none."""
+    place, value, name = item.get("place", -1), item.get("value"), item.get("id", "")
+    is_place = isinstance(place, int) and not isinstance(place, bool) and place >= -1
+    if not is_place or not isinstance(value, str) or not isinstance(name, str):
+        raise SenguError("a decision needs a place and a value")
+    return Decision(place, name, value, item.get("untouched") is True)

@@ -1,0 +1,200 @@
+"""Requests -> let in or turned away, in this one place: what no rule here allows is denied.
+
+The server listens where every program and every web page that this person opens can reach it. So a request must name this very
+host and port, come from the page itself, and carry the cookie that was given for the secret address that `sengu label page`
+printed. SameSite does not keep the ports of one host apart, hence the headers Sec-Fetch-Site and Origin, which no script can set.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from hmac import compare_digest
+from types import MappingProxyType
+
+from flask import Flask, Request, Response, g, make_response, request
+
+BODY = 1 << 20  # bytes of a request that is no upload
+UPLOAD = 1 << 31
+JSON = "application/json"
+FORM = "multipart/form-data"
+HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "Content-Security-Policy": (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    }
+)
+
+
+class Access(Enum):
+    """What an address is, which decides what a request for it must have."""
+
+    PAGE = "the page itself, which a one-time token opens, then the cookie"
+    READ = "what the page reads, with the cookie"
+    CHANGE = "what the page changes, with the cookie, from the page itself, as JSON"
+    UPLOAD = "pictures from devices and scripts, with a bearer token and no cookie"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the server is reached: `hosts` are the names that a request may use, without port."""
+
+    hosts: tuple[str, ...]
+    port: int
+    is_secure: bool = False
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.is_secure else "http"
+
+    @property
+    def authorities(self) -> frozenset[str]:
+        """What stands in the header Host."""
+        usual = 443 if self.is_secure else 80
+        names = {f"[{host}]" if ":" in host else host for host in self.hosts}
+        return frozenset({f"{name}:{self.port}" for name in names} | (names if self.port == usual else set()))
+
+    @property
+    def origins(self) -> frozenset[str]:
+        return frozenset(f"{self.scheme}://{authority}" for authority in self.authorities)
+
+
+@dataclass
+class Guard:
+    """The secrets of one start, and what each address of the app is. `people` may open the page, each by a token of their own."""
+
+    place: Place
+    people: tuple[str, ...]
+    access: dict[str, Access] = field(default_factory=dict)
+    upload_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+
+    def __post_init__(self) -> None:
+        self._tokens = {secrets.token_urlsafe(32): person for person in self.people}
+        self._sessions: dict[str, str] = {}
+
+    @property
+    def cookie(self) -> str:
+        return f"sengu-{self.place.port}"
+
+    def addresses(self) -> dict[str, str]:
+        """The address of each person who has not opened the page yet."""
+        host = f"{self.place.scheme}://{_first(self.place)}"
+        return {person: f"{host}/?token={token}" for token, person in self._tokens.items()}
+
+    def install(self, app: Flask) -> None:
+        """Looks at every request to `app` before anything else does, and at every answer."""
+        app.before_request(self._admit)
+        app.after_request(self._seal)
+
+    def _admit(self) -> Response | None:
+        """Denies the request, or lets it go on; whoever it is from is `g.person` then."""
+        asked = request
+        if asked.headers.getlist("Host") not in ([host] for host in self.place.authorities):
+            return _deny(421, "This is not a name of this server.")
+        kind = self.access.get(asked.endpoint or "")
+        if kind is None:
+            return _deny(404, "There is nothing here.")
+        length = asked.environ.get("CONTENT_LENGTH") or "0"
+        if "\0" in asked.full_path or asked.headers.get("Transfer-Encoding") or not (length.isascii() and length.isdigit()):
+            return _deny(400, "The request is malformed.")
+        origin = asked.headers.get("Origin")
+        if origin is not None and origin not in self.place.origins:
+            return _deny(403, "Another origin asked.")
+        if kind is Access.UPLOAD:
+            return self._admit_upload(asked)
+        if kind is Access.PAGE:
+            return self._admit_page(asked)
+        if asked.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            return _deny(403, "Another site asked.")
+        if not self._is_known(asked):
+            return _deny(403, "Open the address that `sengu label page` printed.")
+        return _checked_change(asked, origin) if kind is Access.CHANGE else _without_body(asked)
+
+    def _admit_page(self, asked: Request) -> Response | None:
+        if asked.headers.get("Sec-Fetch-Dest", "document") != "document":
+            return _deny(403, "The page cannot stand in another one.")
+        if token := asked.args.get("token"):
+            found = next((one for one in self._tokens if compare_digest(one.encode(), token.encode())), None)
+            if found is None:
+                if self._is_known(asked):
+                    return _to_the_page()
+                return _deny(403, "This address was used before, or is of an earlier start: run `sengu label page` again.")
+            session = secrets.token_urlsafe(32)
+            self._sessions[session] = self._tokens.pop(found)
+            answer = _to_the_page()
+            answer.set_cookie(self.cookie, session, httponly=True, samesite="Strict", secure=self.place.is_secure, path="/")
+            return answer
+        if not self._is_known(asked):
+            return _deny(403, "Open the address that `sengu label page` printed.")
+        return _without_body(asked)
+
+    def _is_known(self, asked: Request) -> bool:
+        given = asked.cookies.get(self.cookie, "")
+        session = next((one for one in self._sessions if compare_digest(one.encode(), given.encode())), None)
+        if session is not None:
+            g.person = self._sessions[session]
+        return session is not None
+
+    def _admit_upload(self, asked: Request) -> Response | None:
+        kind, _, token = asked.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not compare_digest(token.encode(), self.upload_token.encode()):
+            return _deny(401, "Pictures need the token that `sengu label page` printed: -H 'Authorization: Bearer TOKEN'.")
+        if asked.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            return _deny(403, "Another site asked.")
+        if asked.mimetype != FORM:
+            return _deny(415, "Send the pictures as a form, as `curl -F` does.")
+        if asked.content_length is None:
+            return _deny(411, "Say how long the request is.")
+        return _deny(413, "That is too much at once.") if asked.content_length > UPLOAD else None
+
+    def _seal(self, answer: Response) -> Response:
+        for name, value in HEADERS.items():
+            answer.headers[name] = value
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
+
+def _checked_change(asked: Request, origin: str | None) -> Response | None:
+    if origin is None and asked.headers.get("Sec-Fetch-Site") != "same-origin":
+        return _deny(403, "Only the page itself may change anything.")
+    if asked.content_type != JSON:
+        return _deny(415, "Only JSON may change anything.")
+    if asked.content_length is None:
+        return _deny(411, "Say how long the request is.")
+    if asked.content_length > BODY:
+        return _deny(413, "That is too much at once.")
+    return None
+
+
+def _without_body(asked: Request) -> Response | None:
+    return _deny(400, "The request is malformed.") if asked.content_length else None
+
+
+def _deny(status: int, reason: str) -> Response:
+    """An answer that ends the connection: what else the request may hold is not read."""
+    connection = request.environ.get("sengu.connection")
+    if connection is not None:
+        connection.close_connection = True
+    answer = make_response(f"{reason}\n", status)
+    answer.mimetype = "text/plain"
+    return answer
+
+
+def _to_the_page() -> Response:
+    answer = make_response("", 303)
+    answer.headers["Location"] = "/"
+    answer.autocorrect_location_header = False
+    return answer
+
+
+def _first(place: Place) -> str:
+    host = place.hosts[0]
+    return f"{f'[{host}]' if ':' in host else host}:{place.port}"

@@ -1,0 +1,66 @@
+"""What the page asks of a repository: which pictures there are, in which order to ask for them, and what is known of each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sengu.labels.rules import Rule
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way to order pictures. What its order tells of a picture's class before it is looked at is a suggestion."""
+
+    name: str
+    title: str
+    suggests: bool = False
+    of_class: bool = False  # is it asked for one class?
+    relabels: bool = False  # does it ask for pictures that have labels?
+
+
+KINDS = (
+    Kind("random", "By chance"),
+    Kind("uncertain", "The model is least certain"),
+    Kind("far", "Far from everything labelled"),
+    Kind("class", "The model says", suggests=True, of_class=True),
+    Kind("groups", "Near-duplicates, decided as one"),
+    Kind("site", "One of each site in turn"),
+    Kind("tag", "One of each page tag in turn"),
+    Kind("device", "One of each device in turn"),
+    Kind("date", "One of each month in turn"),
+    Kind("suspect", "Labels that may be wrong", relabels=True),
+    Kind("disagreement", "Annotators differ", relabels=True),
+    Kind("rule-changed", "Labelled under an older rule", relabels=True),
+)
+
+
+class Material(Protocol):
+    """A label set and its pictures."""
+
+    classes: Sequence[str]
+    folder: Path  # of the sheets
+
+    def rules(self) -> Mapping[str, Rule]:
+        """The rules as they are now."""
+
+    def queue(self, kind: str, annotator: str, condition: str, value: int) -> list[str]:
+        """Object ids in the order of a queue. Raises SenguError for a condition that cannot be read, or what is missing."""
+
+    def knows(self, object_id: str) -> bool:
+        """Is it a picture that can be labelled?"""
+
+    def facts(self, object_id: str) -> dict[str, Any]:
+        """What is known of a picture and says nothing of its class."""
+
+    def opinions(self, object_id: str, annotator: str) -> dict[str, Any]:
+        """What tags, the model, the labels of similar pictures and other annotators say of its class."""
+
+    def group(self, object_id: str) -> list[str]:
+        """The near-duplicates of a picture, without itself."""
+
+    def review(self) -> dict[str, Any]:
+        """Dataset versions, mistakes of the model, conflicts and near-duplicates, as the review page shows them."""
+
+    def predecessors(self, annotator: str) -> dict[str, dict[str, dict[str, str]]]:
+        """Other annotator -> object id -> value, rule and note of what they said."""

@@ -1,0 +1,39 @@
+"""An app -> served by cheroot, whose connections stay open, on loopback or under a certificate."""
+
+import socket
+from typing import Any
+
+from cheroot import wsgi
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+from flask import Flask
+
+from sengu.web.guard import UPLOAD
+
+THREADS = 32
+SILENCE = 10  # seconds that a request may say nothing
+
+
+class _Gateway(wsgi.Gateway_10):
+    """Hands the connection on, so that whoever denies a request need not read the rest of it."""
+
+    def __init__(self, req: Any):
+        super().__init__(req)
+        self.env: dict[str, Any] = {**self.env, "sengu.connection": req}
+
+
+def free_port(host: str) -> int:
+    """A port of the host that nobody listens on."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as found:
+        found.bind((host, 0))
+        return int(found.getsockname()[1])
+
+
+def server(app: Flask, host: str, port: int, certificate: tuple[str, str] | None = None) -> wsgi.Server:
+    """A server that `start` runs until `stop`; `certificate` and its key are the paths of PEM files."""
+    found = wsgi.Server((host, port), app, numthreads=THREADS, timeout=SILENCE, request_queue_size=128, shutdown_timeout=1)
+    found.gateway = _Gateway
+    found.max_request_body_size = UPLOAD
+    found.max_request_header_size = 1 << 16
+    if certificate is not None:
+        found.ssl_adapter = BuiltinSSLAdapter(*certificate)
+    return found

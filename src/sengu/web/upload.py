@@ -1,0 +1,115 @@
+"""Pictures that devices and scripts send -> files in the folder of a `folder` site, or objects below the prefix of an `s3` site.
+
+The next `dvc repro` archives them. A name is put together by the rule of the device, out of parts that are checked one by one;
+what is there already is never written over.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from sengu.base import atomic, names, params
+from sengu.base.errors import SenguError
+from sengu.base.ids import VIDEOS
+from sengu.pictures import images
+
+PART = re.compile(r"\w[\w .@+-]{0,79}")
+STRANGE = re.compile(r"[^\w.@+-]+")
+UNKNOWN = "unknown"
+MEGABYTES = 512
+
+
+class Shelf(Protocol):
+    """Where the pictures of a site lie."""
+
+    def read(self, name: str) -> bytes | None:
+        """What lies there under a name; None if nothing does."""
+
+    def add(self, name: str, data: bytes) -> None:
+        """Puts a file there, under a name that is free. Raises OSError or SenguError if it does not get there."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The folder of a `folder` site."""
+
+    root: Path
+
+    def read(self, name: str) -> bytes | None:
+        path = self.root / name
+        return path.read_bytes() if path.is_file() else None
+
+    def add(self, name: str, data: bytes) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            with atomic.named(path), partial.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.link(partial, path)  # fails where something is there by now
+            atomic.sync(path.parent)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """What takes pictures: the devices of params.yaml, and the shelf of each one's site."""
+
+    devices: Mapping[str, params.UploadDevice]
+    shelf: Callable[[str], Shelf]  # by the name of a site
+
+    def take(self, device: str, filename: str, data: bytes, said: Mapping[str, str]) -> str:
+        """Keeps one picture or video and returns its name, with the site. Raises SenguError for what cannot be kept."""
+        if device not in self.devices:
+            known = ", ".join(self.devices) or "none; add a section `upload` to params.yaml"
+            raise SenguError(f"device {device!r} is unknown: the devices are {known}")
+        if not data:
+            raise SenguError(f"{filename!r} is empty")
+        if reason := _fault(filename, data):
+            raise SenguError(f"{filename!r} is no picture that can be read: {reason}")
+        rule, digest = self.devices[device], hashlib.sha1(data, usedforsecurity=False).hexdigest()
+        parts = {key: checked(key, said.get(key, "") or UNKNOWN) for key in ("operator", "subject", "annotator")}
+        parts |= {"device": checked("device", device), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "name": plain(filename)}
+        name = rule.name.format(**parts)
+        if any(reason := names.fault(part) for part in name.split("/")):
+            raise SenguError(f"{name!r} {reason}")
+        shelf = self.shelf(rule.site)
+        there = shelf.read(name)
+        if there is not None and there != data:
+            path = PurePosixPath(name)
+            name = str(path.with_name(f"{path.stem}-{digest[:12]}{path.suffix}"))
+            there = shelf.read(name)
+        if there is None:
+            shelf.add(name, data)
+        return f"{rule.site}/{name}"
+
+
+def checked(key: str, value: str) -> str:
+    """A part of a name that a request gives. Raises SenguError for what could lead elsewhere."""
+    if PART.fullmatch(value) is None or names.fault(value):
+        raise SenguError(f"{key} is {value!r}: use letters, digits, spaces and . _ - @ +, beginning with a letter or digit")
+    return value
+
+
+def plain(filename: str) -> str:
+    """The last part of a file name, with nothing in it that means something to a file system."""
+    last = filename.replace("\\", "/").rpartition("/")[2]
+    return STRANGE.sub("-", last).strip("-.")[-100:].lstrip("-.") or "picture"
+
+
+def _fault(filename: str, data: bytes) -> str:
+    if filename.rpartition(".")[2].lower() in VIDEOS:
+        return ""
+    try:
+        images.pixels(data)
+    except images.NotAPicture as reason:
+        return str(reason)
+    return ""
