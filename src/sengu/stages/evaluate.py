@@ -34,12 +34,7 @@ from sengu.networks import classifier
 logger = logging.getLogger("evaluate")
 
 HELD_OUT = ("validation", "test", "surplus")
-SHORT = {
-    "accuracy": "accuracy",
-    "f1": "f1",
-    "roc_auc": "auc",
-    "calibration_error": "ece",
-}  # metric -> its name in reports/summary
+SHORT = {"accuracy": "accuracy", "roc_auc": "auc", "calibration_error": "ece"}  # metric -> its name in reports/summary
 
 
 def judge(rows: pd.DataFrame, probabilities: np.ndarray, wanted: params.Threshold | None) -> Judged:
@@ -154,7 +149,7 @@ def write(
     with replaced_folder(summary) as folder:
         for name in judged:
             scores: OfModel = getattr(measured, name)
-            _write_json(folder / f"{name}.json", {"validation": _short(scores.validation), "test": _short(scores)})
+            _write_json(folder / f"{name}.json", {"val": _short(scores.validation), "test": _short(scores)})
 
 
 def _short(scores: Scores) -> dict[str, float | None]:
