@@ -307,6 +307,19 @@ def test_all_held_out_pictures_are_measured_beside_the_balanced_test() -> None:
     assert "On all 40 held-out pictures" in Path("reports/index.html").read_text()
 
 
+def test_the_head_is_measured_over_folds_that_keep_groups_together() -> None:
+    project = Project(2)
+    Path("params.yaml").write_text(PARAMS.format(threshold="folds: 4,"))
+    found = project.run()["head_over_folds"]
+    assert (found["images"], found["by_class"]["dots"]["support"]) == (80, 40)
+    assert found["accuracy"]["value"] > 0.9
+    assert "The head, trained anew for each fold of all 80 pictures" in Path("reports/index.html").read_text()
+    twins = [tables.Duplicate(name(number), name(number // 20 * 20)) for number in range(80)]
+    tables.write(Path("duplicates.csv"), tables.frame(twins, tables.Duplicate), tables.Duplicate)
+    with pytest.raises(SenguError, match=r"evaluate.folds is 4, but a class has only 2 groups"):
+        project.run()
+
+
 def test_slices_come_worst_first_with_intervals() -> None:
     found = Project(2).run()["network"]
     assert set(found["slices"]) == {"device", "tag", "pictures of the subject"}
