@@ -158,7 +158,7 @@ EDITS = {
     "src/sengu/evaluation/plots.py": {"evaluate"},
     "src/sengu/commands/similar.py": set(),
     "tests/project.py": set(),
-    "src/sengu/training/phases.py": {"train"},
+    "src/sengu/training/phases.py": {"train", "evaluate"},
     "src/sengu/backbones/downloads.py": {"backbone"},
     "src/sengu/labels/sheets.py": {"label", "label_errors"},
     "src/sengu/base/.ids.py.swp": set(),

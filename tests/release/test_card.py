@@ -33,10 +33,10 @@ def test_names_of_classes_are_shown_as_they_are_and_end_no_cell() -> None:
     assert r"| dots\|stripes | 4 | - | 0.7500 [0.5000, 1.0000] | - |" in lines
     assert r"| \*a\* \`b\` \<i> \$5-\$10 | 4 | - | 0.7500 [0.5000, 1.0000] | - |" in lines
     text = " ".join(lines)
-    assert r"2 classes a picture shows: dots\|stripes, \*a\* \`b\` \<i> \$5-\$10." in text
-    assert r"5 labelled pictures: 2 dots\|stripes, 3 \*a\* \`b\` \<i> \$5-\$10." in text
-    assert r'Decision: "\*a\* \`b\` \<i> \$5-\$10" from a probability of 0.5 on' in text
-    assert r'else "dots\|stripes".' in text
+    assert r"2 classes a picture shows: dots\|stripes, \*a\* \`b\` \<i> \$5-\$10 |" in text
+    assert r"5 labelled pictures: 2 dots\|stripes, 3 \*a\* \`b\` \<i> \$5-\$10 |" in text
+    assert r'| Decision | "\*a\* \`b\` \<i> \$5-\$10" from a probability of 0.5 on' in text
+    assert r'else "dots\|stripes"' in text
 
 
 def test_the_card_names_the_origin_of_the_embedded_backbone_only() -> None:
@@ -58,15 +58,25 @@ def test_the_card_says_what_the_threshold_stands_on_and_what_the_figures_are() -
     text = " ".join(card.write(manifest(0.5, threshold=REACHED, groups=6)).split())
     assert (
         "A precision of 0.95 was wanted; 57 validation pictures support it, and it gives a precision of 0.9600 [0.9000, 0.9800] "
-        "and a recall of 1.0000 [0.9300, 1.0000] there."
+        "and a recall of 1.0000 [0.9300, 1.0000] there"
     ) in text
-    assert "On 8 test pictures, 6 if near-duplicates count once. No stage trained on them or chose by them; whoever" in text
+    assert "on 8 test pictures, 6 if near-duplicates count once." in text
+    assert "near-duplicates count once" not in card.write(manifest(0.5, groups=8))
+
+
+def test_the_card_begins_with_the_verdict_the_data_and_where_it_comes_from() -> None:
+    scored = {"accuracy": {"value": 0.875, "low": 0.531, "high": 0.977}}
+    told = manifest(None, **scored)
+    told.dataset["facts"] = {"Date of the data": "2013-10-05", "Source": "8 from demo_a"}
+    first, *_ = card.write(told).partition("## How to use it")
+    assert "Right on 7 of 8 test pictures. Of 100 new pictures like these, expect it to be right on 53 to 98" in first
+    assert "| Date of the data | 2013-10-05 |\n| Source | 8 from demo\\_a |" in first
 
 
 def test_the_card_says_why_there_is_no_threshold() -> None:
     missed = {"wanted": {"recall": 0.9}, "value": None, "missed": "there are no validation pictures"}
     text = card.write(manifest(None, threshold=missed))
     assert (
-        "Decision: the class with the highest probability; a recall of 0.9 was wanted, but there are no validation pictures."
+        "| Decision | the class with the highest probability; a recall of 0.9 was wanted, but there are no validation pictures |"
         in text
     )

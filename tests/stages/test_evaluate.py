@@ -77,7 +77,7 @@ class Project:
             ]
             tables.write(Path(f"captures/{site}.csv"), tables.frame(found, tables.Capture), tables.Capture)
         details = [
-            tables.LabelDetail(ids[i], values[i], "sheet", "", "", "", "", f"s{i // (3 if i < 40 else 8)}")
+            tables.LabelDetail(ids[i], values[i], "sheet", "", "", "", "", f"s{i // 3}" if i < 40 else f"t{i // 8}")
             for i in range(len(ids))
         ]
         tables.write(Path("label_details.csv"), tables.frame(details, tables.LabelDetail), tables.LabelDetail)
@@ -141,8 +141,8 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
     right = counts["dots"]["dots"] + counts["stripes"]["stripes"]
     assert network["accuracy"]["value"] == right / 20
     shown = json.loads(Path("reports/summary/network.json").read_text())
-    assert list(shown) == ["validation", "test"]
-    for part, numbers in (("validation", network["validation"]), ("test", network)):
+    assert list(shown) == ["val", "test"]
+    for part, numbers in (("val", network["validation"]), ("test", network)):
         assert shown[part] == {short: round(numbers[metric]["value"], 4) for metric, short in evaluate.SHORT.items()}
     assert sorted(path.name for path in Path("reports/plots/mistakes").iterdir()) == [
         "false_negatives.jpg",
@@ -307,9 +307,23 @@ def test_all_held_out_pictures_are_measured_beside_the_balanced_test() -> None:
     assert "On all 40 held-out pictures" in Path("reports/index.html").read_text()
 
 
+def test_the_head_is_measured_over_folds_that_keep_groups_together() -> None:
+    project = Project(2)
+    Path("params.yaml").write_text(PARAMS.format(threshold="folds: 4,"))
+    found = project.run()["head_over_folds"]
+    assert (found["images"], found["by_class"]["dots"]["support"]) == (80, 40)
+    assert found["accuracy"]["value"] > 0.9
+    assert "The head, trained anew for each fold of all 80 pictures" in Path("reports/index.html").read_text()
+    twins = [tables.Duplicate(name(number), name(number // 20 * 20)) for number in range(80)]
+    tables.write(Path("duplicates.csv"), tables.frame(twins, tables.Duplicate), tables.Duplicate)
+    with pytest.raises(SenguError, match=r"evaluate.folds is 4, but a class has only 2 groups"):
+        project.run()
+
+
 def test_slices_come_worst_first_with_intervals() -> None:
     found = Project(2).run()["network"]
-    assert set(found["slices"]) == {"device", "tag", "pictures of the subject"} and "a" not in found["slices"]["tag"]
+    assert set(found["slices"]) == {"device", "tag", "pictures of the subject"}
+    assert list(found["slices"]["tag"]) == ["b"]  # every picture has the other one
     for parts in (*found["slices"].values(), found["by_site"]):
         values = [part["accuracy"]["value"] for part in parts.values()]
         assert values == sorted(values)

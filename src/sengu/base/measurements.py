@@ -138,6 +138,7 @@ class Measurements:
     network: OfModel
     head: OfModel
     head_against_network: Difference = field(default_factory=Difference)
+    head_over_folds: HeldOut | None = None  # of all pictures, each judged by a head that was trained on the other folds
 
 
 def as_json(measured: Measurements) -> dict[str, Any]:

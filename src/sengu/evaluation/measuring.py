@@ -151,6 +151,11 @@ def _at_threshold(called: Judged, by: Resampling) -> AtThreshold:
     return AtThreshold(**found, called=int(called.predicted.sum()), right=hits)
 
 
+def over_folds(model: Judged, classes: Sequence[str], by: Resampling) -> HeldOut:
+    """METRICS of all examples, in the mix of the data."""
+    return _held_out(model, classes, by)
+
+
 def _held_out(model: Judged, classes: Sequence[str], by: Resampling) -> HeldOut:
     # all together: the mix of classes is that of the data
     scores = _scores(model, np.zeros(len(model.values)), by)

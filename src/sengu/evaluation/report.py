@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from sengu.base.measurements import METRICS, DecisionThreshold, Difference, Estimate, Measurements, OfModel
+from sengu.base.measurements import METRICS, DecisionThreshold, Difference, Estimate, HeldOut, Measurements, OfModel
 from sengu.drawing.thumbnails import data_url, thumbnail
 from sengu.evaluation.galleries import Gallery
 
@@ -79,7 +79,7 @@ def page(
         facts={"project": background.project, "shown": [*background.facts, *sizes(measured)]},
         settings=background.settings,
         known=background.known,
-        held_out=held_out(measured.network, classes),
+        held_out=[text for text in (held_out(measured.network, classes), over_folds(measured, classes)) if text],
         thresholds={name: decision.value for name, decision in _of_classes(measured.network, classes).items()},
         curves=_drawn(CURVES, plots),
         classes=classes,
@@ -127,19 +127,29 @@ def sizes(measured: Measurements) -> list[Fact]:
     return [Fact("Trained on", [trained, *beside] if trained else beside[1:])]
 
 
+def over_folds(measured: Measurements, classes: Sequence[str]) -> str:
+    """What the head gives over folds of all pictures; empty if that was not measured."""
+    every = measured.head_over_folds
+    return (
+        ""
+        if every is None
+        else f"The head, trained anew for each fold of all {every.images:,} pictures, {_of_all(every, classes)}"
+    )
+
+
 def held_out(network: OfModel, classes: Sequence[str]) -> str:
     """What all held-out pictures say, in the mix of the data; empty if there are no more than the balanced test."""
     every = network.all_held_out
-    if every is None:
-        return ""
+    return "" if every is None else f"On all {every.images:,} held-out pictures, {_of_all(every, classes)}"
+
+
+def _of_all(every: HeldOut, classes: Sequence[str]) -> str:
     value, low, high = _numbers(every.accuracy)
     mix = ", ".join(f"{every.by_class[name].support:,} {name}" for name in classes)
     ratios = (("precision", every.precision), ("recall", every.recall))
     rest = [f"{name} {estimate.value:.3f} ({_interval(estimate)})" for name, estimate in ratios if estimate]
     return (
-        f"On all {every.images:,} held-out pictures, in the mix of the data ({mix}): "
-        f"accuracy {value:.3f} ({low:.3f} to {high:.3f})"
-        f"{''.join(f', {part}' for part in rest)}."
+        f"in the mix of the data ({mix}): accuracy {value:.3f} ({low:.3f} to {high:.3f}){''.join(f', {part}' for part in rest)}."
     )
 
 

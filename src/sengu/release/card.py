@@ -1,5 +1,6 @@
 """The manifest of a release -> its MODEL_CARD.md: what the model is, how good, and what nobody knows of it."""
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -23,8 +24,16 @@ MARKDOWN = re.compile(r"[\\`*_~$&<\[|]")  # what of a name would be taken for mo
 TEMPLATE = """\
 # {name} {version}
 
-Says which of {number} classes a picture shows: {classes}. It is an image classifier fine-tuned from a pretrained backbone
-(`{source}`), and gives an embedding beside, by which pictures can be compared. Made by {created_by}.
+**{verdict}** These pictures were held out: the model was neither trained on them nor chosen by them.
+
+| | |
+| --- | --- |
+| Task | says which of {number} classes a picture shows: {classes} |
+| Dataset | version `{dataset}`, {rows} labelled pictures: {counts} |
+{data}| Split | {split} |
+| Model | image classifier fine-tuned from a pretrained backbone (`{source}`), {size} px; gives an embedding beside |
+| Decision | {decision} |
+| Made by | {created_by} |
 
 ## How to use it
 
@@ -36,17 +45,9 @@ in the order above, and `embedding`, float32 with length 1: the scalar product o
 
 The preprocessing is part of the model: {fit}, bilinear with antialias.
 
-Decision: {decision}.
-
-## Data
-
-Dataset version `{dataset}` (`{md5}`) with {rows} labelled pictures: {counts}.
-It was split into {split}.
-
 ## How good it is
 
-On {test_images} test pictures{groups}. No stage trained on them or chose by them; whoever compares many experiments by these
-numbers chooses by them. Brackets hold 95% intervals where they were computed.
+By the most probable class, on {test_images} test pictures{groups}. Brackets hold 95% intervals.{calibrated}
 
 {metrics}
 
@@ -80,15 +81,40 @@ def write(manifest: Manifest) -> str:
         created_by=manifest.created_by,
         fit=FITS[fit].format(size=size),
         decision=_decision(manifest, measured.network.threshold),
+        verdict=_verdict(measured),
+        size=size,
+        data="".join(f"| {name} | {_literal(value)} |\n" for name, value in manifest.dataset.get("facts", {}).items()),
+        calibrated=(
+            f"\nThe probabilities were scaled by a temperature of {measured.network.temperature:g}, chosen on validation."
+            if measured.network.temperature != 1
+            else ""
+        ),
         dataset=manifest.dataset["version"],
-        md5=manifest.dataset["md5"],
         rows=manifest.dataset["rows"],
         counts=", ".join(f"{counts[str(value)]} {_literal(name)}" for value, name in enumerate(manifest.classes)),
         split=", ".join(f"{number} {kind}" for kind, number in sorted(manifest.dataset["split"].items())),
         test_images=measured.test_images,
-        groups=f", {measured.test_groups} if near-duplicates count once" if measured.test_groups else "",
+        groups=f", {measured.test_groups} if near-duplicates count once"
+        if measured.test_groups not in (0, measured.test_images)
+        else "",
         metrics="\n".join(_table(measured)),
     )
+
+
+def _verdict(measured: Measurements) -> str:
+    accuracy, matrix = measured.network.accuracy, measured.network.confusion_matrix
+    if accuracy is None:
+        return f"Measured on {measured.test_images} test pictures."
+    right = sum(row[name] for name, row in matrix.items()) if matrix else round(accuracy.value * measured.test_images)
+    limits = (
+        ""
+        if accuracy.low is None or accuracy.high is None
+        else (
+            f" Of 100 new pictures like these, expect it to be right on {math.floor(100 * accuracy.low)} to "
+            f"{math.ceil(100 * accuracy.high)} (95% interval)."
+        )
+    )
+    return f"Right on {right} of {measured.test_images} test pictures.{limits}"
 
 
 def _decision(manifest: Manifest, threshold: DecisionThreshold) -> str:

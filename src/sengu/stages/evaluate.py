@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -16,30 +16,27 @@ from sengu.base.atomic import replaced_file, replaced_folder
 from sengu.base.errors import SenguError, run_program
 from sengu.base.ids import are_videos
 from sengu.base.measurements import (
+    HeldOut,
     Measurements,
     OfModel,
     Scores,
 )
 from sengu.base.params import Evaluate
-from sengu.base.tables import versions
+from sengu.base.tables import grouping, versions
 from sengu.drawing import fonts
 from sengu.drawing.contact_sheets import contact_sheet
 from sengu.evaluation import background, calibration, plots, report, slices, threshold
 from sengu.evaluation.galleries import Gallery, doubted, mistakes
-from sengu.evaluation.measuring import Beside, Resampling, evaluate
+from sengu.evaluation.measuring import Beside, Resampling, evaluate, over_folds
 from sengu.evaluation.metrics import Judged
 from sengu.examples import Examples, read_features, read_pixels
 from sengu.networks import classifier
+from sengu.training import folds
 
 logger = logging.getLogger("evaluate")
 
 HELD_OUT = ("validation", "test", "surplus")
-SHORT = {
-    "accuracy": "accuracy",
-    "f1": "f1",
-    "roc_auc": "auc",
-    "calibration_error": "ece",
-}  # metric -> its name in reports/summary
+SHORT = {"accuracy": "accuracy", "roc_auc": "auc", "calibration_error": "ece"}  # metric -> its name in reports/summary
 
 
 def judge(rows: pd.DataFrame, probabilities: np.ndarray, wanted: params.Threshold | None) -> Judged:
@@ -154,7 +151,7 @@ def write(
     with replaced_folder(summary) as folder:
         for name in judged:
             scores: OfModel = getattr(measured, name)
-            _write_json(folder / f"{name}.json", {"validation": _short(scores.validation), "test": _short(scores)})
+            _write_json(folder / f"{name}.json", {"val": _short(scores.validation), "test": _short(scores)})
 
 
 def _short(scores: Scores) -> dict[str, float | None]:
@@ -183,6 +180,22 @@ def _test_ids(rows: pd.DataFrame, split: Path) -> list[str]:
     return test["objectId"].tolist()
 
 
+def _over_folds(
+    dataset: Path, features: Examples, duplicates: pd.DataFrame, settings: Evaluate, classes: Sequence[str]
+) -> HeldOut:
+    """The head trained and measured over folds that keep near-duplicates, mirror images and subjects together."""
+    from sengu.training.head import train_head  # with TensorFlow, which nothing else here needs before the network runs
+
+    training = params.section("train", params.Train)
+    groups = grouping.kin(features.rows["objectId"], duplicates, versions.subjects(dataset), mirrored=True)
+
+    def train(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+        return train_head(examples, len(classes), training, lambda *arguments: None)
+
+    found = folds.probabilities(features, groups, settings.folds, settings.seed, train)
+    return over_folds(Judged(features.values, found), classes, Resampling(groups, settings.bootstrap, settings.seed))
+
+
 def main(arguments: list[str]) -> None:
     dataset, split, duplicates, *tables_of_sites, details, pixels, features, model, training, label_errors = map(
         Path, arguments[:-4]
@@ -197,9 +210,11 @@ def main(arguments: list[str]) -> None:
     every, doubtful = read_pixels(pixels), tables.read(label_errors, tables.LabelError)
     chosen = np.flatnonzero(every.rows["type"].isin(HELD_OUT))
     rows = every.rows.iloc[chosen].reset_index(drop=True)
-    rows["group"] = tables.groups(rows["objectId"], tables.read(duplicates, tables.Duplicate))
+    same = tables.read(duplicates, tables.Duplicate)
+    rows["group"] = tables.groups(rows["objectId"], same)
     ids = _test_ids(rows, split)
-    head = classifier.head_probabilities(model, read_features(pixels, features).arrays[chosen])
+    vectors = read_features(pixels, features)
+    head = classifier.head_probabilities(model, vectors.arrays[chosen])
     network, _ = classifier.run_network(model, every.arrays, chosen)
     held_out = {name: judge(rows, found, settings.threshold) for name, found in (("network", network), ("head", head))}
     types, groups = rows["type"].to_numpy(), pd.factorize(rows["group"])[0]
@@ -223,6 +238,8 @@ def main(arguments: list[str]) -> None:
         temperature=classifier.temperature(model),
     )
     measured = evaluate(judged, version.classes, _sites(indexed, ids), by, beside)
+    if settings.folds:
+        measured = replace(measured, head_over_folds=_over_folds(dataset, vectors, same, settings, version.classes))
     shown = galleries(judged["network"], ids, version.classes, doubtful, every)
     names = [picture.name for gallery in shown[0] for picture in gallery.pictures]
     around = background.of_dataset(dataset, version, background.known(names, indexed, captured, labelled))

@@ -1,6 +1,7 @@
 """Pack the fine-tuned network as ONNX with its preprocessing, manifest, model card and licence into one release."""
 
 import importlib.metadata
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -125,6 +126,18 @@ def _tensor(value: onnx.ValueInfoProto) -> dict[str, Any]:
     }
 
 
+def _facts(dataset: Path) -> dict[str, str]:
+    """When the pictures of a dataset version were fetched, and from where, as far as dataset.json says so."""
+    document = json.loads((dataset / versions.METADATA).read_text(encoding="utf-8"))
+    first, last = (str((document.get("fetched") or {}).get(end) or "")[:10] for end in ("first", "last"))
+    by_site = (document.get("counts") or {}).get("by_site", {})
+    found = {
+        "Date of the data": first if first == last else f"{first} to {last}",
+        "Source": ", ".join(f"{sum(of.values())} from {site}" for site, of in by_site.items()),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
 def _content(path: Path) -> bytes:
     if not path.is_file():
         raise SenguError(f"{path} is missing: run `dvc repro`, or `git checkout {path}` if Git tracks it")
@@ -154,6 +167,7 @@ def main(arguments: list[str]) -> None:
             "rows": version.rows,
             "rows_by_value": version.rows_by_value,
             "split": {kind: int(number) for kind, number in counts.items()},
+            "facts": _facts(dataset),
         },
         backbone={"source": Path(source).name if Path(source).is_absolute() else source},  # not whose folder it lies in
         classifier={"md5": dvc_lock.dvc_hash(model)},

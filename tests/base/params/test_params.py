@@ -76,10 +76,10 @@ def train(head: str = "penalty: 0.1", phase: str = PHASE, augmentation: str = ""
         (train(head="rate: 1"), f"train.head.rate: {UNKNOWN} penalty$"),
         (
             train(phase=f"{PHASE}, speed: 1"),
-            f"train.fine_tune.speed: {UNKNOWN} epochs, rate, batch, warm_up, decay, patience, aug",
+            f"train.fine_tune.speed: {UNKNOWN} epochs, rate, batch, warm_up, decay, patience, label_smoothing",
         ),
-        (train(augmentation="turn: 1"), f"train.fine_tune.augmentation.turn: {UNKNOWN} flip, rotation"),
-        ("evaluate: { threshold: { accuracy: 1 } }\n", f"evaluate.threshold.accuracy: {UNKNOWN} precision, recall$"),
+        (train(augmentation="turn: 1"), f"train.fine_tune.augmentation.turn: {UNKNOWN} flip, crop, rotation"),
+        ("evaluate: { threshold: { accuracy: 1 } }\n", f"evaluate.threshold.accuracy: {UNKNOWN} precision, recall, f1, cost$"),
         (SITE, f"sites.folder.read.tag: {UNKNOWN} tags, tracking, path$"),
         (SITE.replace("folder: x", "path: x"), f"sites.folder.fetch.path: {UNKNOWN} roll_over, source, folder, device$"),
         (train(head="penalty: 0"), r"train.head.penalty: .*greater than 0"),

@@ -156,9 +156,16 @@ class Threshold:
         return self
 
 
+def _folds(count: int) -> int:
+    if count == 1:
+        raise ValueError("give 0, or 2 and more")
+    return count
+
+
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class Evaluate:
     threshold: Threshold | None = None  # by default the more probable class is the prediction
+    folds: Annotated[int, Field(ge=0), AfterValidator(_folds)] = 0  # in which the head is trained and measured again; 0: not
     bootstrap: Annotated[int, Field(ge=10, le=100_000)] = 1000  # resamples of the test split for the 95% intervals
     seed: Seed = 20
 

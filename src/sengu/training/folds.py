@@ -1,0 +1,37 @@
+"""Features, groups -> what heads make of examples that they were not trained on: cross-validation for small data."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.model_selection import StratifiedGroupKFold
+
+from sengu.base.errors import SenguError
+from sengu.examples import Examples
+
+Layer = tuple[np.ndarray, np.ndarray]
+Trainer = Callable[[Examples], Layer]  # a head of examples that are all of type train
+
+
+def probabilities(features: Examples, groups: np.ndarray, folds: int, seed: int, train: Trainer) -> np.ndarray:
+    """Probabilities (n, classes) of all examples, each by a head that was trained on the other folds.
+
+    The examples of a group (n,), such as those of one subject, lie in one fold. Raises SenguError where a class has too
+    few groups.
+    """
+    values = features.values
+    fewest = min(len(np.unique(groups[values == value])) for value in np.unique(values))
+    if fewest < folds:
+        raise SenguError(
+            f"params.yaml: evaluate.folds is {folds}, but a class has only {fewest} groups of pictures (near-duplicates and "
+            "those of one subject are one): set fewer folds, or 0"
+        )
+    parts = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(features.arrays, values, groups)
+    found = None
+    for seen, unseen in parts:
+        rows = features.rows.iloc[seen].assign(type="train").reset_index(drop=True)
+        kernel, bias = train(Examples(rows, features.arrays[seen]))
+        found = np.zeros((len(values), len(bias)), np.float32) if found is None else found
+        found[unseen] = softmax(features.arrays[unseen] @ kernel + bias, axis=1)
+    assert found is not None
+    return found
