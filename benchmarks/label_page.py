@@ -98,12 +98,12 @@ def traced(page: Page, session: CDPSession, labels: int, rate: float) -> tuple[l
 
 def delays(events: list[dict[str, Any]]) -> np.ndarray:
     """Milliseconds from each key to the frame that was presented after it, by the trace: EventTiming of keydown."""
-    found: dict[str, float] = {}
+    found = []
     for event in events:
         data = event.get("args", {}).get("data", {})
         if event["name"] == "EventTiming" and event["ph"] == "b" and data.get("type") == "keydown":
-            found[str(event.get("id2", event.get("id")))] = float(data["duration"])
-    return np.array(sorted(found.values()))
+            found.append(float(data["duration"]))
+    return np.array(sorted(found))
 
 
 def main() -> None:
@@ -116,7 +116,9 @@ def main() -> None:
         material = Synthetic(Path(name), options.objects)
         place = Place(("127.0.0.1",), free_port("127.0.0.1"))
         guard = Guard(place, ("anna",))
-        serving = server(create(Desk(material, ("anna",)), Pictures(material.read), guard), "127.0.0.1", place.port)
+        desk = Desk(material, ("anna",))
+        desk.prepare()
+        serving = server(create(desk, Pictures(material.read), guard), "127.0.0.1", place.port)
         serving.prepare()
         threading.Thread(target=serving.serve, daemon=True).start()
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

@@ -109,6 +109,7 @@ def served(shop: Shop, *people: str, port: int = 0, entrance: Entrance | None = 
         stack.enter_context(chdir(shop.folder.parent))
         stack.enter_context(images.limited(1_000_000))
         desk = Desk(shop, people or ("anna",))
+        desk.prepare()
         serving = server(create(desk, Pictures(store.read), guard, entrance), "127.0.0.1", port)
         serving.prepare()
         thread = threading.Thread(target=serving.serve, daemon=True)

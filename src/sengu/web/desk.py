@@ -57,6 +57,22 @@ class Desk:
         self.quizzes: dict[str, Quiz] = {}
         self.seen: dict[str, set[str]] = {one: set() for one in people}
         self._lock = threading.Lock()
+        self._ready: dict[str, tuple[int, int, list[str]]] = {}
+
+    def prepare(self) -> None:
+        """Makes the queue that the page opens with, so that among half a million pictures the first one is there at once."""
+        for person, ledger in self.ledgers.items():
+            self._ready[person] = (len(ledger.standing), ledger.changed, self._names(person, "random", "", 0))
+
+    def _names(self, person: str, kind: str, condition: str, value: int) -> list[str]:
+        """The object ids of a queue; what the person has decided is left out, and one in fifty comes again."""
+        standing = self.ledgers[person].standing
+        names = self.material.queue(kind, person, condition, value)
+        if not NAMED[kind].relabels and standing:
+            names = [name for name in names if name not in standing]
+        if kind == "random":
+            names = queues.with_repeats(names, [name for name, word in standing.items() if word.value])
+        return names
 
     def open_queue(self, person: str, kind: str, condition: str, value: int) -> dict[str, Any]:
         """Number and length of a queue. Raises SenguError where it cannot be made."""
@@ -64,11 +80,11 @@ class Desk:
             raise SenguError(f"there is no queue {kind!r}")
         ledger = self.ledgers[person]
         ledger.refresh()
-        names = self.material.queue(kind, person, condition, value)
-        if not NAMED[kind].relabels:
-            names = [name for name in names if name not in ledger.standing]
-        if kind == "random":
-            names = queues.with_repeats(names, [name for name, word in ledger.standing.items() if word.value])
+        ready = self._ready.pop(person, None)
+        if (kind, condition) == ("random", "") and ready and ready[:2] == (len(ledger.standing), ledger.changed):
+            names = ready[2]
+        else:
+            names = self._names(person, kind, condition, value)
         with self._lock:
             self.queues.append(Queue(person, NAMED[kind], value, names))
             return {"queue": len(self.queues) - 1, "length": len(names)}

@@ -80,7 +80,9 @@ def command(name: str, names: tuple[str, ...], port: int, host: str, certificate
     store = ObjectStore.below(places.TREES)
     guard = Guard(where, people)
     entrance = Entrance(params.upload(), shelf)
-    app = create(Desk(material, people), Pictures(store.read), guard, entrance)
+    desk = Desk(material, people)
+    desk.prepare()
+    app = create(desk, Pictures(store.read), guard, entrance)
     both = (str(certificate), str(certificate)) if certificate else None
     serving = server(app, host, where.port, both)
     with images.limited(params.section("objects", params.Objects).max_pixels):

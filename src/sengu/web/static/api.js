@@ -3,7 +3,7 @@
 import { alert, find, make } from "./dom.js";
 
 export const state = { annotator: "", classes: [], kinds: [], rules: [], labelled: 0, canUndo: false, waiting: 0, saved: [] };
-const MOST_WAITING = 40;
+const MOST_WAITING = 100;
 const AGAIN = 2000; // milliseconds
 
 async function answer(response) {

@@ -39,7 +39,7 @@ function version(one) {
   return [
     make("h3", {}, one.name),
     make("p", { class: "soft" }, `${one.rows} pictures. ` + (one.parents.length ? `From ${one.parents.join(" and ")}: ${one.added} added, ${one.removed} removed.` : "It has no parent.")),
-    make("div", { class: "bars" }, Object.entries(one.classes).map(([name, count]) => [name, make("meter", { max: most, value: count, "aria-label": `pictures of ${name}` }), String(count)])),
+    make("div", { class: "bars" }, Object.entries(one.classes).map(([name, count]) => [make("span", {}, name), make("meter", { max: most, value: count, "aria-label": `pictures of ${name}` }), make("span", {}, String(count))])),
     Object.entries(one.samples).map(([name, ids]) => [make("p", { class: "soft" }, `Some of ${name}`), make("ul", { class: "pictures" }, ids.map((id) => tile(id, "")))]),
   ];
 }

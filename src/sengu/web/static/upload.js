@@ -30,7 +30,7 @@ export async function upload(view) {
       "div",
       { class: "page" },
       make("h1", {}, "Upload"),
-      make("p", { class: "soft" }, "Pictures go where the naming rule of their device says (upload in params.yaml). The next `dvc repro` archives them."),
+      make("p", { class: "soft" }, "Pictures go where the naming rule of their device says (upload in params.yaml). The next ", make("code", {}, "dvc repro"), " archives them."),
       found.devices.length
         ? [make("div", { class: "form" }, make("label", {}, "Device", devices), make("label", {}, "Operator", operator), make("label", {}, "Subject", subject)), drop, done, told]
         : make("p", { class: "warning" }, "No device is known: add a section `upload` to params.yaml, see docs/label-page.md."),
