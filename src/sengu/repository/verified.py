@@ -1,4 +1,4 @@
-"""A file -> when it was last found whole, and what it looked like then: what `verify`, `heal`, crawls and `remote check` remember.
+"""A file -> when it was last found whole, and its looks then: what `verify`, `heal`, crawls and `remote check` remember.
 
 It is kept in .sengu/. If it is lost or damaged, files are hashed that need not be, no more.
 """
