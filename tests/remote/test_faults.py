@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Handmade:
 
 @pytest.fixture
 def proxy(server: Server) -> Iterator[Proxy]:
-    for key in server.keys():
+    for key in server.keys(""):
         server.client.delete_object(Bucket=BUCKET, Key=key)
     with proxied(server.endpoint) as proxy:
         yield proxy
@@ -74,7 +74,7 @@ def kill_when_held(folder: Path, proxy: Proxy, *command: str) -> None:
     proxy.calm()
 
 
-def third(method: str, action: str) -> "object":
+def third(method: str, action: str) -> Callable[[Request], str]:
     """Decides that the third request of a method, and all after it, are treated so."""
     return lambda request: action if request.method == method and request.number >= 3 else PASS
 
@@ -238,4 +238,4 @@ def test_a_shallow_clone_says_that_it_asks_for_what_it_knows(made: Handmade, ser
     assert sengu(shallow, "remote", "heal").code == 0
     assert server.read(key) == made.objects[made.paths["data/label.csv"]]
     assert sengu(shallow, "remote", "catalog").code == 0
-    assert "faults/repository.bundle" not in server.keys()
+    assert "faults/repository.bundle" not in server.keys("faults")
