@@ -118,7 +118,7 @@ def says(path: Path) -> str:
         facts = {**facts, "dataset_version": facts.get("dataset", {}).get("version", "")}
     elif path.suffix == ".onnx":
         import onnx  # a second that other files need not wait
-        from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
         try:
             facts = {prop.key: prop.value for prop in onnx.load(path, load_external_data=False).metadata_props}

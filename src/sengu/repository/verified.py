@@ -29,7 +29,7 @@ def stamp(path: Path) -> str:
 class Memory:
     """What is known of files, by place: a path in the repository, or whatever else names a copy."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path | str):
         self._connection = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
         self._connection.execute("PRAGMA synchronous = OFF")  # a kill takes nothing; after a power cut it may be damaged
         if self._connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
@@ -90,15 +90,19 @@ class Memory:
 
 @contextmanager
 def opened(path: Path | None = None) -> Iterator[Memory]:
-    """The memory of this clone; one that is damaged is begun anew."""
+    """The memory of this clone; one that is damaged is begun anew, and on a full disk it lasts as long as this process."""
     path = path or working.VERIFIED
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         memory = Memory(path)
-    except sqlite3.DatabaseError:
-        path.unlink(missing_ok=True)
-        Path(f"{path}-journal").unlink(missing_ok=True)
-        memory = Memory(path)
+    except (OSError, sqlite3.DatabaseError):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            Path(f"{path}-journal").unlink(missing_ok=True)
+        try:
+            memory = Memory(path)
+        except sqlite3.OperationalError:
+            memory = Memory(":memory:")
     try:
         yield memory
     finally:
