@@ -91,10 +91,11 @@ def test_the_agreement_of_annotators_is_computed_from_the_sheets(folder: Path, m
 
 
 def test_outputs_that_changed_since_a_rerun_are_said_to_have(folder: Path) -> None:
+    run(folder, "dvc", "remote", "modify", "beside", "url", "../apart")  # the other tests have theirs in common
     (folder / "source.csv").write_text("other\n")
     run(folder, "dvc", "repro", "--quiet")
     run(folder, "dvc", "push", "--quiet")
-    stubs.commit(folder, "other data")
+    stubs.commit(folder, "other data, and where it is")
     sengu_in(folder, "handover", "document")
     text = (folder / "HANDOVER.md").read_text()
     assert "on 0 machines." in text
