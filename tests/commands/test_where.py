@@ -131,7 +131,7 @@ def test_a_stranger_is_an_error_that_says_what_to_try(folder: Path, tmp_path: Pa
     onnx.save(stranger, tmp_path / "stranger.onnx")
     with pytest.raises(SenguError, match="says itself that it is owls 2 of the repository https://o.example/owls, of dataset v7"):
         sengu_in(folder, "where", str(tmp_path / "stranger.onnx"))
-    tiny_release(tmp_path / "other", version="9")
+    tiny_release(tmp_path / "other", dimensions=4, version="9")  # with the same model it would be known by that
     with pytest.raises(SenguError, match="says itself that it is tiny 9, of dataset "):
         sengu_in(folder, "where", str(tmp_path / "other/tiny-9.zip"))
     with pytest.raises(SenguError, match="is no file"):
