@@ -2,13 +2,15 @@
 
 import re
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from click.testing import CliRunner
-from project import ROOT
+from project import BIN, ROOT, attempt, needs, run
 
 from sengu.commands.main import sengu
 
@@ -67,6 +69,57 @@ def test_the_services_run_commands_that_are_there() -> None:
         is_sengu(inner[inner.index("sengu") : inner.index(";", inner.index("sengu")) if ";" in inner else None])
     unit = (ROOT / "deploy/sengu-arrive.service").read_text()
     is_sengu(shlex.split(re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)[1]))
+
+
+@needs("systemd-analyze", "systemd")
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    for unit in (ROOT / "deploy").iterdir():
+        text = unit.read_text().replace("%h/sengu/.venv/bin/sengu", str(BIN / "sengu"))  # which is there
+        (tmp_path / unit.name).write_text(text)
+    said = attempt(tmp_path, "systemd-analyze", "verify", *sorted(str(path) for path in tmp_path.iterdir()))
+    assert (said.returncode, said.stdout) == (0, "")
+    timers = (ROOT / "deploy/sengu-arrive.timer").read_text()
+    calendar = re.search(r"^OnCalendar=(.*)$", timers, re.MULTILINE)[1]
+    assert "Next elapse" in run(tmp_path, "systemd-analyze", "calendar", calendar)
+
+
+def instructions(text: str) -> list[tuple[str, str]]:
+    """The instructions of a Dockerfile, with their continued lines."""
+    lines = re.sub(r"\\\n\s*", " ", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)).splitlines()
+    return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines if line.strip())]
+
+
+@pytest.mark.slow
+def test_what_the_image_copies_is_enough_to_install_from(tmp_path: Path) -> None:
+    """There is no Docker here: the steps of the first stage are read, and what they need is tried without it."""
+    found = instructions((ROOT / "Dockerfile").read_text())
+    assert {word for word, _ in found} <= {"ARG", "FROM", "RUN", "ENV", "WORKDIR", "COPY", "USER", "CMD"}
+    first = found[: [i for i, (word, _) in enumerate(found) if word == "FROM"][1]]
+    for word, rest in first:
+        if word != "COPY":
+            continue
+        *sources, target = rest.split()
+        for source in (path for pattern in sources for path in sorted(ROOT.glob(pattern))):
+            place = tmp_path / "image" / target / (source.name if len(sources) > 1 else "")
+            copy = shutil.copytree if source.is_dir() else shutil.copy2
+            place.parent.mkdir(parents=True, exist_ok=True)
+            copy(source, place)
+        assert all(list(ROOT.glob(pattern)) for pattern in sources), rest  # every pattern names something
+    base = dict(rest.split("=", 1) for word, rest in found if word == "ARG")["BASE"]
+    assert base.removeprefix("python:").split("-")[0] in re.search(r"^SUPPORTED := (.*)$", (ROOT / "Makefile").read_text(), re.M)[
+        1
+    ].replace("python", "")
+    makefile = run(tmp_path / "image", "make", "--dry-run", "install", f"PYTHON={sys.executable}")
+    assert "--require-hashes -r requirements.txt" in makefile
+    assert "sengu.remote.configuration" not in makefile  # an image is built without .dvc
+    run(
+        tmp_path / "image",
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps", "--no-index"),
+        *("--target", str(tmp_path / "installed"), "."),
+    )
+    code = "import sengu.commands.main, crawlers.settings; print(sengu.__file__)"
+    said = run(tmp_path, sys.executable, "-c", code, PYTHONPATH=str(tmp_path / "installed"))
+    assert said.startswith(str(tmp_path / "installed"))
 
 
 def test_the_image_runs_as_a_user_and_is_locked() -> None:

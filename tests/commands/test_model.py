@@ -186,9 +186,11 @@ def test_a_release_that_was_not_pulled_can_be_registered_once(folder: Path) -> N
 
 
 def test_a_bundle_says_of_which_commit_and_lock_it_is(folder: Path, tmp_path: Path) -> None:
+    run(folder, "git", "tag", "classifier@v0.1.0")
     said = sengu_in(folder, "model", "bundle", str(tmp_path)).strip()
     assert said == str(tmp_path / "tiny-0.1.0.zip")
     manifest = bundle.load(tmp_path).manifest
+    assert manifest.git_tag == "classifier@v0.1.0"
     assert manifest.git_commit == run(folder, "git", "rev-parse", "HEAD").strip()
     assert manifest.dvc_lock_sha256 == hashlib.sha256((folder / "dvc.lock").read_bytes()).hexdigest()
     with zipfile.ZipFile(folder / ZIP) as plain, zipfile.ZipFile(said) as completed:

@@ -5,16 +5,22 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import onnx
 import pytest
 import yaml
 from embedded import sengu_in
+from onnx import helper
 from project import run
-from released import tiny_release
+from released import tiny_model, tiny_release
 
 from sengu.base.errors import SenguError
 
 STAGES = {
     "v1": {"cmd": "mkdir -p data/dataset/v1 && cp source.csv data/dataset/v1/label.csv", "deps": ["source.csv"]},
+    "report": {
+        "cmd": "mkdir -p reports && (echo '<p>'; cat data/dataset/v1/label.csv) > reports/index.html",
+        "deps": ["data/dataset/v1"],
+    },
     "split": {"cmd": "cp data/dataset/v1/label.csv data/split_label.csv", "deps": ["data/dataset/v1"]},
     "export": {
         "cmd": "mkdir -p models/release && cp made/*.zip models/release/",
@@ -22,7 +28,7 @@ STAGES = {
         "params": ["export"],
     },
 }
-OUTS = {"v1": "data/dataset/v1", "split": "data/split_label.csv", "export": "models/release"}
+OUTS = {"v1": "data/dataset/v1", "report": "reports/index.html", "split": "data/split_label.csv", "export": "models/release"}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stages = {name: {**stage, "outs": [OUTS[name]]} for name, stage in STAGES.items()}
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     (folder / "params.yaml").write_text("export: { name: tiny, version: 0.1.0 }\n")
-    (folder / ".gitignore").write_text("/models/\n/data/\n")
+    (folder / ".gitignore").write_text("/models/\n/data/\n/reports/\n")
     (folder / "source.csv").write_text("objectId,value\na,0\n")
     run(folder, "git", "init", "--quiet", "--initial-branch", "main")
     run(folder, "git", "remote", "add", "origin", "https://git.example.org/sengu.git")
@@ -50,6 +56,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if message == "first":
             run(folder, "git", "tag", "classifier@v0.1.0")
             shutil.copy(folder / "data/split_label.csv", folder.parent / "from an e-mail.csv")
+            shutil.copy(folder / "reports/index.html", folder.parent / "the page.htm")
+            text = (folder / "data/split_label.csv").read_bytes()
+            (folder.parent / "by mail.csv").write_bytes(text.replace(b"\n", b"\r\n"))
             shutil.copy(folder / "data/dataset/v1/label.csv", folder.parent / "old labels.csv")
             shutil.copy(folder / "models/release/tiny-0.1.0.zip", folder.parent / "model (1).zip")
     return folder
@@ -68,6 +77,8 @@ def commit(folder: Path, message: str) -> str:
     [
         ("from an e-mail.csv", "data/dataset/v1/label.csv, written by v1"),
         ("old labels.csv", "data/dataset/v1/label.csv, written by v1"),
+        ("by mail.csv", "data/dataset/v1/label.csv, written by v1; its line ends were changed"),
+        ("the page.htm", "reports/index.html, written by report"),
         ("model (1).zip", "models/release/tiny-0.1.0.zip, written by export"),
     ],
 )
@@ -78,6 +89,7 @@ def test_a_file_leads_back_to_its_commit_and_tag(folder: Path, name: str, what: 
     assert said["tags"] == "classifier@v0.1.0"
     assert said["dataset"].startswith("v1 (")
     assert said["repository"] == "https://git.example.org/sengu.git"
+    assert said["trained on"] == "dvc get . data/split_label.csv --rev classifier@v0.1.0, the rows of type train"
     assert said["remote"] == "store s3://bucket/prefix"
     assert run(folder, "bash", "-c", said["rules"]) == "A dot is round.\n"
 
@@ -112,5 +124,15 @@ def test_a_stranger_is_an_error_that_says_what_to_try(folder: Path, tmp_path: Pa
     (tmp_path / "stranger.csv").write_text("?\n")
     with pytest.raises(SenguError, match="is nothing that this repository pins or tracks: .* `dvc fetch --all-commits`"):
         sengu_in(folder, "where", str(tmp_path / "stranger.csv"))
+    stranger = tiny_model()
+    helper.set_model_props(
+        stranger, {"name": "owls", "version": "2", "repository": "https://o.example/owls", "dataset_version": "v7"}
+    )
+    onnx.save(stranger, tmp_path / "stranger.onnx")
+    with pytest.raises(SenguError, match="says itself that it is owls 2 of the repository https://o.example/owls, of dataset v7"):
+        sengu_in(folder, "where", str(tmp_path / "stranger.onnx"))
+    tiny_release(tmp_path / "other", dimensions=4, version="9")  # with the same model it would be known by that
+    with pytest.raises(SenguError, match="says itself that it is tiny 9, of dataset "):
+        sengu_in(folder, "where", str(tmp_path / "other/tiny-9.zip"))
     with pytest.raises(SenguError, match="is no file"):
         sengu_in(folder, "where", str(tmp_path))

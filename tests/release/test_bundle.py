@@ -91,8 +91,9 @@ def test_completed_fills_in_what_a_stage_cannot_know(tmp_path: Path) -> None:
     path = tiny_release(tmp_path / "stage")
     manifest = bundle.load(path).manifest
     assert (manifest.git_commit, manifest.dvc_lock_sha256) == (None, None)
-    copy = bundle.load(bundle.completed(path, tmp_path / "copy", "c0ffee", "ab" * 32))
+    copy = bundle.load(bundle.completed(path, tmp_path / "copy", "c0ffee", "ab" * 32, "classifier@v0.1.0"))
     assert (copy.manifest.git_commit, copy.manifest.dvc_lock_sha256) == ("c0ffee", "ab" * 32)
+    assert (manifest.git_tag, copy.manifest.git_tag) == (None, "classifier@v0.1.0")
     assert copy.manifest.files == manifest.files
     assert copy.model == bundle.load(path).model
 

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 from bucket import BUCKET, SECRETS, Handmade, Server, fill, handmade, md5_of, sengu, served, upload
 from project import environment
+from proxied import Proxy, proxied
 
 SOAK = bool(os.environ.get("SENGU_SOAK"))
 # objects and wounds; `make soak` and a twentieth of it
@@ -25,6 +26,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setenv(name, value)
     with served(versioned=True) as server:
         yield server
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    with proxied(server.endpoint) as proxy:
+        yield proxy
 
 
 def key(oid: str) -> str:
@@ -81,19 +88,20 @@ def in_parts(server: Server, name: str, data: bytes) -> None:
     server.client.complete_multipart_upload(Bucket=BUCKET, Key=name, UploadId=upload_id, MultipartUpload=parts)
 
 
-def made_in(tmp_path: Path, server: Server, objects: int) -> Handmade:
-    made = handmade(tmp_path / "project", objects, SIZE, f"s3://{BUCKET}/{PREFIX}", {"endpointurl": server.endpoint})
+def made_in(tmp_path: Path, server: Server, objects: int, endpoint: str = "") -> Handmade:
+    options = {"endpointurl": endpoint or server.endpoint}
+    made = handmade(tmp_path / "project", objects, SIZE, f"s3://{BUCKET}/{PREFIX}", options)
     upload(server, made.objects, PREFIX)
     return made
 
 
 @pytest.mark.parametrize(("objects", "count"), SIZES)
 def test_check_finds_every_wound_and_heal_mends_what_there_is_a_copy_of(
-    server: Server, tmp_path: Path, objects: int, count: int
+    server: Server, proxy: Proxy, tmp_path: Path, objects: int, count: int
 ) -> None:
     if objects > 1000 and not SOAK:
         pytest.skip("make soak")
-    made = made_in(tmp_path, server, objects)
+    made = made_in(tmp_path, server, objects, proxy.endpoint)
     assert sengu(made.folder, "remote", "check").code == 0
     # a whole object that somebody sent in parts is no wound
     unhurt = max(made.paths.values())
@@ -112,6 +120,7 @@ def test_check_finds_every_wound_and_heal_mends_what_there_is_a_copy_of(
         stream.write(f"['remote \"second\"']\n    url = {tmp_path / 'second'}\n    verify = true\n")
     total = sum(map(len, made.objects.values()))
 
+    before = proxy.bytes_sent
     said = sengu(made.folder, "remote", "check", "--json")
     assert said.code == 1
     document = json.loads(said.out)
@@ -121,7 +130,9 @@ def test_check_finds_every_wound_and_heal_mends_what_there_is_a_copy_of(
         oid for oid, kind in wounds.items() if kind in ("deleted", "gone")
     }
     read, requests = bytes_read(said.err)
+    assert read == proxy.bytes_sent - before  # what check says that it reads, the store has counted
     assert read < total / 100
+    print(f"{count} wounds, {len(made.objects)} objects of {total:,} bytes: {read:,} bytes read in {requests} requests")
     assert requests <= 3 + len(made.objects) // 1000 + 2 * count  # one for each thousand, and a look at what is wrong
 
     said = sengu(made.folder, "remote", "heal")

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from reruns import stubs
 
-from sengu.reruns import rerunning, variations
+from sengu.reruns import certificates, rerunning, variations
 from sengu.reruns.clones import temporary_clone
 from sengu.reruns.rerunning import Rerun, Row
-from sengu.reruns.steps import steps
+from sengu.reruns.steps import Step, steps
 
 FILES = "[p.mkdir(exist_ok=True) for p in [pathlib.Path('d')]] and [pathlib.Path('d', n).touch() for n in 'abc'] and "
 
@@ -55,3 +55,21 @@ def test_a_stage_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
     (row,) = rerun(source, tmp_path)
     assert (row.state, row.causes) == ("failed", ("time zone",))
     assert "no such zone" in row.why
+
+
+def test_a_difference_is_rounding_only_where_this_processor_never_gave_the_pinned_bytes() -> None:
+    steps_ = [Step(name, name, (), (), numeric=True) for name in ("features", "train")]
+    rows = [Row("features", "changed", 1.0, "byte 1"), Row("train", "changed", 1.0, "byte 2")]
+    moved = {"accuracy": 0.01}
+    assert [row.state for row in rerunning.tolerated(rows, steps_, moved)] == ["tolerated", "tolerated"]
+    here = certificates.Machine("m", "A processor", 2, "Linux")
+    before = certificates.Certificate(
+        "c", "outputs", True, "who", "when", here, certificates.Environment("3.11", ""), (Row("features", "same", 1.0),)
+    )
+    exact = certificates.exact([before], "outputs", "A processor")
+    judged = rerunning.tolerated(rows, steps_, moved, exact)
+    assert [row.state for row in judged] == ["changed", "tolerated"]
+    assert "this kind of processor gave the pinned bytes before" in judged[0].why
+    assert (
+        certificates.exact([before], "outputs", "Another") == certificates.exact([before], "others", "A processor") == frozenset()
+    )

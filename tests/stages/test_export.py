@@ -254,7 +254,9 @@ def test_the_manifest_says_what_is_in_the_bundle_and_what_it_came_from(made: Pat
     assert document["dataset"]["split"] == {"test": len(odd_pictures()), "train": 1}
     assert measurements.from_json(document["metrics"], "manifest.json") == measurements.read(made / "metrics.json")
     assert document["backbone"] == {"source": "embedded"}
-    assert (document["threshold"], document["git_commit"], document["dvc_lock_sha256"]) == (None, None, None)
+    assert (document["threshold"], document["git_commit"], document["git_tag"], document["dvc_lock_sha256"]) == (None,) * 4
+    said = {prop.key: prop.value for prop in onnx.load(bundle / "model.onnx").metadata_props}
+    assert (said["repository"], said["dataset_version"], said["dataset_md5"]) == ("", "v7", document["dataset"]["md5"])
 
 
 def test_the_model_card_tells_classes_counts_metrics_and_limits(bundle: Path) -> None:

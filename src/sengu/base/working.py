@@ -8,9 +8,9 @@ WARC = ROOT / "warc"  # indexes of archive files
 CRAWLS = ROOT / "crawls"  # when each site was last crawled on this machine
 OBJECTS = ROOT / "objects"  # what became of each record
 LOCKS = ROOT / "locks"  # who crawls a site, or fills its tree, now
-VERIFIED = ROOT / "verified.sqlite"  # when which file was last found whole
+VERIFIED = ROOT / "verified.sqlite"  # when which file, and which object of a remote, was last found whole
 EMPTY = ROOT / "empty"  # a layer of a mount
-REMOTE = ROOT / "remote"  # which objects of a remote were read when, and what it last cost
+REMOTE = ROOT / "remote"  # what a remote last cost
 ERASE_COMMANDS = ROOT / "erase-commands.sh"
 
 DUPLICATES = ROOT / "duplicates"

@@ -78,11 +78,17 @@ def news(old: Snapshot, new: Snapshot, crawled: list[crawl.Crawled], checked: st
 
 
 def arrive(stale: str, push: bool = True) -> tuple[list[str], list[crawl.Crawled]]:
-    """Does it all; returns the ten lines and how the crawls ended. Raises SenguError if rerunning, pushing or checking fails."""
+    """Does it all; returns the ten lines and how the crawls ended. Raises SenguError if rerunning, pushing or checking fails.
+
+    A site that was never crawled and fails now has no tables, so its stages fail again in `dvc repro`: all the others run.
+    """
     old = snapshot()
     chosen = crawl.choose((), every=True, stale=stale)
     crawled = crawl.crawl(chosen) if chosen else []
-    _run("dvc", "repro")
+    if any(one.status for one in crawled):
+        subprocess.run(["dvc", "repro", "--keep-going"], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
+    else:
+        _run("dvc", "repro")
     checked = "not pushed"
     if push:
         _run("dvc", "push")

@@ -50,7 +50,8 @@ def bundle(folder: Path) -> Path:
     _check_clean()
     _check_pinned(params.section(STAGE, params.Export).version)
     lock = hashlib.sha256(dvc_lock.LOCK.read_bytes()).hexdigest()
-    return release.completed(release.find(places.RELEASE), folder, git("rev-parse", "HEAD"), lock)
+    tags = git("tag", "--points-at", "HEAD", "--list", f"{ARTIFACT}@v*").splitlines()
+    return release.completed(release.find(places.RELEASE), folder, git("rev-parse", "HEAD"), lock, tags[0] if tags else None)
 
 
 def _check_clean() -> None:
@@ -152,5 +153,5 @@ def fetching(url: str, version: str) -> str:
 @group.command("bundle")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 def bundle_command(folder: Path) -> None:
-    """Write the release to DIR, with the Git commit and the hash of dvc.lock in its manifest."""
+    """Write the release to DIR, with the Git commit, its tag and the hash of dvc.lock in its manifest."""
     click.echo(bundle(folder))

@@ -4,7 +4,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ class Origin:
         return [f"{Path(entry['path']).name} ({entry['md5']})" for entry in used or pinned]
 
     @property
+    def split(self) -> str:
+        """The path of the table that says which pictures a model was trained on; empty text if none is pinned."""
+        return next((out["path"] for out in self.locked.get("split", {}).get("outs", [])), "")
+
+    @property
     def rules(self) -> str:
         """The hash of the annotation rules as they were, by which `git show` prints them; empty text if there were none."""
         return ask("rev-parse", "--verify", "--quiet", f"{self.commit.sha}:{RULES}")
@@ -49,11 +54,20 @@ def origins(path: Path) -> list[Origin]:
     """Where a file came from, the surest answers first. Raises SenguError for a folder."""
     if not path.is_file():
         raise SenguError(f"{path} is no file: name one, such as a release, a page or a table")
-    digest = md5(path)
+    if traces := _pinned(md5(path)):
+        return traces
+    if (data := path.read_bytes()).count(b"\r\n"):  # mail turns the line ends of texts
+        plain = hashlib.md5(data.replace(b"\r\n", b"\n"), usedforsecurity=False).hexdigest()
+        traces = [replace(one, what=f"{one.what}; its line ends were changed") for one in _pinned(plain)]
+    return traces or [*_of_release(path), *_in_release(path), *_in_git(path)]
+
+
+def _pinned(digest: str) -> list[Origin]:
+    """Where a lock file had such a file, by itself or in a folder."""
     traces = [_origin(f"{pin.path}, written by {pin.stage}", pin) for pin in history.pins(digest)]
     for value, name in history.folders_with(digest):
         traces += [_origin(f"{pin.path}/{name}, written by {pin.stage}", pin) for pin in history.pins(value)]
-    return traces or [*_of_release(path), *_in_release(path), *_in_git(path)]
+    return traces
 
 
 def _origin(what: str, pin: Pin) -> Origin:
@@ -97,6 +111,27 @@ def _manifest(path: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
+def says(path: Path) -> str:
+    """What a release, or the model taken out of one, says of itself, for whoever finds nothing of it here."""
+    facts: Mapping[str, Any] = _manifest(path)
+    if facts:
+        facts = {**facts, "dataset_version": facts.get("dataset", {}).get("version", "")}
+    elif path.suffix == ".onnx":
+        import onnx  # a second that other files need not wait
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+        try:
+            facts = {prop.key: prop.value for prop in onnx.load(path, load_external_data=False).metadata_props}
+        except DecodeError:
+            return ""
+    if not facts.get("name"):
+        return ""
+    repository = f" of the repository {facts['repository']}" if facts.get("repository") else ""
+    return (
+        f"it says itself that it is {facts['name']} {facts.get('version')}{repository}, of dataset {facts.get('dataset_version')}"
+    )
+
+
 def _in_git(path: Path) -> Iterator[Origin]:
     """A file that Git tracks, or once did."""
     blob = ask("hash-object", "--no-filters", str(path.resolve()))
@@ -118,6 +153,7 @@ def remote() -> str:
 def described(origin: Origin) -> str:
     """An origin as lines of `name: value`."""
     commit = origin.commit
+    rev = origin.tags[0] if origin.tags else commit.sha
     lines = {
         "what": origin.what,
         "commit": f"{commit.sha} ({commit.date}, {commit.author})",
@@ -127,7 +163,8 @@ def described(origin: Origin) -> str:
         "outputs": comparing.digest(origin.locked),
         "repository": ask("remote", "get-url", "origin") or str(Path().resolve()),
         "remote": remote() or "none",
-        "to get it": f"git checkout {origin.tags[0] if origin.tags else commit.sha} && dvc pull",
+        "trained on": f"dvc get . {origin.split} --rev {rev}, the rows of type train" if origin.split else "no split is pinned",
+        "to get it": f"git checkout {rev} && dvc pull",
     }
     return "\n".join(f"{name + ':':12} {value}" for name, value in lines.items())
 
@@ -144,5 +181,6 @@ def command(file: Path) -> None:
         raise SenguError(
             f"{file} (MD5 {md5(file)}) is nothing that this repository pins or tracks: if it is in a folder that only the remote "
             "has, run `dvc fetch --all-commits` and repeat; else it is from another repository, or was changed"
+            + (f"; {told}" if (told := says(file)) else "")
         )
     click.echo("\n\n".join(map(described, traces)))

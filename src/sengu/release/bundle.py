@@ -43,7 +43,9 @@ class Manifest:
     backbone: dict[str, Any]
     classifier: dict[str, Any]
     metrics: dict[str, Any]
-    git_commit: str | None = None  # these two are filled in by `completed`
+    repository: str = ""  # where its code and rules are; empty where params.yaml does not say
+    git_commit: str | None = None  # these three are filled in by `completed`
+    git_tag: str | None = None
     dvc_lock_sha256: str | None = None
     files: dict[str, str]  # name -> lower-case hex SHA-256, of every file but the manifest
 
@@ -109,12 +111,12 @@ def write(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
     return path
 
 
-def completed(path: Path, folder: Path, git_commit: str, dvc_lock_sha256: str) -> Path:
-    """Copies a release into `folder` with the two facts that no output of a stage can hold: both change after it was made."""
+def completed(path: Path, folder: Path, git_commit: str, dvc_lock_sha256: str, git_tag: str | None = None) -> Path:
+    """Copies a release into `folder` with the facts that no output of a stage can hold: they change after it was made."""
     files = _files(path)
     manifest = _manifest(path, files, [name for name in files if name != MANIFEST])
     rest = {name: data for name, data in files.items() if name != MANIFEST}
-    return write(folder, replace(manifest, git_commit=git_commit, dvc_lock_sha256=dvc_lock_sha256), rest)
+    return write(folder, replace(manifest, git_commit=git_commit, git_tag=git_tag, dvc_lock_sha256=dvc_lock_sha256), rest)
 
 
 def _files(path: Path) -> dict[str, bytes]:

@@ -61,6 +61,7 @@ def describe(model: onnx.ModelProto, manifest: Manifest, licence: str) -> onnx.M
         "name": manifest.name,
         "version": manifest.version,
         "created_by": manifest.created_by,
+        "repository": manifest.repository,
         "classes": json.dumps(manifest.classes, ensure_ascii=False),
         "threshold": json.dumps(manifest.threshold),
         "dataset_version": str(manifest.dataset.get("version", "")),

@@ -56,7 +56,7 @@ class Pin:
     stage: str
     size: int = -1
     is_irreplaceable: bool = False
-    remote: str = ""
+    remotes: set[str] = field(default_factory=set)  # that its outputs name; "" for the default one
     refs: set[Ref] = field(default_factory=set)
     paths: set[str] = field(default_factory=set)
 
@@ -232,8 +232,9 @@ def is_irreplaceable(stage: str, params: Mapping[str, Any]) -> bool:
 
 
 def _add(pins: dict[str, Pin], oid: str, path: str, output: Output, size: int, needed_by: set[Ref]) -> None:
-    pin = pins.setdefault(oid, Pin(oid, path, output.stage, size, output.is_irreplaceable, output.remote))
+    pin = pins.setdefault(oid, Pin(oid, path, output.stage, size, output.is_irreplaceable))
     pin.refs |= needed_by
+    pin.remotes.add(output.remote)
     pin.paths.add(path)
     pin.size = max(pin.size, size)
     # what several stages have is as precious as for the one that needs it most

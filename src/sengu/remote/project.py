@@ -58,12 +58,13 @@ class Project:
 
     def pins_of(self, store: Store, found: dict[str, Pin]) -> dict[str, Pin]:
         """The pinned objects that a remote must have: one that outputs name has these only, a further one everything."""
-        name, own = store.remote.name, {pin.remote for pin in found.values() if pin.remote}
+        name = store.remote.name
         if name in self.settings.further:
             return found
-        if name in own and name != configuration.default().name:
-            return {oid: pin for oid, pin in found.items() if pin.remote == name}
-        return {oid: pin for oid, pin in found.items() if not pin.remote or pin.remote == name}
+        owned = any(name in pin.remotes for pin in found.values())
+        # one that nothing names is asked for as if it were the default one
+        meant = {name} if owned and name != configuration.default().name else {name, ""}
+        return {oid: pin for oid, pin in found.items() if pin.remotes & meant}
 
     def check(self, deep: Budget | None, stores: Iterable[Store] | None = None) -> list[Checked]:
         """Checks the remotes; a folder is read within remote.check_budget unless `deep` says how far."""

@@ -1,4 +1,4 @@
-"""A file -> when it was last found whole, and what it looked like then: the memory of `verify`, of `heal` and of crawls.
+"""A file -> when it was last found whole, and its looks then: what `verify`, `heal`, crawls and `remote check` remember.
 
 It is kept in .sengu/. If it is lost or damaged, files are hashed that need not be, no more.
 """
@@ -29,7 +29,7 @@ def stamp(path: Path) -> str:
 class Memory:
     """What is known of files, by place: a path in the repository, or whatever else names a copy."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path | str):
         self._connection = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
         self._connection.execute("PRAGMA synchronous = OFF")  # a kill takes nothing; after a power cut it may be damaged
         if self._connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
@@ -43,6 +43,11 @@ class Memory:
         """When each place was last found whole, seconds since 1970."""
         return dict(self._rows("SELECT place, at FROM verified"))
 
+    def below(self, begin: str) -> dict[str, tuple[str, float]]:
+        """Stamp and time of every place whose name begins so."""
+        rows = self._rows("SELECT place, stamp, at FROM verified WHERE substr(place, 1, ?) = ?", len(begin), begin)
+        return {place: (mark, at) for place, mark, at in rows}
+
     def holds(self, place: str, digest: str, mark: str, since: float = 0) -> bool:
         """Was a file with this digest and stamp found whole, at `since` or later?"""
         query = "SELECT 1 FROM verified WHERE place = ? AND digest = ? AND stamp = ? AND at >= ?"
@@ -53,8 +58,8 @@ class Memory:
         rows = self._rows("SELECT digest FROM verified WHERE place = ? AND stamp = ?", place, mark)
         return str(rows[0][0]) if rows else None
 
-    def remember(self, place: str, digest: str, mark: str) -> None:
-        self._change("INSERT OR REPLACE INTO verified VALUES (?, ?, ?, ?)", place, digest, mark, time.time())
+    def remember(self, place: str, digest: str, mark: str, at: float | None = None) -> None:
+        self._change("INSERT OR REPLACE INTO verified VALUES (?, ?, ?, ?)", place, digest, mark, at or time.time())
 
     def forget(self, place: str) -> None:
         self._change("DELETE FROM verified WHERE place = ?", place)
@@ -85,15 +90,19 @@ class Memory:
 
 @contextmanager
 def opened(path: Path | None = None) -> Iterator[Memory]:
-    """The memory of this clone; one that is damaged is begun anew."""
+    """The memory of this clone; one that is damaged is begun anew, and on a full disk it lasts as long as this process."""
     path = path or working.VERIFIED
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         memory = Memory(path)
-    except sqlite3.DatabaseError:
-        path.unlink(missing_ok=True)
-        Path(f"{path}-journal").unlink(missing_ok=True)
-        memory = Memory(path)
+    except (OSError, sqlite3.DatabaseError):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            Path(f"{path}-journal").unlink(missing_ok=True)
+        try:
+            memory = Memory(path)
+        except sqlite3.OperationalError:
+            memory = Memory(":memory:")
     try:
         yield memory
     finally:

@@ -145,6 +145,17 @@ def verified_by(certificates: Sequence[Certificate], outputs: str) -> list[Certi
     return [one for one in latest.values() if one.holds]
 
 
+def attested(certificates: Sequence[Certificate], outputs: str) -> list[Certificate]:
+    """The certificates of these outputs with which nothing is wrong, those of `--quick` among them."""
+    return [one for one in certificates if one.outputs == outputs and first_bad(one.rows) is None]
+
+
+def exact(certificates: Sequence[Certificate], outputs: str, processor: str) -> frozenset[str]:
+    """The stages that gave the pinned bytes of these outputs on such a processor."""
+    alike = [one for one in certificates if one.outputs == outputs and one.machine.processor == processor]
+    return frozenset(row.stage for one in alike for row in one.rows if row.state == "same")
+
+
 def _as_json(certificate: Certificate) -> dict[str, Any]:
     return {"result": certificate.result, **asdict(certificate)}
 

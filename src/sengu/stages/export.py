@@ -171,6 +171,7 @@ def main(arguments: list[str]) -> None:
         },
         backbone={"source": Path(source).name if Path(source).is_absolute() else source},  # not whose folder it lies in
         classifier={"md5": dvc_lock.dvc_hash(model)},
+        repository=params.project().repository,
     )
     with replaced_folder(output) as partial:
         made = export(converted, manifest, _content(licence), prepare, partial)

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from sengu.reruns import certificates, rerunning
 PARAMS = """sites:
   birds: { fetch: { source: generic, start: ["https://birds.example.org/"], spider: json_ld } }
 export: { name: birds, version: 0.1.0 }
+label: { classes: [sky, bird] }
 """
 CODE = {"PYTHONPATH": str(ROOT / "src")}
 
@@ -64,13 +66,40 @@ def test_the_document_is_made_of_facts_and_goes_stale(folder: Path) -> None:
         "Rules: labels/RULES.md (Rules).",
         "| ann.csv | 12 |",
         "on 1 machine.",
+        "Agreement between annotators: no picture was labelled blind by two or more.",
         "- The default remote is a folder of one machine.",
     ):
         assert expected in text
     sengu_in(folder, "handover", "document", "--check")
+    (folder / "HANDOVER.md").write_text(text.replace("feathers", "wings").replace("birds", "bats"))
+    with pytest.raises(SenguError, match="HANDOVER.md is missing or stale"):
+        sengu_in(folder, "handover", "document", "--check")
+    (folder / "HANDOVER.md").write_text(text)
+    sengu_in(folder, "handover", "document", "--check")
     (folder / "labels/ann.csv").write_text("objectId,value\na,0\n")
     with pytest.raises(SenguError, match="HANDOVER.md is missing or stale"):
         sengu_in(folder, "handover", "document", "--check")
+
+
+def test_the_agreement_of_annotators_is_computed_from_the_sheets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [f"{number:040x}.jpg" for number in range(10)]
+    for name, values in (("ann", "0000011111"), ("bob", "0000111111")):
+        rows = "".join(f"{one},{value},blind\n" for one, value in zip(ids, values, strict=True))
+        (folder / f"labels/{name}.csv").write_text(f"objectId,value,how\n{rows}")
+    monkeypatch.chdir(folder)
+    assert facts.agreement().startswith("10 pictures were labelled blind by two or more: raw 0.900 (")
+
+
+def test_outputs_that_changed_since_a_rerun_are_said_to_have(folder: Path) -> None:
+    run(folder, "dvc", "remote", "modify", "beside", "url", "../apart")  # the other tests have theirs in common
+    (folder / "source.csv").write_text("other\n")
+    run(folder, "dvc", "repro", "--quiet")
+    run(folder, "dvc", "push", "--quiet")
+    stubs.commit(folder, "other data, and where it is")
+    sengu_in(folder, "handover", "document")
+    text = (folder / "HANDOVER.md").read_text()
+    assert "on 0 machines." in text
+    assert "- The outputs changed since the last verified rerun." in text
 
 
 def no_project(folder: Path) -> None:
@@ -83,6 +112,12 @@ def changed(folder: Path) -> None:
     (folder / "source.csv").write_text("other\n")
     run(folder, "dvc", "repro", "--quiet")
     stubs.commit(folder, "other data")
+
+
+def never(folder: Path) -> None:
+    (certificate,) = (folder / certificates.FOLDER).iterdir()
+    one = certificates.read(certificate)
+    certificates.write(replace(one, rows=(replace(one.rows[0], state="changed"),)), certificate)  # it was tried, and failed
 
 
 def object_gone(folder: Path) -> None:
@@ -98,10 +133,11 @@ def object_gone(folder: Path) -> None:
     [
         (no_project, "no purpose: .*; no contact: "),
         (lambda folder: (folder / "labels/new.csv").write_text("objectId,value\n"), "labels are not committed: labels/new.csv"),
-        (changed, "objects are not in the remote: .*the outputs changed since the last verified rerun"),
+        (changed, "objects are not in the remote: "),
+        (never, "these outputs were never verified"),
         (object_gone, "1 objects are not in the remote"),
     ],
-    ids=["no project", "uncommitted", "changed", "unpushed"],
+    ids=["no project", "uncommitted", "changed", "never verified", "unpushed"],
 )
 def test_there_is_no_document_while_a_fact_is_missing(folder: Path, change: Callable[[Path], None], what: str) -> None:
     change(folder)

@@ -20,6 +20,7 @@ from project import run
 
 from sengu.base.tables import tombstones
 from sengu.remote import pins
+from sengu.repository import verified
 
 OPEN = "project: {{ purpose: Birds., contact: me@example.org }}\nremote: {{ bucket: {{ tls_only: false }}, {more} }}\n"
 PRICES = "prices: { classes: { STANDARD: { month: 1000 }, GLACIER: { month: 10 } }, write: 5, read: 1, transfer: 90 }"
@@ -103,6 +104,18 @@ def test_a_deep_check_reads_the_least_recently_read_first_and_remembers(made: Ha
     assert sengu(made.folder, "remote", "check", "--deep", "--budget", "a lot").err.startswith(
         "error: budget 'a lot': give a share"
     )
+
+
+def test_what_check_has_read_and_what_verify_has_hashed_are_one_memory(made: Handmade, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(made.folder)
+    assert sengu(made.folder, "remote", "check", "--deep").code == 0
+    assert sengu(made.folder, "verify").code == 0
+    with verified.opened() as memory:
+        places = set(memory.times())
+    assert {f"remote store {oid}" for oid in made.objects} <= places
+    assert {f"cache {oid}" for oid in made.objects} <= places
+    Path(".sengu/verified.sqlite").write_bytes(b"no database")  # it costs reading again, no more
+    assert sengu(made.folder, "remote", "check", "--deep").code == 0
 
 
 def test_a_folder_is_read_and_a_flipped_byte_of_the_same_time_is_found(made: Handmade, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The facts of the repository -> HANDOVER.md, which a successor reads first; or an error that names those that are missing."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,17 +10,26 @@ from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
 from sengu.commands.handover import facts as known
 from sengu.commands.handover.facts import Facts
-from sengu.commands.handover.status import missing
+from sengu.commands.handover.status import missing, unverified
 
 DOCUMENT = Path("HANDOVER.md")
 HEAD = "<!-- Written by `sengu handover document` from facts: do not edit, run it again. -->"
 STEPS = "To take over: `git clone`, `make install`, `make pull`, `dvc repro --allow-missing` (reruns nothing); docs/handover.md."
+MARK = "<!-- facts "
 NETWORKS = ("network", "head")
 
 
 def text(facts: Facts) -> str:
-    """The document, of nothing but what Git tracks in this commit, so that it is the same in every clone."""
-    return "\n".join(_lines(facts)) + "\n"
+    """The document, of nothing but what Git tracks in this commit, so that it is the same in every clone.
+
+    Its last line has the digest of the facts and of the text above it, by which `is_current` knows it again.
+    """
+    body = "\n".join(_lines(facts)) + "\n\n"
+    return f"{body}{MARK}{facts.digest}, text {_digest(body)} -->\n"
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
 
 
 def _lines(facts: Facts) -> Iterator[str]:
@@ -52,8 +62,10 @@ def _lines(facts: Facts) -> Iterator[str]:
     yield from _table(("model", "metric", "value", "95% interval"), list(_metrics(facts)))
     yield from ("", "## Annotation", "", f"Rules: labels/RULES.md ({facts.rules}).", "")
     yield from _table(("sheet", "rows"), [(sheet.name, sheet.rows) for sheet in facts.sheets])
-    yield from ("", "Agreement between annotators: `sengu label rules` and the report.", "", "## Verified reruns", "")
-    yield f"Everything was rerun from a fresh clone, to the pinned result, on {_machines(len(facts.verified_by))}."
+    yield from ("", f"Agreement between annotators: {facts.agreement or 'there are no sheets'}.", "", "## Verified reruns", "")
+    quick = len({one.machine.name for one in facts.attested} - {one.machine.name for one in facts.verified_by})
+    more = f", the stages before training on {_machines(quick)} more" if quick else ""
+    yield f"Everything was rerun from a fresh clone, to the pinned result, on {_machines(len(facts.verified_by))}{more}."
     yield ""
     yield from _table(
         ("when", "who", "result", "processor", "commit"),
@@ -70,6 +82,9 @@ def _gaps(facts: Facts) -> Iterator[str]:
         gaps.append("No address of the repository is stated.")
     if "://" not in facts.remote:
         gaps.append("The default remote is a folder of one machine.")
+    if not facts.verified_by:
+        what, _ = unverified(facts)
+        gaps.append(f"{what[0].upper()}{what[1:]}.")
     anonymous = [name for name, site in sorted(facts.sites.items()) if _is_anonymous(site)]
     gaps += [f"Site {name}: its owner is told no contact." for name in anonymous]
     gaps += ["Who has gone on from here is not known from files: `sengu handover status` reads it from Git's history."]
@@ -121,4 +136,9 @@ def command(check: bool) -> None:
 
 
 def is_current(facts: Facts, path: Path = DOCUMENT) -> bool:
-    return path.is_file() and path.read_text(encoding="utf-8") == text(facts)
+    """Are the facts those of a document, which nobody has edited? Its wording may be of another Sengu."""
+    if not path.is_file():
+        return False
+    document = path.read_text(encoding="utf-8")
+    body = document.partition(MARK)[0]
+    return document == f"{body}{MARK}{facts.digest}, text {_digest(body)} -->\n"

@@ -1,17 +1,23 @@
 """The repository -> what a successor has to know of it, read from Git, DVC's files and params.yaml."""
 
 import csv
+import hashlib
 import io
 import json
+import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from sengu.base import params
+from sengu.base.tables import tombstones
 from sengu.commands import places
 from sengu.commands.handover.drills import Drill, drills
+from sengu.labels import checks, sheets, words
 from sengu.repository import comparing
 from sengu.repository.git import ask
 from sengu.reruns import certificates
@@ -19,6 +25,7 @@ from sengu.reruns.certificates import Certificate
 
 RULES = places.LABELS / "RULES.md"
 METRICS = Path("reports/metrics.json")
+OBJECT_ID = re.compile(r"[0-9a-f]{40}\.[0-9a-z]+")
 
 
 @dataclass(frozen=True)
@@ -53,12 +60,25 @@ class Facts:
     release: Mapping[str, Any]
     rules: str  # first line that says something
     sheets: tuple[Sheet, ...]
+    agreement: str  # of annotators, on pictures that two or more labelled blind
     certificates: tuple[Certificate, ...]
     drills: tuple[Drill, ...]
 
     @property
     def verified_by(self) -> list[Certificate]:
+        """The latest full certificate of each machine that attests these outputs."""
         return certificates.verified_by(self.certificates, self.outputs)
+
+    @property
+    def attested(self) -> list[Certificate]:
+        """Certificates of these outputs with which nothing is wrong, those of `--quick` among them."""
+        return certificates.attested(self.certificates, self.outputs)
+
+    @property
+    def digest(self) -> str:
+        """Lower-case hex SHA-256 of what Git tracks of it: equal in every clone of a commit, whatever the wording of a page."""
+        tracked = {name: value for name, value in asdict(self).items() if name not in ("origin", "drills")}
+        return hashlib.sha256(json.dumps(tracked, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def facts() -> Facts:
@@ -78,9 +98,29 @@ def facts() -> Facts:
         release=document.get("export", {}),
         rules=_first_words(RULES),
         sheets=tuple(Sheet(path.name, _rows(path)) for path in sorted(places.LABELS.glob("*.csv"))),
+        agreement=agreement(),
         certificates=tuple(certificates.read_all()),
         drills=tuple(drills()),
     )
+
+
+def agreement() -> str:
+    """How far the annotators of the sheets agree, as `sengu label check` says it, but from what Git tracks alone.
+
+    What a sheet names by a file name is left out: only the tables, which Git does not have, know which object that is.
+    """
+    if not places.LABELS.is_dir():
+        return ""
+    paths = sheets.sheets(places.LABELS)
+    named = pd.concat([sheets.read(path).cells["objectId"].str.lower() for path in paths]) if paths else pd.Series(dtype="str")
+    ids = sorted(name for name in named.unique() if OBJECT_ID.fullmatch(name))
+    objects = pd.DataFrame({"objectId": ids, "filename": "", "video": ""}, dtype="str")
+    classes = params.labelling(places.LABELS)[1].classes
+    said, _ = words.look(paths, words.Known(objects, erased=tombstones.erased()), classes)
+    found = checks.agreements(checks.blind(said), classes)["all"]
+    if not found.pictures:
+        return "no picture was labelled blind by two or more"
+    return f"{found.pictures} pictures were labelled blind by two or more: raw {found.raw}; alpha {found.alpha}; AC1 {found.ac1}"
 
 
 def remote() -> str:

@@ -11,16 +11,21 @@ from sengu.base.errors import SenguError
 from sengu.commands.handover import facts as known
 from sengu.commands.handover.facts import RULES, Facts
 from sengu.repository.git import ask
+from sengu.reruns.rerunning import first_bad
 
 LONGEST = 3  # names in a line
 
 
 @dataclass(frozen=True)
 class Gap:
-    """One thing that is missing, and the command, or the line to write, that brings it."""
+    """One thing that is missing, and the command, or the line to write, that brings it.
+
+    With one that `blocks` there is no document: a successor could not even begin, or would begin with something else.
+    """
 
     what: str
     cure: str
+    blocks: bool = True
 
 
 def gaps(facts: Facts) -> Iterator[Gap]:
@@ -31,25 +36,35 @@ def gaps(facts: Facts) -> Iterator[Gap]:
     if not facts.rules:
         yield Gap(f"no annotation rules: {RULES} says nothing", f"write {RULES}")
     if not facts.origin:
-        yield Gap("Git has no origin: nobody can clone it", "git remote add origin URL && git push --all && git push --tags")
+        yield Gap(
+            "Git has no origin: nobody can clone it", "git remote add origin URL && git push --all && git push --tags", False
+        )
     elif unshared := ask("log", "--oneline", "HEAD", "--not", "--remotes").splitlines():
-        yield Gap(f"{len(unshared)} commits are on this machine only", "git push")
+        yield Gap(f"{len(unshared)} commits are on this machine only", "git push", False)  # the document's own will be one
     if not facts.remote:
-        yield Gap("DVC has no default remote: the data is on this machine only", "sengu remote init s3://BUCKET/PREFIX")
+        yield Gap("DVC has no default remote: the data is on this machine only", "sengu remote init s3://BUCKET/PREFIX", False)
     elif "://" not in facts.remote:
-        yield Gap(f"the remote ({facts.remote}) is a folder of this machine", "sengu remote init s3://BUCKET/PREFIX && dvc push")
+        cure = "sengu remote init s3://BUCKET/PREFIX && dvc push"
+        yield Gap(f"the remote ({facts.remote}) is a folder of this machine", cure, False)
     yield from _local_gaps()
     yield from _unpushed()
     if not facts.verified_by:
-        what = (
-            "these outputs were never verified" if not facts.certificates else "the outputs changed since the last verified rerun"
-        )
-        yield Gap(what, "sengu handover verify && git add reports/certificates")
+        what, blocks = unverified(facts)
+        yield Gap(what, "sengu handover verify && git add reports/certificates", blocks)
+
+
+def unverified(facts: Facts) -> tuple[str, bool]:
+    """What is to be said of outputs that no machine has rerun in full, and whether no rerun has ever held."""
+    if facts.attested:
+        return "only the stages before training were rerun to these outputs (--quick)", False
+    if any(first_bad(one.rows) is None for one in facts.certificates):
+        return "the outputs changed since the last verified rerun", False
+    return "these outputs were never verified", True
 
 
 def missing(facts: Facts) -> list[Gap]:
-    """The gaps with which there is no document: a successor could not even begin."""
-    return [gap for gap in gaps(facts) if not gap.what.startswith(("Git has no origin", "the remote (", "DVC has no"))]
+    """The gaps with which there is no document."""
+    return [gap for gap in gaps(facts) if gap.blocks]
 
 
 def _local_gaps() -> Iterator[Gap]:

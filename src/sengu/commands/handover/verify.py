@@ -32,19 +32,22 @@ def verify(source: Path, rev: str, quick: bool, varied: bool = True, keep: bool 
             clone = new_environment(clone)
         logger.info("pulls what %s pins", commit[:12])
         clone.must_run("dvc", "pull")
-        rows = _rerun(clone, quick, varied)
+        exact = certificates.exact(
+            certificates.read_all(source / certificates.FOLDER), outputs, certificates.Machine.here().processor
+        )
+        rows = _rerun(clone, quick, varied, exact)
         environment = Environment(clone.must_run("python", "-VV").strip(), "" if quick else _lock_of(clone.folder))
         return certificates.certificate(commit, outputs, quick, environment, rows)
 
 
-def _rerun(clone: Clone, quick: bool, varied: bool) -> list[Row]:
+def _rerun(clone: Clone, quick: bool, varied: bool, exact: frozenset[str]) -> list[Row]:
     base = clone.folder.parent
     variations.write_hook(base / "hook")
     chosen = [_untrained(step) if quick else step for step in steps(clone.folder, sites_of(clone.folder))]
     again = Rerun(clone, rerunning.pins(clone.folder), base / "hook", base / "before")
     rows = list(again.rows(chosen, varied))
     if any(row.state == "changed" for row in rows):
-        rows = rerunning.tolerated(rows, chosen, rerunning.metrics_moved(clone))
+        rows = rerunning.tolerated(rows, chosen, rerunning.metrics_moved(clone), exact)
     return rows
 
 

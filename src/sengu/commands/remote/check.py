@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from sengu.remote import configuration, findings
+from sengu.remote import configuration, findings, pins
 from sengu.remote.checking import Budget, Checked
 from sengu.remote.findings import COLD_STATE
 from sengu.remote.project import Project
@@ -44,7 +44,13 @@ def report(project: Project, results: list[Checked], as_json: bool = False, quie
         click.echo(line, err=True)
     if unknown:
         click.echo(f"{len(unknown)} folders have no listing in cache or remote, so their files could not be asked for", err=True)
-    is_right = not found and not doubts
+    is_right = not (found or doubts or unknown)  # what could not be asked for may be missing
+    if pins.is_shallow() and not (is_right and quiet_if_right):
+        click.echo(
+            "this clone is shallow: what only other branches, tags and older commits pin was not asked for; "
+            "`git fetch --unshallow --tags --all` brings them",
+            err=True,
+        )
     for result in results if not (is_right and quiet_if_right) else []:
         click.echo(_line(result), err=True)
     return is_right

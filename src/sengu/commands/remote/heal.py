@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -46,11 +47,7 @@ def command(name: str, rebuild: bool, all_commits: bool) -> None:
 
 def _round(project: Project, rebuild: bool, outcomes: dict[tuple[str, str], Outcome]) -> int:
     """Heals what is found now; returns how many objects came back."""
-    erased = pins.erased_objects(project.refs)
-
-    def holds_erased(path: Path) -> bool:
-        return bool(erased) and bool(warc.holding(path, erased))
-
+    holds_erased = archives_of_erased(project)
     done = 0
     with tempfile.TemporaryDirectory(prefix="sengu-") as folder:
         for result in project.check(None):
@@ -66,6 +63,12 @@ def _round(project: Project, rebuild: bool, outcomes: dict[tuple[str, str], Outc
                 outcomes[result.remote, outcome.finding.oid] = outcome
                 done += bool(outcome.source)
     return done
+
+
+def archives_of_erased(project: Project) -> Callable[[Path], bool]:
+    """A function that says whether an archive file holds an erased object."""
+    erased = pins.erased_objects(project.refs)
+    return lambda path: bool(erased) and bool(warc.holding(path, erased))
 
 
 def _is_there(remote: configuration.Remote) -> bool:

@@ -8,7 +8,7 @@ import click
 from sengu.base.errors import SenguError
 from sengu.remote import configuration, findings, pins
 from sengu.remote.checking import check
-from sengu.remote.findings import COLD_STATE
+from sengu.remote.findings import COLD_STATE, Finding
 from sengu.remote.memory import Memory
 from sengu.remote.project import Project
 
@@ -21,16 +21,18 @@ def command(targets: tuple[str, ...]) -> None:
     project = Project.here()
     project.refs = [pins.Ref(pins.HERE, "tree")]
     found, _ = project.pins()
-    store = project.stores[0]
-    wanted = {oid: pin for oid, pin in project.pins_of(store, found).items() if not project.cache.has(oid)}
-    result = check(store, wanted, project.cache, Memory(store.remote.name), None)
-    cold = sorted({min(one.pin.paths) for one in result.findings if one.state == COLD_STATE})
-    if result.findings:
-        click.echo(findings.table(result.findings), err=True)
+    lacking: list[Finding] = []
+    for store in project.stores:
+        if store.remote.name not in project.settings.further:
+            wanted = {oid: pin for oid, pin in project.pins_of(store, found).items() if not project.cache.has(oid)}
+            lacking += check(store, wanted, project.cache, Memory(store.remote.name), None).findings
+    cold = sorted({min(one.pin.paths) for one in lacking if one.state == COLD_STATE})
+    if lacking:
+        click.echo(findings.table(lacking), err=True)
     if cold:
         raise SenguError(
             f"{len(cold)} objects are cold: request them with `sengu remote thaw {' '.join(cold[:3])}`, and pull then"
         )
     done = subprocess.run([sys.executable, "-m", "dvc", "pull", *targets], check=False)
-    if done.returncode or result.findings:
+    if done.returncode or lacking:
         sys.exit(1)

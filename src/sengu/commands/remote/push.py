@@ -8,7 +8,11 @@ import click
 from sengu.base.errors import SenguError
 from sengu.commands.remote import check
 from sengu.commands.remote.catalog import publish
+from sengu.commands.remote.heal import archives_of_erased
 from sengu.remote import configuration
+from sengu.remote.checking import Store
+from sengu.remote.findings import MISSING, Finding
+from sengu.remote.healing import Sources, heal
 from sengu.remote.project import Project
 
 
@@ -27,12 +31,28 @@ def command(explains: bool) -> None:
     for name in ["", *project.settings.further]:
         _dvc("push", *(["--remote", name] if name else []))
     project = Project.here()
+    for store in project.stores:
+        if store.remote.name in project.settings.further:
+            _copy_owned(project, store)
     complete = check.report(project, project.check(None))
     if explains:
         publish(project)
     if not complete:
         click.echo("put back what is missing with `sengu remote heal`", err=True)
         sys.exit(1)
+
+
+def _copy_owned(project: Project, store: Store) -> None:
+    """Sends a further remote what outputs keep in a remote of their own, which `dvc push --remote` leaves out."""
+    found, _ = project.pins()
+    present = {one.oid for one in store.objects()}
+    owned = [pin for oid, pin in found.items() if oid not in present and pin.remotes - {"", store.remote.name}]
+    others = [other for other in project.stores if other is not store]
+    sources = Sources(project.cache, others, project.erased, archives_of_erased(project))
+    missing = [Finding(MISSING, pin.oid, store.remote.name, pin) for pin in owned]
+    sent = sum(bool(outcome.source) for outcome in heal(store, missing, sources))
+    if sent:
+        click.echo(f"{store.remote.name}: {sent} objects that have a remote of their own", err=True)
 
 
 def _dvc(*arguments: str) -> None:
