@@ -119,6 +119,7 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
         "network",
         "head",
         "head_against_network",
+        "head_over_folds",
     ]
     assert found["network"]["threshold"]["wanted"] == {"recall": 0.8}
     assert found["network"]["threshold"]["reached"] is True

@@ -262,7 +262,7 @@ def test_the_manifest_says_what_is_in_the_bundle_and_what_it_came_from(made: Pat
 def test_the_model_card_tells_classes_counts_metrics_and_limits(bundle: Path) -> None:
     card = (bundle / "MODEL_CARD.md").read_text()
     assert card.startswith("# test-model 1.2.3\n")
-    assert "3 classes a picture shows: a, b, c." in card
+    assert "3 classes a picture shows: a, b, c |" in card
     assert "20 labelled pictures: 7 a, 7 b, 6 c" in card
     assert "| accuracy | 0.7500 [0.5000, 1.0000] | 0.5000 [0.5000, 1.0000] |" in card
     assert "| class | support | precision | recall | f1 |\n| --- | --- | --- | --- | --- |\n| a | 4 | - | - | - |\n" in card

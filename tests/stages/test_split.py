@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -157,3 +159,18 @@ def test_a_small_test_is_told_what_it_can_prove() -> None:
     (warning,) = check_classes(typed(*every, (0, "test", 9), (1, "test", 10)), ["cats", "dogs"], 10)
     assert "class 'cats' has 9 test pictures, fewer than split.minimum (10)" in warning
     assert "a recall above 66%" in warning  # 0.025 ** (1 / 9), Clopper and Pearson
+
+
+def test_the_surplus_of_test_may_be_held_out_too() -> None:
+    names = [f"{number:038x}{number % 25:02x}.jpg" for number in range(1, 61)]  # all in the range of test
+    names += [f"{number:038x}{100:02x}.jpg" for number in range(61, 81)]
+    rows = pd.DataFrame({"objectId": names, "value": [int(n % 6 == 0) for n in range(80)]}).sort_values("objectId")
+    rule = EXCLUDE
+    plain = split(rows, NO_DUPLICATES, rule)
+    held_out = split(rows, NO_DUPLICATES, replace(rule, surplus="hold_out"))
+    assert plain["type"].value_counts().to_dict() == {"train": 60, "test": 20}
+    assert held_out["type"].value_counts().to_dict() == {"surplus": 40, "test": 20, "train": 20}
+    assert (held_out.loc[held_out["type"] == "test", "objectId"] == plain.loc[plain["type"] == "test", "objectId"]).all()
+    twins = tables.frame([tables.Duplicate(name, names[40]) for name in (names[40], names[70])], tables.Duplicate)
+    found = split(rows, twins, replace(rule, surplus="hold_out")).set_index("objectId")["type"]
+    assert found[names[70]] == "excluded"  # it shows what is held out
