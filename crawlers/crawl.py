@@ -1,4 +1,4 @@
-"""Fetch one site into its archive, politely; only what is new or changed is added."""
+"""Fetch one site into its archive; only what is new or changed is added."""
 
 import logging
 import shutil

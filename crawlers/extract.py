@@ -1,4 +1,4 @@
-"""Replay the archived pages of one site offline, and list every picture and video they show."""
+"""Replay one site's archived pages offline, and list their pictures and videos."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""Fetch the pretrained backbone from its source, once, as a SavedModel that DVC pins."""
+"""Fetch the pretrained backbone from its source as a SavedModel."""
 
 import errno
 import logging

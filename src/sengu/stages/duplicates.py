@@ -1,4 +1,4 @@
-"""Group the pictures that show the same, resized, recompressed, cropped or marked, and the frames of one video."""
+"""Group near-duplicates, which show the same picture, and the frames of one video."""
 
 import logging
 from collections.abc import Iterable, Mapping

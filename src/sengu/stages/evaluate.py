@@ -1,4 +1,4 @@
-"""Measure the head and the fine-tuned network on the test split: metrics with intervals, plots and a report."""
+"""Measure head and network on the test split; write metrics, plots and a report."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Pack the fine-tuned network as ONNX with its preprocessing, manifest, model card and licence into one release."""
+"""Pack the network as ONNX with preprocessing, model card and licence in one zip."""
 
 import importlib.metadata
 import json

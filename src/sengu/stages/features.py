@@ -1,4 +1,4 @@
-"""Run the frozen backbone once over every example, so that the head trains on features instead of pictures."""
+"""Run the frozen backbone over every example, so that the head trains on features."""
 
 import hashlib
 import logging

@@ -1,4 +1,4 @@
-"""Join annotation sheets and page tags into one label per object, and list the objects whose sources disagree."""
+"""Join sheets and page tags into one label per object, and list the conflicts."""
 
 import logging
 from pathlib import Path

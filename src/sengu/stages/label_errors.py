@@ -1,4 +1,4 @@
-"""List the examples whose label is most doubtful, by confident learning on the features."""
+"""List the examples with the most doubtful labels, by confident learning."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Hash the captures of one site into its object tree, and list what became an object and what was rejected."""
+"""Name one site's pictures by their SHA-1, and list which are taken or rejected."""
 
 import logging
 import sys

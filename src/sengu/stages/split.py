@@ -1,4 +1,4 @@
-"""Divide a dataset version into train, validation and test by the low byte of the SHA-1, balanced and without leaks."""
+"""Split a version into train, validation, test by the SHA-1's low byte, balanced."""
 
 import logging
 from collections.abc import Sequence

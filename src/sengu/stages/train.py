@@ -1,4 +1,4 @@
-"""Train the head on the features, then fine-tune the whole network at a low rate; deterministic when seeded."""
+"""Train the head on the features, then fine-tune the whole network."""
 
 from __future__ import annotations  # those of TensorFlow would load it
 
