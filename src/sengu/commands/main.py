@@ -43,10 +43,10 @@ def sengu(context: click.Context) -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(Printable("%(levelname)s %(message)s"))
+    check_lock_files()
     asks_for_help = not {*context.help_option_names}.isdisjoint(context.meta[ARGUMENTS])
     if context.invoked_subcommand not in ANYWHERE and not asks_for_help:
         places.check_project()
-    check_lock_files()
 
 
 class Screen(TextIOWrapper):

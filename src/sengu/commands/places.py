@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from sengu.base.errors import SenguError
-from sengu.base.params import PARAMS
 
 DATA = Path("data")
 RAW = DATA / "raw"
@@ -27,6 +26,8 @@ HANDOVER = Path("reports/handover.html")
 
 def check_project() -> None:
     """Raises SenguError if the current folder is none of a project, and names the one above it that is."""
+    from sengu.base.params import PARAMS  # whose pydantic `sengu predict` need not wait for
+
     if PARAMS.is_file():
         return
     here = Path.cwd()

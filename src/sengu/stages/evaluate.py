@@ -201,12 +201,13 @@ def main(arguments: list[str]) -> None:
         Path, arguments[:-4]
     )
     outputs, site_names = [Path(argument) for argument in arguments[-4:]], params.site_names()
+    settings = params.section("evaluate", Evaluate)
     captured, indexed = (
         tables.read_sites(folder, site_names, kind)
         for folder, kind in zip(tables_of_sites, (tables.Capture, tables.IndexRow), strict=True)
     )
     labelled = tables.read(details, tables.LabelDetail)
-    settings, version = params.section("evaluate", Evaluate), versions.read(dataset)
+    version = versions.read(dataset)
     every, doubtful = read_pixels(pixels), tables.read(label_errors, tables.LabelError)
     chosen = np.flatnonzero(every.rows["type"].isin(HELD_OUT))
     rows = every.rows.iloc[chosen].reset_index(drop=True)

@@ -6,6 +6,7 @@ The order of the examples depends on seed and epoch only, so that a training can
 from __future__ import annotations  # those of TensorFlow would load it
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -63,20 +64,26 @@ def means(sums: Iterable[tf.Tensor], examples: int) -> Means:
     return float(loss / examples), float(hits / examples)
 
 
-class Adam(keras.optimizers.Adam):  # type: ignore[misc]
-    """Adam in which each variable may learn at a share of the rate; kernels alone decay."""
+@cache
+def _adam() -> Any:
+    """The optimizer, as a class. Made here, because its parent is one of Keras, which is loaded at its first use."""
 
-    def __init__(self, rate: Any, decay: float, shares: dict[str, float]):
-        # XLA would compile the update for a GPU; TensorFlow's packages for it often lack a part that XLA looks for
-        super().__init__(rate, weight_decay=decay or None, jit_compile=False)
-        self.shares = shares  # of the rate, by the key of a variable; 1 where nothing is said
+    class Adam(keras.optimizers.Adam):  # type: ignore[misc]
+        """Adam in which each variable may learn at a share of the rate; kernels alone decay."""
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
-        share = self.shares.get(self._var_key(variable), 1.0)
-        before = tf.identity(variable) if share < 1 else None
-        super().update_step(gradient, variable)
-        if before is not None:  # a smaller gradient would not do: Adam's steps do not depend on its size
-            variable.assign(before + share * (variable - before))
+        def __init__(self, rate: Any, decay: float, shares: dict[str, float]):
+            # XLA would compile the update for a GPU; TensorFlow's packages for it often lack a part that XLA looks for
+            super().__init__(rate, weight_decay=decay or None, jit_compile=False)
+            self.shares = shares  # of the rate, by the key of a variable; 1 where nothing is said
+
+        def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
+            share = self.shares.get(self._var_key(variable), 1.0)
+            before = tf.identity(variable) if share < 1 else None
+            super().update_step(gradient, variable)
+            if before is not None:  # a smaller gradient would not do: Adam's steps do not depend on its size
+                variable.assign(before + share * (variable - before))
+
+    return Adam
 
 
 class Learner:
@@ -101,7 +108,7 @@ class Learner:
         self.weights = [weight for weight, share in zip(weights, every, strict=True) if share > 0]
         self.phase, self.examples = phase, examples
         self.rates = rates(phase, phase.epochs * -(-examples // phase.batch))
-        adam = Adam(self.rates, phase.weight_decay, {})
+        adam = _adam()(self.rates, phase.weight_decay, {})
         adam.shares = {adam._var_key(weight): share for weight, share in zip(weights, every, strict=True)}
         if phase.weight_decay:
             adam.exclude_from_weight_decay(var_list=[weight for weight in self.weights if len(weight.shape) < 2])
