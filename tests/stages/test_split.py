@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from sengu.base import params, tables
 from sengu.base.errors import SenguError
-from sengu.stages.split import check, check_classes, split
+from sengu.stages.split import check, check_classes, check_groups, split
 
 BARE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="keep")
 EXCLUDE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="exclude")
@@ -157,3 +157,14 @@ def test_a_small_test_is_told_what_it_can_prove() -> None:
     (warning,) = check_classes(typed(*every, (0, "test", 9), (1, "test", 10)), ["cats", "dogs"], 10)
     assert "class 'cats' has 9 test pictures, fewer than split.minimum (10)" in warning
     assert "a recall above 66%" in warning  # 0.025 ** (1 / 9), Clopper and Pearson
+
+
+def test_groups_of_several_labels_or_much_of_a_class_are_said() -> None:
+    rows = labels(*((name(100, i), int(i >= 60)) for i in range(120)))
+    ids = rows["objectId"].tolist()
+    of = {**dict.fromkeys(ids[:2], ids[0]), **dict.fromkeys(ids[10:17], ids[10]), **dict.fromkeys((ids[20], ids[70]), ids[20])}
+    grouped = tables.frame([tables.Duplicate(one, group) for one, group in of.items()], tables.Duplicate)
+    large, mixed = check_groups(rows, grouped, ["cats", "dogs"])
+    assert large.startswith(f"near-duplicate group {ids[10]} holds 7 of 60 cats: look at them by `sengu similar ")
+    assert mixed.startswith(f"near-duplicate group {ids[20]} holds 1 of 60 cats, 1 of 60 dogs: ")
+    assert "correct the labels" in mixed
