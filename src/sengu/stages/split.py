@@ -113,8 +113,8 @@ def check_groups(labels: pd.DataFrame, duplicates: pd.DataFrame, classes: Sequen
             wrong = "correct the labels" if len(held) > 1 else "keep one of them"
             warnings.append(
                 f"near-duplicate group {group} holds {inside}: look at them by `sengu similar {str(group)[:12]} --html page.html`"
-                f"; if they show the same, {wrong}; if they are pictures of one scene, set split.leaks to keep, or take them from "
-                "other views"
+                f"; if they show the same, {wrong}; if they are pictures of one scene, set split.leaks to keep, or take "
+                "them from other views"
             )
     return warnings
 
