@@ -73,6 +73,16 @@ def test_erased_objects_and_those_in_a_sheet_are_left_out(folder: Path) -> None:
     assert set(suggested(folder)) == FREE - {"red", "grey"}
 
 
+def test_what_a_sheet_settled_by_its_file_name_is_not_asked_again(folder: Path) -> None:
+    row = tables.Capture("c" * 40, "file:///card/IMG_1.jpg", "", "", "", "IMG_1.jpg", "2026-01-01T00:00:00Z", "", 200)
+    indexed = tables.read(folder / "data/index/a.csv", tables.IndexRow)
+    indexed.loc[indexed["objectId"] == IDS["red"], "urlId"] = "c" * 40
+    tables.write(folder / "data/index/a.csv", indexed, tables.IndexRow)
+    tables.write(folder / "data/captures/a.csv", tables.frame([row], tables.Capture), tables.Capture)
+    (folder / "labels/mine.csv").write_text("filename;value\nIMG_1.jpg;\n")
+    assert set(suggested(folder)) == FREE - {"red"}
+
+
 def test_of_near_duplicates_one_is_enough_whether_labelled_or_suggested(folder: Path) -> None:
     groups = {"red": "red", "violet": "red", "white": "green", "green": "green"}
     rows = [tables.Duplicate(IDS[name], IDS[group]) for name, group in groups.items()]

@@ -48,6 +48,35 @@ def test_a_class_smaller_than_the_folds_is_named() -> None:
         label_errors.rank(examples, features, folds=5, seed=1)
 
 
+def test_what_belongs_together_shares_a_fold_and_classes_are_spread() -> None:
+    labels = np.repeat([0, 1], 60)
+    groups = np.arange(120) // 3
+    folds = label_errors.folds_of(labels, groups, 5, seed=1)
+    assert all(len(np.unique(folds[groups == group])) == 1 for group in np.unique(groups))
+    assert np.array_equal(np.bincount(folds), [24] * 5)
+    assert [(labels[folds == fold] == 1).sum() for fold in range(5)] == [12] * 5
+
+
+def test_a_wrong_label_is_not_vouched_for_by_its_near_duplicates() -> None:
+    """Three copies of one picture, all labelled wrongly: alone each is far from its class, together they are a class."""
+    examples, features = clusters([0, 1] * 40, wrong=[10, 30, 50])
+    features[[10, 30, 50]] = features[10] + np.array([0, 6], np.float32)  # somewhere else, where nothing else is
+    groups = np.arange(80)
+    groups[[10, 30, 50]] = 10
+    ranked = label_errors.rank(examples, features, 5, 1, groups).set_index("objectId")
+    apart = label_errors.rank(examples, features, 5, 1).set_index("objectId")
+    worst = [ids(80)[row] for row in (10, 30, 50)]
+    assert (ranked.loc[worst, "quality"].astype(float) < apart.loc[worst, "quality"].astype(float)).all()
+
+
+def test_a_class_of_too_few_groups_is_named() -> None:
+    examples, features = clusters([0, 1] * 10)
+    groups = np.arange(20)
+    groups[1::2] %= 4
+    with pytest.raises(SenguError, match="class 1 has 10 examples in 2 groups of near-duplicates or subjects, fewer than"):
+        label_errors.rank(examples, features, 3, 1, groups)
+
+
 def test_one_class_is_refused() -> None:
     with pytest.raises(SenguError, match="of 1 class: doubtful labels need two"):
         label_errors.rank(*clusters([1] * 9), folds=5, seed=1)

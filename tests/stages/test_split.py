@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sengu.base import params, tables
 from sengu.base.errors import SenguError
-from sengu.stages.split import check, check_classes, split
+from sengu.stages.split import check, check_classes, check_groups, split
 
 BARE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="keep")
 EXCLUDE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="exclude")
@@ -174,3 +174,14 @@ def test_the_surplus_of_test_may_be_held_out_too() -> None:
     twins = tables.frame([tables.Duplicate(name, names[40]) for name in (names[40], names[70])], tables.Duplicate)
     found = split(rows, twins, replace(rule, surplus="hold_out")).set_index("objectId")["type"]
     assert found[names[70]] == "excluded"  # it shows what is held out
+
+
+def test_groups_of_several_labels_or_much_of_a_class_are_said() -> None:
+    rows = labels(*((name(100, i), int(i >= 60)) for i in range(120)))
+    ids = rows["objectId"].tolist()
+    of = {**dict.fromkeys(ids[:2], ids[0]), **dict.fromkeys(ids[10:17], ids[10]), **dict.fromkeys((ids[20], ids[70]), ids[20])}
+    grouped = tables.frame([tables.Duplicate(one, group) for one, group in of.items()], tables.Duplicate)
+    large, mixed = check_groups(rows, grouped, ["cats", "dogs"])
+    assert large.startswith(f"near-duplicate group {ids[10]} holds 7 of 60 cats: look at them by `sengu similar ")
+    assert mixed.startswith(f"near-duplicate group {ids[20]} holds 1 of 60 cats, 1 of 60 dogs: ")
+    assert "correct the labels" in mixed

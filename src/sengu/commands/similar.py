@@ -27,6 +27,7 @@ from sengu.objects.store import ObjectStore
 from sengu.pictures import images
 from sengu.release import bundle
 
+ORIGIN = ("url", "page", "site", "filename")  # of a Hit
 BEGINNING = re.compile(r"[0-9a-fA-F]{1,40}(\.[a-z0-9]{0,4})?")
 PAGE = """<!doctype html>
 <html lang="en">
@@ -42,7 +43,8 @@ PAGE = """<!doctype html>
 {% for hit, thumbnail in hits -%}
 <li><img src="{{ thumbnail }}" alt="{{ hit.objectId }}" loading="lazy">
 {{ "%.4f"|format(hit.similarity) }}{% if hit.label %} <b>{{ hit.label }}</b>{% endif %}<br>
-<small class="soft">{{ hit.objectId }}{% for word, address in (("file", hit.url), ("page", hit.page)) if address %}<br>
+<small class="soft">{% for text in (hit.filename, hit.site) if text %}{{ text }}<br>
+{% endfor %}{{ hit.objectId }}{% for word, address in (("file", hit.url), ("page", hit.page)) if address %}<br>
 {% if address.startswith(("http://", "https://")) %}<a href="{{ address }}">{{ word }}</a>{% else %}{{ address }}{% endif %}
 {%- endfor %}</small></li>
 {% endfor -%}
@@ -54,13 +56,15 @@ PAGE = """<!doctype html>
 
 @dataclass(frozen=True)
 class Hit:
-    """A picture like the query; `label` is the name of its class, and empty where none is known, as are `url` and `page`."""
+    """A picture like the query; `label` is the name of its class; texts are empty where nothing is known."""
 
     objectId: str
     similarity: float  # cosine, up to 1
     label: str
     url: str
     page: str
+    site: str = ""
+    filename: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,9 +107,7 @@ def similar(query: Query, stored: Embeddings, number: int) -> list[Hit]:
     seen = find.first_seen({name for name, _ in pairs}, places.DATA)
     labels = _labels()
     return [
-        Hit(
-            name, round(float(similarity), 6), labels.get(name, ""), *(seen.get(name, {}).get(key, "") for key in ("url", "page"))
-        )
+        Hit(name, round(float(similarity), 6), labels.get(name, ""), *(seen.get(name, {}).get(key, "") for key in ORIGIN))
         for name, similarity in pairs
     ]
 

@@ -12,10 +12,11 @@ from sengu.base import tables
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
-from sengu.base.tables import csvfile, tombstones
+from sengu.base.tables import tombstones
 from sengu.commands import places
+from sengu.commands.objects import find
 from sengu.embeddings import Embeddings
-from sengu.labels import suggestions
+from sengu.labels import sheets, suggestions
 from sengu.objects.store import ObjectStore
 
 SHEET = Path("suggestions.csv")
@@ -50,10 +51,16 @@ def _settled(stored: Embeddings) -> set[str]:
     """Objects that were erased, and those that stand in a sheet: with a label, or looked at and left without one."""
     erased = tombstones.erased()
     settled = {name for name in stored.objects if name.partition(".")[0] in erased}
+    by_sha1 = {name.partition(".")[0]: name for name in stored.objects}
+    files: set[str] = set()
     for path in sorted(places.LABELS.glob("[!.]*.csv")):
-        sheet = csvfile.read(path)
-        settled |= set(sheet["objectId"]) if "objectId" in sheet else set()
-    return settled
+        sheet, _, _ = sheets.cells(path)
+        if "objectId" in sheet:
+            sha1s = sheet["objectId"].str.lower().str.partition(".")[0]
+            settled |= {by_sha1[sha1] for sha1 in sha1s if sha1 in by_sha1}
+        if "filename" in sheet:
+            files |= set(sheet["filename"]) - {""}
+    return settled | find.named_by_file(files, places.DATA)
 
 
 def _write(path: Path, lines: Sequence[Sequence[str]]) -> None:

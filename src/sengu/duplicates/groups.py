@@ -269,9 +269,13 @@ def _same_colours(whole: np.ndarray, part: np.ndarray, x: int, y: int, side: int
     """Whether the part has the colours of the whole at the window of 64 pixels; a picture without colours has those of any."""
     count = len(part)
     full = count * count
-    wide = cv2.resize(whole.astype(np.float32), (full, full), interpolation=cv2.INTER_LINEAR)
-    window = 2 * cv2.resize(wide[y : y + side, x : x + side], (count, count), interpolation=cv2.INTER_AREA)
-    other = 2 * part.astype(np.float32)
+
+    def colours(table: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        wide = cv2.resize(table.astype(np.float32), (full, full), interpolation=cv2.INTER_LINEAR)
+        return 2 * cv2.resize(wide[rows, columns], (count, count), interpolation=cv2.INTER_AREA)
+
+    window = colours(whole, slice(y, y + side), slice(x, x + side))
+    other = colours(part, slice(full), slice(full))  # made smooth in the same way
     if min(float(np.abs(window).mean()), float(np.abs(other).mean())) < GREY:
         return True
     differences = np.abs(window - other).max(axis=2).ravel()

@@ -7,7 +7,7 @@ import pandas as pd
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -18,29 +18,37 @@ from sengu.base.errors import SenguError
 from sengu.base.tables import csvfile
 
 ROUNDS = 1000  # of the solver; the demo needs 60
+# Inverse penalty on the squared weights, divided by the number of features: a model that can learn wrong labels by heart doubts
+# right ones (benchmarks/label_errors.py).
+STRENGTH = 1.0
 
 
-def rank(examples: pd.DataFrame, features: np.ndarray, folds: int, seed: int) -> pd.DataFrame:
+def rank(examples: pd.DataFrame, features: np.ndarray, folds: int, seed: int, groups: np.ndarray | None = None) -> pd.DataFrame:
     """All examples (objectId, value) as rows of LabelError, the most doubtful first, equally doubtful ones by id.
 
-    Each example is predicted by a logistic regression on the standardised features (n, d) of the other folds. Confident
+    Each example is predicted by a logistic regression on the standardised features (n, d) of the other folds. Examples with an
+    equal number in `groups`, int (n,), such as near-duplicates, share a fold, or one would vouch for the other. Confident
     learning: Northcutt, Jiang and Chuang, https://arxiv.org/abs/1911.00068. Raises SenguError where a class is too small.
     """
     classes, labels = np.unique(examples["value"].to_numpy(), return_inverse=True)
     counts = np.bincount(labels)
     if len(classes) < 2:
         raise SenguError(f"the examples are of {len(classes)} class: doubtful labels need two; label more objects")
-    if counts.min() < folds:
+    groups = np.arange(len(labels)) if groups is None else groups
+    different = np.array([len(np.unique(groups[labels == label])) for label in range(len(classes))])
+    if different.min() < folds:
+        least = different.argmin()
+        apart = "" if different[least] == counts[least] else f" in {different[least]} groups of near-duplicates or subjects"
         raise SenguError(
-            f"class {classes[counts.argmin()]} has {counts.min()} examples, fewer than label_errors.folds in params.yaml "
+            f"class {classes[least]} has {counts[least]} examples{apart}, fewer than label_errors.folds in params.yaml "
             f"({folds}): label more objects of it, or set fewer folds"
         )
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=ROUNDS))
-    parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH / features.shape[1], max_iter=ROUNDS))
+    parts = PredefinedSplit(folds_of(labels, groups, folds, seed))
     # one thread: sums do not depend on the number of cores, and threads that wait for each other on a busy machine are slow
     with threadpool_limits(1):
         probabilities = cross_val_predict(model, features, labels, cv=parts, method="predict_proba")
-    suspect = find_label_issues(labels, probabilities, n_jobs=1)
+    suspect = find_label_issues(labels, probabilities, filter_by="confident_learning", n_jobs=1)
     quality = np.round(get_label_quality_scores(labels, probabilities), 6)
     ranked = pd.DataFrame(
         {
@@ -52,6 +60,21 @@ def rank(examples: pd.DataFrame, features: np.ndarray, folds: int, seed: int) ->
         }
     )
     return ranked.iloc[np.lexsort((ranked["objectId"], quality))].reset_index(drop=True)
+
+
+def folds_of(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """The fold of each example, int (n,): groups are dealt out class by class, large ones first, equal ones in random order."""
+    names, first, members = np.unique(groups, return_index=True, return_inverse=True)
+    sizes = np.bincount(members)
+    order = np.lexsort((np.random.default_rng(seed).permutation(len(names)), -sizes, labels[first]))
+    dealt = np.empty(len(names), np.int64)
+    dealt[order] = np.arange(len(names)) % folds
+    return np.asarray(dealt[members])
+
+
+def agreement(ranked: pd.DataFrame) -> float:
+    """The share of labels on which the doubting model agrees: what it doubts is worth no more than that."""
+    return float((ranked["predicted"] == ranked["value"]).mean())
 
 
 def write(path: Path, ranked: pd.DataFrame) -> None:

@@ -16,6 +16,8 @@ logger = logging.getLogger("split")
 
 HELD_OUT = ("test", "validation")
 USED = ("train", *HELD_OUT)
+LARGE, FEW = 0.1, 5  # share of a class in one group of near-duplicates that is too much to be true; at least so many pictures
+SHOWN = 10  # warnings about groups
 CERTAINTY = 0.95  # with which a small test proves anything
 
 
@@ -96,6 +98,27 @@ def check_classes(table: pd.DataFrame, classes: Sequence[str], minimum: int) -> 
     ]
 
 
+def check_groups(labels: pd.DataFrame, duplicates: pd.DataFrame, classes: Sequence[str]) -> list[str]:
+    """Warnings about groups of near-duplicates that hold several labels, or more than LARGE of a class: of one scene, perhaps."""
+    table = labels.assign(group=tables.groups(labels["objectId"], duplicates))
+    table = table[table.duplicated("group", keep=False)]
+    counts = table.groupby(["group", "value"]).size().unstack(fill_value=0)
+    totals = {int(str(value)): int(count) for value, count in labels["value"].value_counts().items()}
+    warnings = []
+    for group, row in counts.iterrows():
+        held = {int(str(value)): int(count) for value, count in row.items() if count}
+        large = [value for value, count in held.items() if count >= FEW and count > LARGE * totals[value]]
+        if len(held) > 1 or large:
+            inside = ", ".join(f"{count} of {totals[value]} {classes[value]}" for value, count in held.items())
+            wrong = "correct the labels" if len(held) > 1 else "keep one of them"
+            warnings.append(
+                f"near-duplicate group {group} holds {inside}: look at them by `sengu similar {str(group)[:12]} --html page.html`"
+                f"; if they show the same, {wrong}; if they are pictures of one scene, set split.leaks to keep, or take "
+                "them from other views"
+            )
+    return warnings
+
+
 def _advice(counts: pd.DataFrame, row: pd.Series) -> str:
     if row["excluded"] > row["train"]:
         return (
@@ -124,8 +147,14 @@ def main(arguments: list[str]) -> None:
         raise SenguError(
             f"{version / versions.LABELS} has {labels['value'].nunique()} class, but a classifier needs two: label more objects"
         )
-    table = of_version(version, tables.read(duplicates, tables.Duplicate))
-    for warning in check_classes(table, versions.read(version).classes, rule.minimum):
+    grouped, classes = tables.read(duplicates, tables.Duplicate), versions.read(version).classes
+    doubtful = check_groups(labels, grouped, classes)
+    for warning in doubtful[:SHOWN]:
+        logger.warning("%s", warning)
+    if len(doubtful) > SHOWN:
+        logger.warning("and %d more groups of near-duplicates hold several labels, or much of a class", len(doubtful) - SHOWN)
+    table = of_version(version, grouped)
+    for warning in check_classes(table, classes, rule.minimum):
         logger.warning("%s", warning)
     tables.write(output, table, tables.SplitLabel)
     counts = table.groupby("type")["value"].value_counts().unstack(fill_value=0)
