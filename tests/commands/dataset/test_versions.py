@@ -13,6 +13,10 @@ from project import attempt, run
 from sengu.base import tables
 
 WORDS = ("--purpose", "tests", "--description", "a part")
+COLUMNS = (
+    "objectId, urlId, format, width, height, bytes, milliseconds, video, site, url, page, tags, device, filename, fetched, "
+    "modified, status, taken, camera, operator, subject, value, label"
+)
 pytestmark = pytest.mark.slow
 
 
@@ -120,7 +124,7 @@ def test_suspects_are_frozen_into_a_list(folder: Path) -> None:
         ),
         (("C",), "there is a version C already"),
         (("X", "--from", "gone"), "there is no dataset version gone: the versions are v1, B, C, D"),
-        (("X", "--from", "v1", "--where", "colour == 1"), "there is no column 'colour': the columns are "),
+        (("X", "--from", "v1", "--where", "colour == 1"), f"there is no column 'colour': the columns are {COLUMNS}\n"),
         (
             ("X", "--from", "v1", "--extend", "attic"),
             "--extend attic: no sheet (*.csv) and no site: the sites are camera",
