@@ -10,7 +10,7 @@ from crawlers.demo import pictures
 from sengu.base.ids import ObjectId
 
 CLASSES = ("dots", "stripes")
-SIDE = 8  # drawings of each class in each of three folders
+UNUSED = (".git", ".github", "benchmarks", "deploy", "docs", "models", "reports", "tests")  # each test copies the project
 
 
 def drawing(kind: str, number: int) -> bytes:
@@ -24,6 +24,10 @@ def ids(kind: str) -> list[str]:
 def make(folder: Path) -> Path:
     """A copy of the project with a site of drawings, each labelled in a sheet; `v1` is built, pushed and committed."""
     copy_of_the_project(folder)
+    for name in UNUSED:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    run(folder, "git", "init", "--quiet", "--initial-branch", "main")
+    commit(folder, "copy")
     for site in ("camera", "scanner"):
         (folder / site).mkdir()
     params = yaml.safe_load((folder / "params.yaml").read_text())
@@ -61,4 +65,5 @@ def copied(made: Path, name: str = "copy") -> Path:
     """A copy beside it, which has the same remote, and which a test may change."""
     copy = made.parent / name
     shutil.rmtree(copy, ignore_errors=True)
-    return Path(shutil.copytree(made, copy, symlinks=True))
+    run(made.parent, "cp", "-a", "--reflink=auto", made.name, name)
+    return copy

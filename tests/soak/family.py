@@ -175,9 +175,8 @@ class Walk:
 
     def train(self) -> str:
         """Trains and compares all of them, and commits the best one's training; returns its name."""
-        found = json.loads(
-            run(self.root, "sengu", "dataset", "compare", *VERSIONS, "--json").rpartition("\n[")[2].join(["[", ""])
-        )
+        text = run(self.root, "sengu", "dataset", "compare", *VERSIONS, "--json")
+        found = json.loads(text[text.index("[\n  {") :])
         assert [row["version"] for row in found] == list(VERSIONS)
         assert len({row["shared"] for row in found}) == 1
         assert not run(self.root, "git", "status", "--porcelain"), "compare leaves the working tree as it was"

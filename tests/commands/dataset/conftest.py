@@ -20,4 +20,5 @@ def finalised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     versioned.commit(folder, "versions")
     run(folder, "dvc", "push", "--quiet")
     run(folder, "sengu", "dataset", "finalize", "B")
+    run(folder, "git", "gc", "--quiet")
     return folder

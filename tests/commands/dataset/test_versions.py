@@ -2,15 +2,18 @@
 
 import json
 import shutil
+from contextlib import chdir
 from pathlib import Path
 
 import mlcroissant
 import pytest
 import versioned
 import yaml
+from click.testing import CliRunner
 from project import attempt, run
 
 from sengu.base import tables
+from sengu.commands.main import sengu
 
 WORDS = ("--purpose", "tests", "--description", "a part")
 COLUMNS = (
@@ -44,30 +47,31 @@ def test_a_rerun_gives_the_same_bytes(folder: Path) -> None:
     assert files(folder / "data/dataset/D") == before
 
 
-def test_the_merge_of_two_parts_is_the_whole(folder: Path) -> None:
-    assert labels(folder, "D") == labels(folder, "v1") == {**labels(folder, "B"), **labels(folder, "C")}
-    known = json.loads((folder / "data/dataset/D/dataset.json").read_text())
+def test_the_merge_of_two_parts_is_the_whole(finalised: Path) -> None:
+    assert labels(finalised, "D") == labels(finalised, "v1") == {**labels(finalised, "B"), **labels(finalised, "C")}
+    known = json.loads((finalised / "data/dataset/D/dataset.json").read_text())
     assert known["parents"] == ["B", "C"]
     assert known["counts"]["by_class"] == {"dots": 10, "stripes": 10}
     assert known["counts"]["by_site"] == {"camera": {"dots": 8, "stripes": 8}, "scanner": {"dots": 2, "stripes": 2}}
 
 
-def test_croissant_is_valid_and_loads(folder: Path) -> None:
-    dataset = mlcroissant.Dataset(jsonld=str(folder / "data/dataset/D/croissant.json"))
+def test_croissant_is_valid_and_loads(finalised: Path) -> None:
+    dataset = mlcroissant.Dataset(jsonld=str(finalised / "data/dataset/D/croissant.json"))
     issues = dataset.metadata.ctx.issues
     assert (set(issues.errors), set(issues.warnings)) == (set(), set())
     found = {record["labels/objectId"].decode(): record["labels/value"] for record in dataset.records("labels")}
-    assert found == labels(folder, "D")
+    assert found == labels(finalised, "D")
 
 
-def test_what_is_published_is_whole(folder: Path) -> None:
-    run(folder, "sengu", "dataset", "publish", "B", "out")
-    assert {path.name for path in (folder / "out/images").iterdir()} == {*labels(folder, "B"), "metadata.csv"}
-    dataset = mlcroissant.Dataset(jsonld=str(folder / "out/croissant.json"))
-    assert {record["images/objectId"].decode() for record in dataset.records("images")} == set(labels(folder, "B"))
-    assert (folder / "out/LICENSE").read_text().startswith("CC0-1.0\n")
-    assert "# Drawings: B 1.0.0" in (folder / "out/README.md").read_text()
-    assert "not empty" in attempt(folder, "sengu", "dataset", "publish", "B", "out").stdout
+def test_what_is_published_is_whole(finalised: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(finalised, "sengu", "dataset", "publish", "B", str(out))
+    assert {path.name for path in (out / "images").iterdir()} == {*labels(finalised, "B"), "metadata.csv"}
+    dataset = mlcroissant.Dataset(jsonld=str(out / "croissant.json"))
+    assert {record["images/objectId"].decode() for record in dataset.records("images")} == set(labels(finalised, "B"))
+    assert (out / "LICENSE").read_text().startswith("CC0-1.0\n")
+    assert "# Drawings: B 1.0.0" in (out / "README.md").read_text()
+    assert "not empty" in attempt(finalised, "sengu", "dataset", "publish", "B", str(out)).stdout
 
 
 def relabelled(folder: Path) -> None:
@@ -132,12 +136,13 @@ def test_suspects_are_frozen_into_a_list(folder: Path) -> None:
         (("X.1",), "'X.1' cannot name a dataset version"),
     ],
 )
-def test_what_cannot_be_created(folder: Path, options: tuple[str, ...], message: str) -> None:
-    before = (folder / "datasets/dvc.yaml").read_bytes()
-    done = attempt(folder, "sengu", "dataset", "create", *options, *WORDS)
-    assert done.returncode == 1
-    assert message in done.stdout
-    assert (folder / "datasets/dvc.yaml").read_bytes() == before
+def test_what_cannot_be_created(finalised: Path, options: tuple[str, ...], message: str) -> None:
+    before = (finalised / "datasets/dvc.yaml").read_bytes()
+    with chdir(finalised):
+        done = CliRunner().invoke(sengu, ["dataset", "create", *options, *WORDS])
+    assert done.exit_code == 1
+    assert message in f"{done.exception}\n"
+    assert (finalised / "datasets/dvc.yaml").read_bytes() == before
 
 
 def test_finalize_names_all_that_is_missing(folder: Path) -> None:
@@ -172,25 +177,27 @@ def test_a_final_version_is_restored_from_git(folder: Path) -> None:
     }
 
 
-def test_another_repository_takes_a_version(folder: Path, tmp_path: Path) -> None:
-    expected = (folder / "data/dataset/B/label.csv").read_bytes()
-    run(tmp_path, "dvc", "get", str(folder), "data/dataset/B", "--out", "got")
-    run(tmp_path, "dvc", "artifacts", "get", str(folder), "datasets:B", "--rev", "v1.0.0", "--out", "artifact")
+def test_another_repository_takes_a_version(finalised: Path, tmp_path: Path) -> None:
+    expected = (finalised / "data/dataset/B/label.csv").read_bytes()
+    run(tmp_path, "dvc", "get", str(finalised), "data/dataset/B", "--out", "got")
+    run(tmp_path, "dvc", "artifacts", "get", str(finalised), "datasets:B", "--rev", "v1.0.0", "--out", "artifact")
     run(tmp_path, "git", "init", "--quiet")
     run(tmp_path, "dvc", "init", "--quiet")
-    run(tmp_path, "dvc", "import", str(folder), "data/dataset/B", "--rev", "datasets=B@v1.0.0", "--out", "imported")
+    run(tmp_path, "dvc", "import", str(finalised), "data/dataset/B", "--rev", "datasets=B@v1.0.0", "--out", "imported")
     assert {(tmp_path / place / "label.csv").read_bytes() for place in ("got", "artifact", "imported")} == {expected}
-    code = f"import dvc.api; print(dvc.api.read('data/dataset/B/label.csv', repo={str(folder)!r}), end='')"
+    code = f"import dvc.api; print(dvc.api.read('data/dataset/B/label.csv', repo={str(finalised)!r}), end='')"
     assert run(tmp_path, "python", "-c", code).encode() == expected
 
 
-def test_versions_are_listed_with_what_is_known(folder: Path) -> None:
-    rows = {row["version"]: row for row in json.loads(run(folder, "sengu", "dataset", "list", "--json"))}
+def test_versions_are_listed_with_what_is_known(finalised: Path, tmp_path: Path) -> None:
+    rows = {row["version"]: row for row in json.loads(run(finalised, "sengu", "dataset", "list", "--json"))}
     assert list(rows) == ["v1", "B", "C", "D"]
     assert (rows["B"]["state"], rows["C"]["state"]) == ("final", "open")
     assert rows["D"]["parents"] == ["B", "C"]
-    shown = json.loads(run(folder, "sengu", "dataset", "show", "B", "--json"))
+    shown = json.loads(run(finalised, "sengu", "dataset", "show", "B", "--json"))
     assert shown["may_change"].startswith("no: it is final (datasets=B@v1.0.0), and D comes from it: `sengu dataset create B-2")
-    diff = json.loads(run(folder, "sengu", "dataset", "diff", "B", "D", "--html", "diff.html", "--json").partition("\n")[2])
+    diff = json.loads(
+        run(finalised, "sengu", "dataset", "diff", "B", "D", "--html", str(tmp_path / "diff.html"), "--json").partition("\n")[2]
+    )
     assert sum(map(len, diff["added"].values())) == 4
-    assert (folder / "diff.html").read_text().count("<img") == 4
+    assert (tmp_path / "diff.html").read_text().count("<img") == 4
