@@ -56,6 +56,21 @@ def make(folder: Path) -> Path:
     return folder
 
 
+def make_final(folder: Path) -> Path:
+    """What `make` makes, and of v1 the parts B and C and their merge D; B is final."""
+    make(folder)
+    words = ("--purpose", "tests", "--description", "a part")
+    run(folder, "sengu", "dataset", "create", "B", "--from", "v1", "--where", "site == 'camera'", *words)
+    run(folder, "sengu", "dataset", "create", "C", "--from", "v1", "--where", "site == 'scanner'", *words)
+    run(folder, "sengu", "dataset", "create", "D", "--from", "B", "--from", "C", *words)
+    run(folder, "dvc", "repro", "--quiet", "datasets/dvc.yaml")
+    commit(folder, "versions")
+    run(folder, "dvc", "push", "--quiet")
+    run(folder, "sengu", "dataset", "finalize", "B")
+    run(folder, "git", "gc", "--quiet")
+    return folder
+
+
 def commit(folder: Path, message: str) -> None:
     run(folder, "git", "add", "--all")
     run(folder, "git", "commit", "--quiet", "--message", message)

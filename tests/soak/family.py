@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -73,6 +74,11 @@ class Walk:
         print("\n".join(f"    {line[:150]}" for line in text.splitlines()[-14:]), flush=True)
         return text
 
+    def json(self, *command: str) -> Any:
+        """What a command with --json prints, which stands below its log."""
+        lines = self.run(*command, "--json").splitlines()
+        return json.loads("\n".join(lines[next(i for i, line in enumerate(lines) if line in ("{", "[")) :]))
+
     def commit(self, message: str) -> None:
         versioned.commit(self.root, message)
 
@@ -124,7 +130,7 @@ class Walk:
         """The three label what is known at first; agreement and conflicts are what was planted."""
         for who in PEOPLE:
             self.label(who, f"filename < 'n{self.known:03}.jpg'", range(self.known), f"sheet-{who}.csv")
-        found = json.loads(self.run("sengu", "label", "check", "--json"))
+        found = self.json("sengu", "label", "check")
         planted = {number for numbers in WRONG.values() for number in numbers if number < self.known}
         assert found["problems"] == []
         assert found["conflicts"] == len(planted)
@@ -166,7 +172,7 @@ class Walk:
         self.run("dvc", "repro", "--quiet", "datasets/dvc.yaml")
         self.commit("The versions that come from A and B")
         self.run("dvc", "push", "--quiet")
-        rows = {row["version"]: row for row in json.loads(run(self.root, "sengu", "dataset", "list", "--json"))}
+        rows = {row["version"]: row for row in self.json("sengu", "dataset", "list")}
         assert rows["B2"]["pictures"] == len(self.ids) - 40
         assert rows["AB"]["pictures"] == self.known
         assert rows["new"]["parents"] == ["A-clean", "B2"]
@@ -175,8 +181,7 @@ class Walk:
 
     def train(self) -> str:
         """Trains and compares all of them, and commits the best one's training; returns its name."""
-        text = run(self.root, "sengu", "dataset", "compare", *VERSIONS, "--json")
-        found = json.loads(text[text.index("[\n  {") :])
+        found = self.json("sengu", "dataset", "compare", *VERSIONS)
         assert [row["version"] for row in found] == list(VERSIONS)
         assert len({row["shared"] for row in found}) == 1
         assert not run(self.root, "git", "status", "--porcelain"), "compare leaves the working tree as it was"
@@ -237,7 +242,7 @@ class Walk:
         assert "outranked: label.disagreement is majority" in why
         assert "R1" in why
         assert "The animal in front decides." in why
-        models = {row["version"]: row["models"] for row in json.loads(run(self.root, "sengu", "dataset", "list", "--json"))}
+        models = {row["version"]: row["models"] for row in self.json("sengu", "dataset", "list")}
         trained = {name: rows[0]["accuracy"] for name, rows in models.items() if rows}
         assert set(trained) == {"A", best}
         self.run("sengu", "dataset", "list")
