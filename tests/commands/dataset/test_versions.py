@@ -1,6 +1,7 @@
 """Versions made, changed, handed on and brought back, in a real Git and DVC repository."""
 
 import json
+import re
 import shutil
 from contextlib import chdir
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import versioned
 import yaml
 from click.testing import CliRunner
-from project import attempt, run
+from project import ROOT, attempt, run
 
 from sengu.base import tables
 from sengu.commands.main import sengu
@@ -72,6 +73,56 @@ def test_what_is_published_is_whole(finalised: Path, tmp_path: Path) -> None:
     assert (out / "LICENSE").read_text().startswith("CC0-1.0\n")
     assert "# Drawings: B 1.0.0" in (out / "README.md").read_text()
     assert "not empty" in attempt(finalised, "sengu", "dataset", "publish", "B", str(out)).stdout
+
+
+WITHOUT_OURS = """
+import sys
+sys.modules.update({"sengu": None, "crawlers": None})  # an import of ours fails
+import mlcroissant
+dataset = mlcroissant.Dataset(jsonld="croissant.json")
+issues = dataset.metadata.ctx.issues
+assert (set(issues.errors), set(issues.warnings)) == (set(), set())
+labels = {record["labels/objectId"].decode(): record["labels/value"] for record in dataset.records("labels")}
+pictures = {record["images/objectId"].decode(): record["images/picture"].size for record in dataset.records("images")}
+assert pictures.keys() == labels.keys()
+print(len(labels), min(min(size) for size in pictures.values()) > 0)
+"""
+
+
+def test_what_was_published_is_read_far_from_here_without_anything_of_ours(finalised: Path, tmp_path: Path) -> None:
+    run(finalised, "sengu", "dataset", "publish", "B", str(tmp_path / "out"))
+    said = run(tmp_path / "out", "python", "-I", "-W", "ignore", "-c", WITHOUT_OURS)
+    assert said.splitlines()[-1] == f"{len(labels(finalised, 'B'))} True"
+
+
+def documented(page: str, heading: str) -> list[str]:
+    """The indented blocks below a heading of a page in docs/, without their indent."""
+    text = (ROOT / "docs" / page).read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE)
+    return ["\n".join(line[4:] for line in block.strip("\n").splitlines()) + "\n" for block in blocks]
+
+
+def test_a_second_label_set_is_a_stage_and_a_version_of_its_own(folder: Path) -> None:
+    settings, stage = documented("labels.md", "Another question about the same pictures")[:2]
+    with (folder / "params.yaml").open("a") as stream:
+        stream.write(settings)
+    name, path = versioned.ids("dots")[0], folder / "dvc.yaml"
+    (folder / "labels_sharpness").mkdir()
+    (folder / "labels_sharpness/anna.csv").write_text(f"objectId,value\n{name},blurred\n{versioned.ids('stripes')[0]},sharp\n")
+    document = yaml.safe_load(path.read_text())
+    new = yaml.safe_load(stage)
+    new["label_sharpness"]["deps"] += [dep for dep in document["stages"]["label"]["deps"] if dep.startswith("src/")]
+    path.write_text(yaml.safe_dump({**document, "stages": {**document["stages"], **new}}))
+    before = (folder / "data/label.csv").read_bytes()
+    run(folder, "dvc", "repro", "--quiet", "label_sharpness")
+    table = tables.read(folder / "data/labels_sharpness/label.csv", tables.Label)
+    assert sorted(table["value"]) == [0, 1]
+    assert (folder / "data/label.csv").read_bytes() == before
+    of_first = yaml.safe_load((folder / "datasets/dvc.yaml").read_text())["stages"]["v1"]["cmd"]
+    command = of_first.replace("dataset/v1", "dataset/sharp").replace("--sheets labels", "--sheets labels_sharpness")
+    run(folder, "bash", "-c", command.replace("data/label", "data/labels_sharpness/label"))
+    assert labels(folder, "sharp") == dict(zip(table["objectId"], table["value"], strict=True))
+    assert json.loads((folder / "data/dataset/sharp/dataset.json").read_text())["classes"] == ["sharp", "blurred"]
 
 
 def relabelled(folder: Path) -> None:
