@@ -37,7 +37,7 @@ def asked_of_dvc(folder: Path, labels: bytes) -> tuple[str, str]:
         except DvcException:
             return "notices" if noticed else "up to date", "fails"
         kept = LABEL.is_file() and LABEL.read_bytes() == labels
-        return "notices" if noticed else "up to date", "its labels" if kept else "other labels, exit code 0"
+        return "notices" if noticed else "up to date", "its labels" if kept else "other labels or none, exit code 0"
 
 
 def table(made: Path) -> None:
