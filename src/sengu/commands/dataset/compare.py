@@ -12,16 +12,16 @@ import click
 import numpy as np
 import pandas as pd
 
-from sengu.base import params, tables
+from sengu.base import tables
 from sengu.base.errors import SenguError
-from sengu.base.tables import csvfile, versions
+from sengu.base.tables import csvfile
 from sengu.commands import places
 from sengu.datasets import lineage
 from sengu.datasets.recipe import FOLDER
 from sengu.evaluation.intervals import independent, of_difference, wilson
 from sengu.repository import pipeline
 from sengu.repository.git import git
-from sengu.stages.split import split
+from sengu.stages.split import of_version
 
 PREDICTIONS = Path("reports/plots/predictions.csv")
 
@@ -81,9 +81,7 @@ def shared_by(actual: Mapping[str, pd.Series]) -> pd.Index:
 
 def held_out(name: str, duplicates: pd.DataFrame) -> pd.Series:
     """The labels of a version's test pictures by object id, as the stage `split` chooses them."""
-    folder = FOLDER / name
-    labels = tables.read(folder / versions.LABELS, tables.Label)
-    table = split(labels, duplicates, params.section("split", params.Split), versions.labelled_by_models(folder))
+    table = of_version(FOLDER / name, duplicates)
     return table[table["type"] == "test"].set_index("objectId")["value"]
 
 
