@@ -10,7 +10,7 @@ from crawlers.demo import pictures
 from sengu.base.ids import ObjectId
 
 CLASSES = ("dots", "stripes")
-SIDE = 8  # drawings of each class in each of three folders
+UNUSED = (".git", ".github", "benchmarks", "deploy", "docs", "models", "reports", "tests")  # each test copies the project
 
 
 def drawing(kind: str, number: int) -> bytes:
@@ -24,6 +24,10 @@ def ids(kind: str) -> list[str]:
 def make(folder: Path) -> Path:
     """A copy of the project with a site of drawings, each labelled in a sheet; `v1` is built, pushed and committed."""
     copy_of_the_project(folder)
+    for name in UNUSED:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    run(folder, "git", "init", "--quiet", "--initial-branch", "main")
+    commit(folder, "copy")
     for site in ("camera", "scanner"):
         (folder / site).mkdir()
     params = yaml.safe_load((folder / "params.yaml").read_text())
@@ -52,6 +56,21 @@ def make(folder: Path) -> Path:
     return folder
 
 
+def make_final(folder: Path) -> Path:
+    """What `make` makes, and of v1 the parts B and C and their merge D; B is final."""
+    make(folder)
+    words = ("--purpose", "tests", "--description", "a part")
+    run(folder, "sengu", "dataset", "create", "B", "--from", "v1", "--where", "site == 'camera'", *words)
+    run(folder, "sengu", "dataset", "create", "C", "--from", "v1", "--where", "site == 'scanner'", *words)
+    run(folder, "sengu", "dataset", "create", "D", "--from", "B", "--from", "C", *words)
+    run(folder, "dvc", "repro", "--quiet", "datasets/dvc.yaml")
+    commit(folder, "versions")
+    run(folder, "dvc", "push", "--quiet")
+    run(folder, "sengu", "dataset", "finalize", "B")
+    run(folder, "git", "gc", "--quiet")
+    return folder
+
+
 def commit(folder: Path, message: str) -> None:
     run(folder, "git", "add", "--all")
     run(folder, "git", "commit", "--quiet", "--message", message)
@@ -61,4 +80,5 @@ def copied(made: Path, name: str = "copy") -> Path:
     """A copy beside it, which has the same remote, and which a test may change."""
     copy = made.parent / name
     shutil.rmtree(copy, ignore_errors=True)
-    return Path(shutil.copytree(made, copy, symlinks=True))
+    run(made.parent, "cp", "-a", "--reflink=auto", made.name, name)
+    return copy

@@ -91,7 +91,8 @@ def test_another_file_is_named(tmp_path: Path, name: str, text: str, message: st
 def test_a_picture_is_found_by_whatever_an_export_calls_it() -> None:
     pictures = Pictures([A, B], {"x/cat one.jpg": A, "y/b.jpg": B, "z/b.jpg": ""}, {"http://a.example/p.png": B})
     for text in (
-        A, A.upper(), "a" * 40, f"/some/where/{A}", "x/cat one.jpg", "cat one.jpg", "/data/upload/1/1a2b3c4d-cat%20one.jpg",
+        A, A.upper(), "a" * 40, f"/some/where/{A}", f"/data/upload/1/1a2b3c4d-{A}", "x/cat one.jpg", "cat one.jpg",
+        "/data/upload/1/1a2b3c4d-cat%20one.jpg",
         "/data/local-files/?d=x/cat%20one.jpg", "C:\\pictures\\cat one.jpg",
     ):  # fmt: skip
         assert pictures.find(text) == A, text

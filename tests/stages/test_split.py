@@ -44,6 +44,17 @@ def test_classes_are_cut_to_the_smallest_in_table_order() -> None:
     assert found[name(30, 6)] == "train"
 
 
+def test_what_a_model_labelled_is_never_held_out() -> None:
+    rows = [(name(low, i), i % 2) for low in (0, 30) for i in range(4)]
+    machine = [name(0, 0), name(30, 1)]
+    found = types(split(labels(*rows), NO_DUPLICATES, BARE, by_models=machine))
+    assert {found[one] for one in machine} == {"train"}
+    # of each class as many are left as of the one that lost a row
+    assert [sorted(found.values()).count(kind) for kind in ("test", "train", "validation")] == [2, 4, 2]
+    near = tables.frame([tables.Duplicate(one, name(0, 0)) for one in (name(0, 0), name(0, 2))], tables.Duplicate)
+    assert types(split(labels(*rows), near, EXCLUDE, by_models=machine))[name(0, 0)] == "excluded"
+
+
 def test_leaks_move_out_of_train_and_validation_but_never_out_of_test() -> None:
     rows = [(name(low, i), i % 2) for low in (0, 30, 100) for i in range(4)]
     pairs = [(name(0, 0), name(100, 0)), (name(30, 1), name(100, 1)), (name(0, 2), name(30, 2)), (name(100, 2), name(100, 3))]

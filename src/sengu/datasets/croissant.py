@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sengu.base.tables.versions import LABELS, Version
+from sengu.base.tables.versions import LABELS, MODELS, Version
 from sengu.datasets.facts import SUBJECTS, Facts
 
 NAME = "croissant.json"
 CONFORMS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
 UNSTATED = "not stated"
+NAMES = {"raw": "raw agreement", "alpha": "Krippendorff's alpha", "ac1": "Gwet's AC1"}
+BY_MODELS = "labelled_by_models"
 MEDIA_TYPES = {"jpg": "image/jpeg", "tif": "image/tiff"} | {
     name: f"image/{name}" for name in ("png", "gif", "webp", "bmp", "avif")
 }
@@ -76,6 +78,9 @@ def document(version: Version, facts: Facts, folder: Path, pictures: Sequence[st
     if (folder / SUBJECTS).is_file():
         files.append(_file(folder / SUBJECTS, "objectId and subject, where it is known of whom or what a picture is"))
         sets.append(_subjects())
+    if (folder / MODELS).is_file():
+        files.append(_file(folder / MODELS, "objectId of each picture whose label a model gave, and no person"))
+        sets.append(_by_models())
     if pictures:
         files.append(_pictures(pictures))
         sets.append(_images())
@@ -206,6 +211,12 @@ def _subjects() -> dict[str, Any]:
     }
 
 
+def _by_models() -> dict[str, Any]:
+    what = "the pictures whose label a model gave, and no person: not for validation or test"
+    field = _field(BY_MODELS, "objectId", "sc:Text", "the picture", _column(MODELS, "objectId"))
+    return {"@type": "cr:RecordSet", "@id": BY_MODELS, "name": BY_MODELS, "description": what, "field": [field]}
+
+
 def _responsible(version: Version, facts: Facts) -> dict[str, Any]:
     """RAI fields, from what the tables say."""
     words, counts = facts.words, facts.counts
@@ -238,9 +249,16 @@ def _responsible(version: Version, facts: Facts) -> dict[str, Any]:
 
 
 def _agreement(words: dict[str, Any]) -> str:
-    if words["agreement"]:
-        return f"Agreement of annotators: {json.dumps(words['agreement'], sort_keys=True)}"
-    return "Agreement was not measured: no picture was labelled blind by several annotators."
+    measured = [
+        f"On {numbers['all']['pictures']} pictures of {version} that several labelled blind: "
+        + ", ".join(f"{NAMES[name]} {_estimate(numbers['all'][name])}" for name in NAMES)
+        for version, numbers in words["agreement"].items()
+    ]
+    return ". ".join(measured) or "Agreement was not measured: no picture was labelled blind by several annotators."
+
+
+def _estimate(number: dict[str, Any]) -> str:
+    return f"undefined ({number['why']})" if number.get("why") else f"{number['value']} ({number['low']} to {number['high']})"
 
 
 def _provenance(version: Version, facts: Facts) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Words:
     annotators: int = 0
     by_how: dict[str, int] = field(default_factory=dict)  # how -> words
     rules: str = ""  # lower-case hex SHA-256 of RULES.md
-    agreement: dict[str, Any] | None = None
+    agreement: dict[str, Any] = field(default_factory=dict)  # version on whose pictures it was measured -> measures
 
 
 @dataclass(frozen=True)
@@ -126,43 +126,34 @@ def subjects_of_sheets(folder: Path, seen: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found).astype("str")
 
 
-def of_sheets(folder: Path, ids: pd.Series) -> Words:
-    """What the sheets in `labels/` say of how these objects were labelled, and the hash of their rules."""
-    known, dates, annotators, how = set(ids), [], set(), dict[str, int]()
-    sha1s = {name.partition(".")[0] for name in known}
-    for path in sorted(folder.glob("[!.]*.csv")):
-        try:
-            sheet = csvfile.read(path)
-        except SenguError:  # of a spelling that `label` reads more widely
-            continue
-        if "objectId" not in sheet:
-            continue
-        named = sheet["objectId"].str.strip().str.lower()
-        sheet = sheet[named.isin(known) | named.isin(sha1s)]
-        dates += [cell for cell in sheet.get("labelledAt", pd.Series(dtype="str")) if cell]
-        annotators |= {cell for cell in sheet.get("annotator", pd.Series([path.stem] * len(sheet), dtype="str")) if cell}
-        for name, count in sheet.get("how", pd.Series(dtype="str")).value_counts().items():
-            how[str(name)] = how.get(str(name), 0) + int(count)
+def of_words(words: pd.DataFrame, folder: Path, agreement: dict[str, Any]) -> Words:
+    """What the `words` on these objects say of how they were labelled (labelledAt, annotator, how), and the hash of the rules.
+
+    `folder` holds sheets and rules; `agreement` is that of the version itself, empty where nobody measured it.
+    """
+    dates = words.loc[words["labelledAt"] != "", "labelledAt"]
+    how = {str(name): int(count) for name, count in sorted(words.loc[words["how"] != "", "how"].value_counts().items())}
     rules = folder / RULES
     digest = hashlib.sha256(rules.read_bytes()).hexdigest() if rules.is_file() else ""
-    return Words(min(dates, default=""), max(dates, default=""), len(annotators), dict(sorted(how.items())), digest)
+    first, last = (str(dates.min()), str(dates.max())) if len(dates) else ("", "")
+    return Words(first, last, int(words["annotator"].nunique()), how, digest, agreement)
 
 
 def inherited(parents: Sequence[Path], own: Words) -> Words:
-    """What holds of a version with parents: the widest dates, and the hash of the rules if it is the same in all."""
+    """What holds of a version with parents: the widest dates, all that was measured, the hash of the rules if it is one."""
     theirs = [read(parent).get("words", {}) for parent in parents]
     first = [date for words in theirs if (date := words.get("labelled_first"))] + [date for date in [own.labelled_first] if date]
     last = [words.get("labelled_last", "") for words in theirs] + [own.labelled_last]
     rules = {words.get("rules", "") for words in theirs} | ({own.rules} if own.rules else set())
     annotators = max([own.annotators, *(int(words.get("annotators", 0)) for words in theirs)])
-    agreement = own.agreement or next((words.get("agreement") for words in theirs if words.get("agreement")), None)
+    agreement = {version: measures for words in theirs for version, measures in (words.get("agreement") or {}).items()}
     return Words(
         min(first, default=""),
         max(last, default=""),
         annotators,
         own.by_how,
         rules.pop() if len(rules) == 1 else own.rules,
-        agreement,
+        agreement | own.agreement,
     )
 
 

@@ -44,6 +44,16 @@ def merge(sources: Mapping[str, pd.DataFrame], prefer: str, classes: Sequence[st
     return rows.drop_duplicates("objectId")[["objectId", "value"]].sort_values("objectId", ignore_index=True)
 
 
+def by_models(merged: pd.DataFrame, sources: Mapping[str, pd.DataFrame], machines: Mapping[str, Collection[str]]) -> pd.Series:
+    """Which rows of `merged` no person labelled, bool: every source that gives their label has it of a model.
+
+    `machines` names, of each source, the objects whose label is a model's.
+    """
+    people = [table[~table["objectId"].isin(list(machines.get(name, ())))] for name, table in sources.items()]
+    said = pd.concat(people)[["objectId", "value"]].drop_duplicates().assign(person=True)
+    return merged.merge(said, on=["objectId", "value"], how="left")["person"].isna()
+
+
 def _conflicts(rows: pd.DataFrame, sources: Sequence[str], classes: Sequence[str], name: str) -> str:
     listed = []
     objects = sorted(rows["objectId"].unique())

@@ -15,6 +15,7 @@ MODULE = "sengu.stages.dataset"
 FOLDER = Path("data/dataset")
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?")  # what gto takes, too: it refuses dots
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+DETAILS = "label_details.csv"  # the name of the table that `label` writes beside label.csv
 LABELS = "labels"  # what `--prefer` calls the labels of now
 
 # what to take out -> the limit where none is given; None: there is nothing to set
@@ -39,6 +40,7 @@ class Recipe:
     erased: Path
     parents: tuple[Path, ...] = ()
     labels: Path | None = None  # the table of labels of now, without parents or where it extends them
+    details: Path | None = None  # where those labels come from, likewise
     sheets: Path | None = None  # the folder of sheets and rules, likewise
     duplicates: Path | None = None
     extend: tuple[str, ...] = ()  # sheets and sites whose objects are added
@@ -70,7 +72,7 @@ class Recipe:
 
     def inputs(self) -> list[str]:
         """What of the data the stage depends on."""
-        alone = [path for path in (self.labels, self.sheets, self.duplicates) if path]
+        alone = [path for path in (self.labels, self.details, self.sheets, self.duplicates) if path]
         paths = [*self.parents, *alone, *self.exclude, self.index, self.captures, self.objects, self.erased]
         inside = [path for path in self.extending if self.sheets is None or not Path(path).is_relative_to(self.sheets)]
         return [str(path) for path in (*paths, *inside)]
@@ -87,8 +89,7 @@ class Recipe:
             ("semver", [self.semver]),
             ("purpose", [self.purpose] if self.purpose else []),
             ("description", [self.description] if self.description else []),
-            *((name, [path] if path else []) for name, path in (("labels", self.labels), ("sheets", self.sheets))),
-            ("duplicates", [self.duplicates] if self.duplicates else []),
+            *((name, [path] if (path := getattr(self, name)) else []) for name in ("labels", "details", "sheets", "duplicates")),
             *((name, [getattr(self, name)]) for name in ("index", "captures", "objects", "erased")),
         ]
 
@@ -110,7 +111,7 @@ def parse(arguments: Sequence[str]) -> Recipe:
     parser.add_argument("version", type=Path)
     for name in ("index", "captures", "objects", "erased"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    for name in ("labels", "sheets", "duplicates"):
+    for name in ("labels", "details", "sheets", "duplicates"):
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--from", dest="parents", type=Path, nargs="+", default=[])
     parser.add_argument("--exclude", type=Path, nargs="+", default=[])
@@ -153,6 +154,11 @@ def check(recipe: Recipe) -> None:
         raise SenguError(f"{recipe.name}: neither --from nor --labels says where its labels come from: add one of them")
     if recipe.parents and recipe.labels and not recipe.extend:
         raise SenguError(f"{recipe.name}: --labels beside --from adds labels, but --extend does not say which: add or remove one")
+    if recipe.labels and not recipe.details:
+        raise SenguError(
+            f"{recipe.name}: --labels without --details does not say which labels a model gave: add `--details "
+            f"{recipe.labels.parent / DETAILS}` to its command, and that file to its deps"
+        )
     if twice := [path for path in recipe.parents if recipe.parents.count(path) > 1]:
         raise SenguError(f"{recipe.name}: parent {twice[0].name} stands twice: name it once")
     choices = [path.name for path in recipe.parents] + ([LABELS] if recipe.labels else [])

@@ -52,13 +52,12 @@ def agree(said: np.ndarray, rounds: int = ROUNDS, seed: int = SEED) -> Agreement
     if not pairable.any():
         undefined = Estimate(np.nan, np.nan, np.nan, "no picture has words of two annotators")
         return Agreement(0, undefined, undefined, undefined)
-    weights = np.vstack([np.ones(len(said)), _resamples(len(said), rounds, seed)])
+    one_class = said[pairable].any(axis=0).sum() < 2
+    said, pictures = np.unique(said, axis=0, return_counts=True)  # a hundred thousand pictures are a handful of different rows
+    weights = np.vstack([pictures, np.random.default_rng(seed).multinomial(pictures.sum(), pictures / pictures.sum(), rounds)])
     raw, alpha, ac1 = _measures(said, weights)
-    if said[pairable].any(axis=0).sum() < 2:
-        no_alpha = Estimate(np.nan, np.nan, np.nan, "all words name one class, so chance explains them")
-    else:
-        no_alpha = None
-    return Agreement(int(pairable.sum()), _estimate(raw), no_alpha or _estimate(alpha), _estimate(ac1))
+    explained = Estimate(np.nan, np.nan, np.nan, "all words name one class, so chance explains them")
+    return Agreement(int(pairable.sum()), _estimate(raw), explained if one_class else _estimate(alpha), _estimate(ac1))
 
 
 def of_class(said: np.ndarray, value: int, rounds: int = ROUNDS) -> Agreement:
@@ -66,17 +65,8 @@ def of_class(said: np.ndarray, value: int, rounds: int = ROUNDS) -> Agreement:
     return agree(np.stack([said[:, value], said.sum(axis=1) - said[:, value]], axis=1), rounds)
 
 
-def _resamples(pictures: int, rounds: int, seed: int) -> np.ndarray:
-    """How often each picture is drawn, in each round: float64 (rounds, pictures)."""
-    random = np.random.default_rng(seed)
-    drawn = np.zeros((rounds, pictures))
-    for row in drawn:
-        row += np.bincount(random.integers(0, pictures, pictures), minlength=pictures)
-    return drawn
-
-
 def _measures(said: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """raw, alpha and AC1 of pictures that count as often as `weights` (rounds, pictures) say: float64 (rounds,) each."""
+    """raw, alpha and AC1 of rows of `counts` that stand as often as `weights` (rounds, rows) say: float64 (rounds,) each."""
     number = said.sum(axis=1).astype(float)
     pairable = number >= 2
     pairs = (said * (said - 1)).sum(axis=1)

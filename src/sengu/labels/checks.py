@@ -1,7 +1,9 @@
 """Words, rules and labels -> what contradicts what, and how far the annotators agree."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,6 +82,17 @@ def agreements(words: pd.DataFrame, classes: Sequence[str]) -> dict[str, Agreeme
         objects = words.loc[names == name, "objectId"]
         found[f"rule {name}"] = agreement.agree(_counts(words[words["objectId"].isin(objects)], len(classes)))
     return found
+
+
+def as_json(measured: Mapping[str, Agreement], digits: int = 4) -> dict[str, Any]:
+    """Agreements as plain values, rounded; null where a number is undefined, and then `why` says so."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(part) for key, part in value.items() if key != "why" or part}
+        return (None if np.isnan(value) else round(value, digits)) if isinstance(value, float) else value
+
+    return {name: plain(asdict(one)) for name, one in measured.items()}
 
 
 def _counts(words: pd.DataFrame, classes: int) -> np.ndarray:

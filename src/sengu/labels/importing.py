@@ -180,9 +180,12 @@ class Pictures:
         """The object that a picture of an export is; empty if it may be several, None if none."""
         for spelling in self._spellings(text):
             end = spelling.rpartition("/")[2]
-            for key, names in ((end.lower(), self.names), (end.partition(".")[0].lower(), self.names), (spelling, self.paths)):
-                if key in names:
-                    return names[key]
+            for name in (end.lower(), UPLOADED.sub("", end, count=1).lower()):  # a file of an object tree may have been uploaded
+                for key in (name, name.partition(".")[0]):
+                    if key in self.names:
+                        return self.names[key]
+            if spelling in self.paths:
+                return self.paths[spelling]
         for spelling in self._spellings(text):
             end = spelling.rpartition("/")[2]
             for key in (end, UPLOADED.sub("", end, count=1)):

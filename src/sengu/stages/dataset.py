@@ -1,7 +1,7 @@
 """Merge, filter and clean labels by a recipe into a dataset version: flat, complete tables and what is known of them."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,14 @@ from sengu.base.ids import ObjectId
 from sengu.base.tables import csvfile, tombstones, versions, where
 from sengu.datasets import croissant, facts, merging, quality, recipe, samples, usage
 from sengu.datasets.recipe import Recipe
+from sengu.labels import checks
+from sengu.labels.sheets import sheets
+from sengu.labels.words import Known, look
 from sengu.objects.store import ObjectStore
 
 logger = logging.getLogger("dataset")
+
+MODEL = "model"  # a source in data/label_details.csv
 
 Stays = Callable[[pd.DataFrame], np.ndarray]
 
@@ -43,6 +48,29 @@ def sources(made: Recipe, index: pd.DataFrame) -> tuple[dict[str, pd.DataFrame],
     for name, labels in found.items():
         versions.check(labels, classes[first], f"label.classes in params.yaml (as of {name})")
     return found, classes[first]
+
+
+def machines(made: Recipe) -> dict[str, Collection[str]]:
+    """The objects whose label a model gave, by the name of the parent or `labels`."""
+    found: dict[str, Collection[str]] = {parent.name: versions.labelled_by_models(parent) for parent in made.parents}
+    if made.details is not None:
+        details = tables.read(made.details, tables.LabelDetail)
+        found[recipe.LABELS] = details.loc[details["source"] == MODEL, "objectId"].tolist()
+    return found
+
+
+def said(
+    made: Recipe, labels: pd.DataFrame, classes: list[str], index: pd.DataFrame, captures: pd.DataFrame, erased: frozenset[str]
+) -> facts.Words:
+    """What the sheets say of these labels, and how far those agree who labelled them blind."""
+    if made.sheets is None:
+        return facts.Words()
+    nothing = tables.empty(tables.Rejected).assign(site="")  # what is wrong with a line, `label` has said
+    words, _ = look(sheets(made.sheets), Known.of(captures, index, nothing, erased), classes)
+    words = words[words["objectId"].isin(labels["objectId"])]
+    blind = checks.blind(words)
+    measured = checks.agreements(blind, classes) if len(blind) else {}
+    return facts.of_words(words, made.sheets, {made.name: checks.as_json(measured)} if measured else {})
 
 
 def added(made: Recipe, index: pd.DataFrame, labels: pd.DataFrame) -> set[str]:
@@ -134,14 +162,12 @@ def seen(labels: pd.DataFrame, classes: list[str], index: pd.DataFrame, captures
 
 
 def subjects(rows: pd.DataFrame, parents: tuple[Path, ...], labels: pd.DataFrame, sheets: Path | None = None) -> pd.DataFrame:
-    """objectId and subject of the objects of which it is known, sorted: what a sheet says stands before captures and parents."""
+    """objectId and subject of the objects of which it is known, sorted: what a sheet says stands before parents and captures."""
     found = [facts.subjects_of_sheets(sheets, rows)] if sheets else []
-    if "subject" in rows:
+    found += [csvfile.read(path) for parent in parents if (path := parent / facts.SUBJECTS).is_file()]
+    if "subject" in rows:  # a picture may stand at several places
         captured = rows.loc[rows["subject"] != "", ["objectId", "subject"]]
         found.append(captured.sort_values(["objectId", "subject"]))
-    for parent in parents:
-        if (parent / facts.SUBJECTS).is_file():
-            found.append(csvfile.read(parent / facts.SUBJECTS))
     table = pd.concat([pd.DataFrame({"objectId": [], "subject": []}, dtype="str"), *found])
     table = table[table["objectId"].isin(labels["objectId"])]
     return table.drop_duplicates("objectId").sort_values("objectId")
@@ -155,7 +181,7 @@ def write(made: Recipe, index: pd.DataFrame, captures: pd.DataFrame, folder: Pat
     labels, done = merging.compose(merged, steps(made, index, captures, classes, erased))
     merging.check(labels, classes, made.name, done)
     rows = seen(labels, classes, index, captures)
-    own = facts.of_sheets(made.sheets, labels["objectId"]) if made.sheets else facts.Words()
+    own = said(made, labels, classes, index, captures, erased)
     words = facts.inherited(made.parents, own) if made.parents else own
     known = facts.describe(made, facts.lineage(made.parents), done, rows, words)
     version = versions.describe(made.name, classes, labels, [parent.name for parent in made.parents])
@@ -164,6 +190,10 @@ def write(made: Recipe, index: pd.DataFrame, captures: pd.DataFrame, folder: Pat
     if len(of_whom):
         known.counts["subjects"] = int(of_whom["subject"].nunique())
         csvfile.write(folder / facts.SUBJECTS, ["objectId", "subject"], [of_whom[name].tolist() for name in of_whom])
+    by_models = labels.loc[merging.by_models(labels, found, machines(made)).to_numpy(), ["objectId"]]
+    if len(by_models):
+        known.counts["labelled_by_models"] = len(by_models)
+        csvfile.write(folder / versions.MODELS, ["objectId"], [by_models["objectId"].tolist()])
     (folder / versions.METADATA).write_text(facts.document(version, known), encoding="utf-8")
     (folder / croissant.NAME).write_text(croissant.document(version, known, folder), encoding="utf-8")
     draw(made, labels, classes, rows, folder, erased)

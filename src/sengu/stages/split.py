@@ -1,7 +1,7 @@
 """Split a version into train, validation, test by the SHA-1's low byte, balanced."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +27,12 @@ def split(
     rule: params.Split,
     subjects: pd.DataFrame | None = None,
     mirrored: bool = False,
+    by_models: Collection[str] = (),
 ) -> pd.DataFrame:
     """`labels` (objectId, value) sorted by objectId, with a column type.
 
-    Videos are `excluded`.
+    Videos are `excluded`, and the objects `by_models`, whose label no person gave, are not held out: a model is not measured
+    by what another one, or itself, believes.
 
     The low byte of the SHA-1 decides; then, in test and validation, each class is cut to the size of the smallest one in
     table order and the surplus goes to train; with `surplus: hold_out` that of test gets a type of its own, and is neither
@@ -48,6 +50,7 @@ def split(
     for name in HELD_OUT:
         first, last = getattr(rule, name)
         types[(low_byte >= first) & (low_byte <= last)] = name
+    types[table["objectId"].isin(list(by_models)).to_numpy(dtype=bool)] = "train"
     types[are_videos(object_ids)] = "excluded"
     for name in HELD_OUT:
         places = [np.flatnonzero((types == name) & (values == value)) for value in np.unique(values)]
@@ -71,7 +74,8 @@ def of_version(folder: Path, duplicates: pd.DataFrame) -> pd.DataFrame:
     """The split of a dataset version by the rules in params.yaml."""
     labels = tables.read(folder / versions.LABELS, tables.Label)
     rule = params.section("split", params.Split)
-    return split(labels, duplicates, rule, versions.subjects(folder), params.section("train.fine_tune", params.FineTune).flips)
+    flips = params.section("train.fine_tune", params.FineTune).flips
+    return split(labels, duplicates, rule, versions.subjects(folder), flips, versions.labelled_by_models(folder))
 
 
 def check_classes(table: pd.DataFrame, classes: Sequence[str], minimum: int) -> list[str]:

@@ -278,11 +278,11 @@ def test_an_index_that_is_not_pinned_proves_nothing(folder: Path, tamper: Callab
     assert "data/index/camera.csv" in done.stdout
 
 
-def test_nothing_is_wrong_with_what_nobody_touched(folder: Path) -> None:
-    done = check(folder)
+def test_nothing_is_wrong_with_what_nobody_touched(finalised: Path) -> None:
+    done = check(finalised)
     assert (done.exit_code, done.stdout) == (0, "1 finalised versions: B; 0 faults\n")
-    assert check(folder, "--deep").exit_code == 0
-    assert (check(folder, "--quiet").stdout, check(folder, "--quiet").exit_code) == ("", 0)
+    assert check(finalised, "--deep").exit_code == 0
+    assert (check(finalised, "--quiet").stdout, check(finalised, "--quiet").exit_code) == ("", 0)
 
 
 def test_plots_may_change(folder: Path) -> None:
@@ -308,19 +308,19 @@ def test_an_erased_object_is_the_one_absence_allowed(folder: Path) -> None:
     assert done.exit_code == 0, done.output
 
 
-def test_a_clone_without_tags_is_told_so(folder: Path, tmp_path: Path) -> None:
-    run(tmp_path, "git", "clone", "--quiet", "--no-tags", str(folder), "clone")
+def test_a_clone_without_tags_is_told_so(finalised: Path, tmp_path: Path) -> None:
+    run(tmp_path, "git", "clone", "--quiet", "--no-tags", str(finalised), "clone")
     done = check(tmp_path / "clone")
     assert done.exit_code == 2
     assert "this clone has no tags, so nothing can be proved of B: run `git fetch --tags`" in done.stderr
     assert check(tmp_path / "clone", "--quiet").exit_code == 0
 
 
-def test_a_clone_that_pulled_nothing_proves_what_git_knows(folder: Path, tmp_path: Path) -> None:
-    run(tmp_path, "git", "clone", "--quiet", str(folder), "clone")
+def test_a_clone_that_pulled_nothing_proves_what_git_knows(finalised: Path, tmp_path: Path) -> None:
+    run(tmp_path, "git", "clone", "--quiet", str(finalised), "clone")
     done = check(tmp_path / "clone")
     assert (done.exit_code, done.stdout) == (0, "1 finalised versions: B; 0 faults\n"), done.output
     assert "its tables are not here, so its objects were not looked for: `dvc pull data/dataset/B`" in done.stderr
-    shutil.copy(folder / "datasets/dvc.lock", tmp_path)
+    shutil.copy(finalised / "datasets/dvc.lock", tmp_path)
     lock_edited(tmp_path / "clone")
     assert check(tmp_path / "clone").exit_code == 1

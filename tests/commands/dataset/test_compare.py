@@ -19,7 +19,7 @@ def test_models_are_compared_on_what_they_share() -> None:
     one = predictions(a="xx", b="yx", c="xx", d="yy", e="xx")
     other = predictions(b="yy", c="xx", d="yy", e="yy", f="xx")  # of e the label differs
     first, second = compare.compare({"A": one, "B": other}, tables.empty(tables.Duplicate))
-    assert (first.version, first.own_test, second.own_test) == ("A", 5, 5)
+    assert (first.version, first.own_test, second.own_test, first.shared) == ("A", 5, 5, 3)
     assert (first.accuracy, second.accuracy) == pytest.approx((2 / 3, 1.0))
     assert second.difference == pytest.approx(1 / 3)
     assert second.difference_low < 0 < second.difference < second.difference_high

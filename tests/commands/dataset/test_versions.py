@@ -1,18 +1,26 @@
 """Versions made, changed, handed on and brought back, in a real Git and DVC repository."""
 
 import json
+import re
 import shutil
+from contextlib import chdir
 from pathlib import Path
 
 import mlcroissant
 import pytest
 import versioned
 import yaml
-from project import attempt, run
+from click.testing import CliRunner
+from project import ROOT, attempt, run
 
 from sengu.base import tables
+from sengu.commands.main import sengu
 
 WORDS = ("--purpose", "tests", "--description", "a part")
+COLUMNS = (
+    "objectId, urlId, format, width, height, bytes, milliseconds, video, site, url, page, tags, device, filename, fetched, "
+    "modified, status, taken, camera, operator, subject, value, label"
+)
 pytestmark = pytest.mark.slow
 
 
@@ -40,30 +48,81 @@ def test_a_rerun_gives_the_same_bytes(folder: Path) -> None:
     assert files(folder / "data/dataset/D") == before
 
 
-def test_the_merge_of_two_parts_is_the_whole(folder: Path) -> None:
-    assert labels(folder, "D") == labels(folder, "v1") == {**labels(folder, "B"), **labels(folder, "C")}
-    known = json.loads((folder / "data/dataset/D/dataset.json").read_text())
+def test_the_merge_of_two_parts_is_the_whole(finalised: Path) -> None:
+    assert labels(finalised, "D") == labels(finalised, "v1") == {**labels(finalised, "B"), **labels(finalised, "C")}
+    known = json.loads((finalised / "data/dataset/D/dataset.json").read_text())
     assert known["parents"] == ["B", "C"]
     assert known["counts"]["by_class"] == {"dots": 10, "stripes": 10}
     assert known["counts"]["by_site"] == {"camera": {"dots": 8, "stripes": 8}, "scanner": {"dots": 2, "stripes": 2}}
 
 
-def test_croissant_is_valid_and_loads(folder: Path) -> None:
-    dataset = mlcroissant.Dataset(jsonld=str(folder / "data/dataset/D/croissant.json"))
+def test_croissant_is_valid_and_loads(finalised: Path) -> None:
+    dataset = mlcroissant.Dataset(jsonld=str(finalised / "data/dataset/D/croissant.json"))
     issues = dataset.metadata.ctx.issues
     assert (set(issues.errors), set(issues.warnings)) == (set(), set())
     found = {record["labels/objectId"].decode(): record["labels/value"] for record in dataset.records("labels")}
-    assert found == labels(folder, "D")
+    assert found == labels(finalised, "D")
 
 
-def test_what_is_published_is_whole(folder: Path) -> None:
-    run(folder, "sengu", "dataset", "publish", "B", "out")
-    assert {path.name for path in (folder / "out/images").iterdir()} == {*labels(folder, "B"), "metadata.csv"}
-    dataset = mlcroissant.Dataset(jsonld=str(folder / "out/croissant.json"))
-    assert {record["images/objectId"].decode() for record in dataset.records("images")} == set(labels(folder, "B"))
-    assert (folder / "out/LICENSE").read_text().startswith("CC0-1.0\n")
-    assert "# Drawings: B 1.0.0" in (folder / "out/README.md").read_text()
-    assert "not empty" in attempt(folder, "sengu", "dataset", "publish", "B", "out").stdout
+def test_what_is_published_is_whole(finalised: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(finalised, "sengu", "dataset", "publish", "B", str(out))
+    assert {path.name for path in (out / "images").iterdir()} == {*labels(finalised, "B"), "metadata.csv"}
+    dataset = mlcroissant.Dataset(jsonld=str(out / "croissant.json"))
+    assert {record["images/objectId"].decode() for record in dataset.records("images")} == set(labels(finalised, "B"))
+    assert (out / "LICENSE").read_text().startswith("CC0-1.0\n")
+    assert "# Drawings: B 1.0.0" in (out / "README.md").read_text()
+    assert "not empty" in attempt(finalised, "sengu", "dataset", "publish", "B", str(out)).stdout
+
+
+WITHOUT_OURS = """
+import sys
+sys.modules.update({"sengu": None, "crawlers": None})  # an import of ours fails
+import mlcroissant
+dataset = mlcroissant.Dataset(jsonld="croissant.json")
+issues = dataset.metadata.ctx.issues
+assert (set(issues.errors), set(issues.warnings)) == (set(), set())
+labels = {record["labels/objectId"].decode(): record["labels/value"] for record in dataset.records("labels")}
+pictures = {record["images/objectId"].decode(): record["images/picture"].size for record in dataset.records("images")}
+assert pictures.keys() == labels.keys()
+print(len(labels), min(min(size) for size in pictures.values()) > 0)
+"""
+
+
+def test_what_was_published_is_read_far_from_here_without_anything_of_ours(finalised: Path, tmp_path: Path) -> None:
+    run(finalised, "sengu", "dataset", "publish", "B", str(tmp_path / "out"))
+    said = run(tmp_path / "out", "python", "-I", "-W", "ignore", "-c", WITHOUT_OURS)
+    assert said.splitlines()[-1] == f"{len(labels(finalised, 'B'))} True"
+
+
+def documented(page: str, heading: str) -> list[str]:
+    """The indented blocks below a heading of a page in docs/, without their indent."""
+    text = (ROOT / "docs" / page).read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE)
+    return ["\n".join(line[4:] for line in block.strip("\n").splitlines()) + "\n" for block in blocks]
+
+
+def test_a_second_label_set_is_a_stage_and_a_version_of_its_own(folder: Path) -> None:
+    settings, stage = documented("labels.md", "Another question about the same pictures")[:2]
+    with (folder / "params.yaml").open("a") as stream:
+        stream.write(settings)
+    name, path = versioned.ids("dots")[0], folder / "dvc.yaml"
+    (folder / "labels_sharpness").mkdir()
+    (folder / "labels_sharpness/anna.csv").write_text(f"objectId,value\n{name},blurred\n{versioned.ids('stripes')[0]},sharp\n")
+    document = yaml.safe_load(path.read_text())
+    new = yaml.safe_load(stage)
+    new["label_sharpness"]["deps"] += [dep for dep in document["stages"]["label"]["deps"] if dep.startswith("src/")]
+    path.write_text(yaml.safe_dump({**document, "stages": {**document["stages"], **new}}))
+    before = (folder / "data/label.csv").read_bytes()
+    run(folder, "dvc", "repro", "--quiet", "label_sharpness")
+    table = tables.read(folder / "data/labels_sharpness/label.csv", tables.Label)
+    assert sorted(table["value"]) == [0, 1]
+    assert (folder / "data/label.csv").read_bytes() == before
+    of_first = yaml.safe_load((folder / "datasets/dvc.yaml").read_text())["stages"]["v1"]["cmd"]
+    command = of_first.replace("dataset/v1", "dataset/sharp").replace("--sheets labels", "--sheets labels_sharpness")
+    run(folder, "bash", "-c", command.replace("data/label", "data/labels_sharpness/label"))
+    assert labels(folder, "sharp") == dict(zip(table["objectId"], table["value"], strict=True))
+    assert json.loads((folder / "data/dataset/sharp/dataset.json").read_text())["classes"] == ["sharp", "blurred"]
 
 
 def relabelled(folder: Path) -> None:
@@ -120,7 +179,7 @@ def test_suspects_are_frozen_into_a_list(folder: Path) -> None:
         ),
         (("C",), "there is a version C already"),
         (("X", "--from", "gone"), "there is no dataset version gone: the versions are v1, B, C, D"),
-        (("X", "--from", "v1", "--where", "colour == 1"), "there is no column 'colour': the columns are "),
+        (("X", "--from", "v1", "--where", "colour == 1"), f"there is no column 'colour': the columns are {COLUMNS}\n"),
         (
             ("X", "--from", "v1", "--extend", "attic"),
             "--extend attic: no sheet (*.csv) and no site: the sites are camera",
@@ -128,12 +187,13 @@ def test_suspects_are_frozen_into_a_list(folder: Path) -> None:
         (("X.1",), "'X.1' cannot name a dataset version"),
     ],
 )
-def test_what_cannot_be_created(folder: Path, options: tuple[str, ...], message: str) -> None:
-    before = (folder / "datasets/dvc.yaml").read_bytes()
-    done = attempt(folder, "sengu", "dataset", "create", *options, *WORDS)
-    assert done.returncode == 1
-    assert message in done.stdout
-    assert (folder / "datasets/dvc.yaml").read_bytes() == before
+def test_what_cannot_be_created(finalised: Path, options: tuple[str, ...], message: str) -> None:
+    before = (finalised / "datasets/dvc.yaml").read_bytes()
+    with chdir(finalised):
+        done = CliRunner().invoke(sengu, ["dataset", "create", *options, *WORDS])
+    assert done.exit_code == 1
+    assert message in f"{done.exception}\n"
+    assert (finalised / "datasets/dvc.yaml").read_bytes() == before
 
 
 def test_finalize_names_all_that_is_missing(folder: Path) -> None:
@@ -168,25 +228,27 @@ def test_a_final_version_is_restored_from_git(folder: Path) -> None:
     }
 
 
-def test_another_repository_takes_a_version(folder: Path, tmp_path: Path) -> None:
-    expected = (folder / "data/dataset/B/label.csv").read_bytes()
-    run(tmp_path, "dvc", "get", str(folder), "data/dataset/B", "--out", "got")
-    run(tmp_path, "dvc", "artifacts", "get", str(folder), "datasets:B", "--rev", "v1.0.0", "--out", "artifact")
+def test_another_repository_takes_a_version(finalised: Path, tmp_path: Path) -> None:
+    expected = (finalised / "data/dataset/B/label.csv").read_bytes()
+    run(tmp_path, "dvc", "get", str(finalised), "data/dataset/B", "--out", "got")
+    run(tmp_path, "dvc", "artifacts", "get", str(finalised), "datasets:B", "--rev", "v1.0.0", "--out", "artifact")
     run(tmp_path, "git", "init", "--quiet")
     run(tmp_path, "dvc", "init", "--quiet")
-    run(tmp_path, "dvc", "import", str(folder), "data/dataset/B", "--rev", "datasets=B@v1.0.0", "--out", "imported")
+    run(tmp_path, "dvc", "import", str(finalised), "data/dataset/B", "--rev", "datasets=B@v1.0.0", "--out", "imported")
     assert {(tmp_path / place / "label.csv").read_bytes() for place in ("got", "artifact", "imported")} == {expected}
-    code = f"import dvc.api; print(dvc.api.read('data/dataset/B/label.csv', repo={str(folder)!r}), end='')"
+    code = f"import dvc.api; print(dvc.api.read('data/dataset/B/label.csv', repo={str(finalised)!r}), end='')"
     assert run(tmp_path, "python", "-c", code).encode() == expected
 
 
-def test_versions_are_listed_with_what_is_known(folder: Path) -> None:
-    rows = {row["version"]: row for row in json.loads(run(folder, "sengu", "dataset", "list", "--json"))}
+def test_versions_are_listed_with_what_is_known(finalised: Path, tmp_path: Path) -> None:
+    rows = {row["version"]: row for row in json.loads(run(finalised, "sengu", "dataset", "list", "--json"))}
     assert list(rows) == ["v1", "B", "C", "D"]
     assert (rows["B"]["state"], rows["C"]["state"]) == ("final", "open")
     assert rows["D"]["parents"] == ["B", "C"]
-    shown = json.loads(run(folder, "sengu", "dataset", "show", "B", "--json"))
+    shown = json.loads(run(finalised, "sengu", "dataset", "show", "B", "--json"))
     assert shown["may_change"].startswith("no: it is final (datasets=B@v1.0.0), and D comes from it: `sengu dataset create B-2")
-    diff = json.loads(run(folder, "sengu", "dataset", "diff", "B", "D", "--html", "diff.html", "--json").partition("\n")[2])
+    diff = json.loads(
+        run(finalised, "sengu", "dataset", "diff", "B", "D", "--html", str(tmp_path / "diff.html"), "--json").partition("\n")[2]
+    )
     assert sum(map(len, diff["added"].values())) == 4
-    assert (folder / "diff.html").read_text().count("<img") == 4
+    assert (tmp_path / "diff.html").read_text().count("<img") == 4

@@ -14,6 +14,7 @@ from sengu.base.tables import csvfile
 LABELS = "label.csv"
 METADATA = "dataset.json"
 SUBJECTS = "subjects.csv"  # of a version where it is known of whom or what pictures are: objectId,subject
+MODELS = "model_labels.csv"  # objectId: the labels that a model gave; there is no such file where there are none
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,12 @@ def subjects(folder: Path) -> pd.DataFrame:
         row = int(twice.to_numpy().argmax())
         raise SenguError(f"{path}:{lines[row]}: {table['objectId'].iloc[row]} stands twice: run `dvc repro` to make it again")
     return table
+
+
+def labelled_by_models(folder: Path) -> frozenset[str]:
+    """The objects of a version whose label no person gave, but a model: they must not stand in validation or test."""
+    path = folder / MODELS
+    return frozenset(csvfile.read(path)["objectId"]) if path.is_file() else frozenset()
 
 
 def read(folder: Path) -> Version:

@@ -17,9 +17,11 @@ from sengu.base.errors import SenguError
 from sengu.base.tables import csvfile
 from sengu.commands import places
 from sengu.datasets import lineage
+from sengu.datasets.recipe import FOLDER
 from sengu.evaluation.intervals import independent, of_difference, wilson
 from sengu.repository import pipeline
 from sengu.repository.git import git
+from sengu.stages.split import of_version
 
 PREDICTIONS = Path("reports/plots/predictions.csv")
 
@@ -30,6 +32,7 @@ class Compared:
 
     version: str
     own_test: int
+    shared: int
     accuracy: float
     low: float
     high: float
@@ -46,13 +49,7 @@ def compare(predictions: Mapping[str, pd.DataFrame], duplicates: pd.DataFrame) -
     picture. Raises SenguError if no picture is left.
     """
     tables_of = {name: table.set_index("objectId") for name, table in predictions.items()}
-    first, *others = tables_of.values()
-    shared = first.index
-    for other in others:
-        shared = shared[shared.isin(other.index)]
-        shared = shared[(first.loc[shared, "actual"] == other.loc[shared, "actual"]).to_numpy()]
-    if shared.empty:
-        raise SenguError(f"{', '.join(predictions)} share no test picture with the same label: compare versions that overlap")
+    shared = shared_by({name: table["actual"] for name, table in tables_of.items()})
     groups = tables.groups(pd.Series(shared), duplicates).to_numpy()
     count = np.array(independent(groups))
     right = {name: (t.loc[shared, "actual"] == t.loc[shared, "predicted"]).to_numpy() for name, t in tables_of.items()}
@@ -63,8 +60,29 @@ def compare(predictions: Mapping[str, pd.DataFrame], duplicates: pd.DataFrame) -
         better, worse = np.array((so & ~base).mean()), np.array((base & ~so).mean())
         less, more = of_difference(better, worse, count).tolist()
         own = len(tables_of[name])
-        found.append(Compared(name, own, float(so.mean()), low, high, float(better - worse), less, more))
+        found.append(Compared(name, own, len(shared), float(so.mean()), low, high, float(better - worse), less, more))
     return found
+
+
+def shared_by(actual: Mapping[str, pd.Series]) -> pd.Index:
+    """The test pictures that all versions have, with the same label; `actual` has a version's labels by object id.
+
+    Raises SenguError if there is none.
+    """
+    first, *others = actual.values()
+    shared = first.index
+    for other in others:
+        shared = shared[shared.isin(other.index)]
+        shared = shared[(first.loc[shared] == other.loc[shared]).to_numpy()]
+    if shared.empty:
+        raise SenguError(f"{', '.join(actual)} share no test picture with the same label: compare versions that overlap")
+    return shared
+
+
+def held_out(name: str, duplicates: pd.DataFrame) -> pd.Series:
+    """The labels of a version's test pictures by object id, as the stage `split` chooses them."""
+    table = of_version(FOLDER / name, duplicates)
+    return table[table["type"] == "test"].set_index("objectId")["value"]
 
 
 def train(name: str) -> pd.DataFrame:
@@ -96,12 +114,14 @@ def run(names: Sequence[str]) -> list[Compared]:
             f"{len(changed)} files are not committed ({changed[0].strip()}…): commit them, or put them away: each training "
             "changes params.yaml"
         )
+    duplicates = tables.read(places.DUPLICATES, tables.Duplicate)
+    shared_by({name: held_out(name, duplicates) for name in names})  # before hours of training
     found = {}
     try:
         for name in names:
             found[name] = train(name)
             git("reset", "--hard", "--quiet")
-        return compare(found, tables.read(places.DUPLICATES, tables.Duplicate))
+        return compare(found, duplicates)
     finally:
         git("reset", "--hard", "--quiet")
         _dvc("checkout", "--quiet", "--force", "--allow-missing")
@@ -131,6 +151,6 @@ def compare_command(names: tuple[str, ...], as_json: bool) -> None:
     ]
     click.echo(
         pd.DataFrame(
-            rows, columns=["version", "accuracy on shared test pictures", f"difference to {found[0].version}"]
+            rows, columns=["version", f"accuracy on {found[0].shared} shared test pictures", f"difference to {found[0].version}"]
         ).to_string(index=False)
     )

@@ -21,8 +21,8 @@ LISTS = Path("datasets/lists")  # Git tracks them
 SUSPECT = "suspect"
 # the code that a version depends on; tests/test_pipeline.py holds it against the imports
 CODE = (
-    *("src/sengu/__init__.py", "src/sengu/base", "src/sengu/datasets", "src/sengu/drawing", "src/sengu/objects"),
-    *("src/sengu/parallel", "src/sengu/pictures", "src/sengu/repository", "src/sengu/stages/dataset.py"),
+    *("src/sengu/__init__.py", "src/sengu/base", "src/sengu/datasets", "src/sengu/drawing", "src/sengu/labels"),
+    *("src/sengu/objects", "src/sengu/parallel", "src/sengu/pictures", "src/sengu/repository", "src/sengu/stages/dataset.py"),
 )
 
 
@@ -135,6 +135,7 @@ def create_command(
             erased=TOMBSTONES,
             parents=tuple(recipe.FOLDER / parent for parent in named),
             labels=places.LABEL if from_labels else None,
+            details=places.DATA / recipe.DETAILS if from_labels else None,
             sheets=places.LABELS if from_labels else None,
             duplicates=places.DUPLICATES if "duplicates" in clean else None,
             extend=extend,

@@ -122,17 +122,12 @@ def command(name: str, as_json: bool, consensus: Path | None) -> None:
 
 
 def _as_json(found: LabelSet, wrong: list[str], agreements: dict[str, agreement.Agreement]) -> dict[str, Any]:
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: plain(one) for key, one in value.items()}
-        return None if isinstance(value, float) and np.isnan(value) else value
-
     return {
         "problems": wrong,
         "words": len(found.words),
         "labels": len(found.merged.labels),
         "conflicts": len(found.merged.conflicts),
         "counts": counts(found),
-        "agreement": {name: plain(asdict(one)) for name, one in agreements.items()},
+        "agreement": checks.as_json(agreements),
         "quizzes": {name: [asdict(one) for one in results] for name, results in found_quizzes(found).items()},
     }

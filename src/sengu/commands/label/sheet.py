@@ -14,7 +14,7 @@ from sengu.base.tables import where
 from sengu.commands import places
 from sengu.commands.label.label_set import LabelSet, option
 from sengu.commands.label.rules import changed
-from sengu.labels import label_errors, queues, suggestions
+from sengu.labels import queues, suggestions
 from sengu.labels.sheets import COLUMNS
 from sengu.objects.store import ObjectStore
 
@@ -82,7 +82,7 @@ def _suspect(found: LabelSet) -> list[str]:
     """What confident learning takes for wrong, the most doubtful first, if it still has the label that was doubted."""
     if not LABEL_ERRORS.is_file():
         raise SenguError(f"{LABEL_ERRORS} is missing: run `dvc repro label_errors`, or `dvc pull`")
-    ranked = label_errors.read(LABEL_ERRORS)
+    ranked = tables.read(LABEL_ERRORS, tables.LabelError)
     labels = found.merged.labels.set_index("objectId")["value"]
     ranked = ranked[ranked["suspect"] == "yes"]
     return [name for name, value in zip(ranked["objectId"], ranked["value"], strict=True) if labels.get(name) == value]
