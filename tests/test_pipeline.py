@@ -160,7 +160,7 @@ EDITS = {
     "tests/project.py": set(),
     "src/sengu/training/phases.py": {"train", "evaluate"},
     "src/sengu/backbones/downloads.py": {"backbone"},
-    "src/sengu/labels/sheets.py": {"label", "label_errors"},
+    "src/sengu/labels/sheets.py": {"label", "label_errors", "v1"},
     "src/sengu/base/.ids.py.swp": set(),
     "src/sengu/base/ids.py~": set(),
     "src/sengu/pictures/.DS_Store": set(),
