@@ -93,7 +93,8 @@ def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
     for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "NO_PROXY", "no_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
-    import_module("tf_keras")  # Keras writes a file of its own at home when it is first imported
+    for name in ("tf_keras", "keras"):  # which TensorFlow loads when it needs them; each then writes a file of its own at home
+        import_module(name)
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     with tiny.served(Handler) as url:

@@ -80,7 +80,7 @@ def test_bytes_that_are_no_text_are_an_error(tmp_path: Path) -> None:
 def test_a_type_that_is_none_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "split_label.csv"
     path.write_text(f"objectId,value,type\n{A},0,dev\n")
-    with pytest.raises(SenguError, match=r"split_label.csv:2: type is 'dev', expected one of train, validation, test, excluded"):
+    with pytest.raises(SenguError, match=r"split_label.csv:2: type is 'dev', expected one of train, validation, test, surplus, excluded"):
         tables.read(path, tables.SplitLabel)
 
 
