@@ -46,10 +46,13 @@ class Library:
     """A module or function of TensorFlow's that is loaded when it is first used. No annotation of a module may use one."""
 
     def __init__(self, name: str):
-        self._name = name
+        object.__setattr__(self, "_name", name)
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(_load()[self._name], attribute)
+
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        setattr(_load()[self._name], attribute, value)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         return _load()[self._name](*arguments, **options)
