@@ -28,7 +28,7 @@ def check_project() -> None:
     """Raises SenguError if the current folder is none of a project, and names the one above it that is."""
     from sengu.base.params import PARAMS  # whose pydantic `sengu predict` need not wait for
 
-    if PARAMS.is_file():
+    if PARAMS.is_file() or Path("dvc.yaml").is_file():
         return
     here = Path.cwd()
     above = next((folder for folder in here.parents if (folder / PARAMS).is_file()), None)

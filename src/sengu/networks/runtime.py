@@ -54,6 +54,9 @@ class Library:
     def __setattr__(self, attribute: str, value: Any) -> None:
         setattr(_load()[self._name], attribute, value)
 
+    def __delattr__(self, attribute: str) -> None:
+        delattr(_load()[self._name], attribute)
+
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         return _load()[self._name](*arguments, **options)
 

@@ -41,7 +41,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     versions.write(version, versions.describe("A", CLASSES, labels), labels)
     tables.write(folder / "data/duplicates.csv", tables.empty(tables.Duplicate), tables.Duplicate)
     rule = {"dataset": "A", "test": [0, 79], "validation": [80, 159], "leaks": "keep"}
-    (folder / "params.yaml").write_text(yaml.safe_dump({"split": rule}))
+    train = {"seed": 1, "fine_tune": {"epochs": 0, "rate": 0.001, "batch": 8}}
+    (folder / "params.yaml").write_text(yaml.safe_dump({"split": rule, "train": train}))
     return folder
 
 
