@@ -107,7 +107,7 @@ def main(arguments: list[str]) -> None:
 
 def _run(name: str, site: params.Site, folder: Path, failed: Path) -> None:
     """The whole of a crawl, while no other one of the site runs."""
-    for output in (folder, failed):
+    for output in (folder, failed.parent):  # the file itself may be DVC's link into a cache on another disk; it is replaced
         pinned.refuse_if_linked(output)
     reproducible = isinstance(site.fetch, params.GenericFetch) and site.fetch.reproducible
     if reproducible:
