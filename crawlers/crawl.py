@@ -107,7 +107,7 @@ def main(arguments: list[str]) -> None:
 
 def _run(name: str, site: params.Site, folder: Path, failed: Path) -> None:
     """The whole of a crawl, while no other one of the site runs."""
-    for output in (folder, failed):
+    for output in (folder, failed.parent):  # the file itself may be DVC's link into a cache on another disk; it is replaced
         pinned.refuse_if_linked(output)
     reproducible = isinstance(site.fetch, params.GenericFetch) and site.fetch.reproducible
     if reproducible:
@@ -119,7 +119,7 @@ def _run(name: str, site: params.Site, folder: Path, failed: Path) -> None:
             pinned.refuse_if_damaged(name, folder, memory)
     if isinstance(site.fetch, params.WarcFetch):
         copied, unread = adopt(name, site.fetch, folder)
-        failures = foreign.account(name, folder, site.read.tracking, [*replaying.not_there(name, site, folder), *unread])
+        failures = foreign.account(name, folder, site.read.tracking, [*_not_there(name, site, folder), *unread])
         tables.write(failed, tables.frame(failures, tables.Failed), tables.Failed)
         logger.info(
             "%s: %d records copied; %d things are missing or cannot be read, see data/failed", name, copied, len(failures)
@@ -135,6 +135,15 @@ def _run(name: str, site: params.Site, folder: Path, failed: Path) -> None:
     if reproducible:
         pinned.refuse_if_different(name, folder, params.document()["sites"][name]["fetch"])
     last_crawl.crawled(name)
+
+
+def _not_there(name: str, site: params.Site, folder: Path) -> list[tables.Failed]:
+    """As `replaying.not_there`; nothing, with a warning, where the pages cannot be replayed: what was copied is good still."""
+    try:
+        return replaying.not_there(name, site, folder)
+    except SenguError as error:
+        logger.warning("%s; so what is missing on the pages is not listed, and `dvc repro` may fail at them", error)
+        return []
 
 
 if __name__ == "__main__":

@@ -66,8 +66,9 @@ def test_a_site_that_fails_stops_nothing_and_is_told_last(folder: Path) -> None:
     done = attempt(folder, *ARRIVE, **CODE)
     lines = done.stdout.splitlines()
     assert done.returncode == 1
-    assert "sites: 1 crawled, failed: gone" in lines
+    assert "sites: 1 crawled, failed: gone; `dvc repro` left stages undone" in lines
     assert lines[-1].startswith("error: 1 sites were not crawled, the others were: gone: ")
+    assert lines[-1].endswith("; `dvc repro` left stages undone, see above")
     assert json.loads((folder / "reports/metrics.json").read_text()) == {"files": 5}  # what the other site brought counts
 
 

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import subprocess
+import termios
 from pathlib import Path
 
 import pytest
@@ -57,12 +58,24 @@ def test_an_error_of_the_system_is_one_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, f"error: {name}: File name too long\n")
 
 
-def test_nothing_that_a_name_holds_steers_a_terminal(tmp_path: Path) -> None:
+def on_terminal(folder: Path, columns: int, statement: str) -> bytes:
+    """What a terminal of so many columns gets from a command that is one statement."""
     ours, theirs = pty.openpty()
-    program = "import sys; from sengu.commands import main; main.sengu = lambda: print('a\\x1b[2Jb\\x9bc\\rd'); main.main()"
+    termios.tcsetwinsize(theirs, (24, columns))
+    program = f"import shutil; from sengu.commands import main; main.sengu = lambda: {statement}; main.main()"
+    alone = {name: value for name, value in environment().items() if name not in ("COLUMNS", "LINES")}
     command = ["python", "-c", program]
-    subprocess.run(command, cwd=tmp_path, stdout=theirs, stdin=subprocess.DEVNULL, env=environment(), check=True)
+    subprocess.run(command, cwd=folder, stdout=theirs, stdin=subprocess.DEVNULL, env=alone, check=True)
     os.close(theirs)
     said = os.read(ours, 10_000)
     os.close(ours)
+    return said
+
+
+def test_nothing_that_a_name_holds_steers_a_terminal(tmp_path: Path) -> None:
+    said = on_terminal(tmp_path, 80, r"print('a\x1b[2Jb\x9bc\rd')")
     assert said == rb"a\x1b[2Jb\x9bc\rd" + b"\r\n"  # by which a terminal ends a line
+
+
+def test_a_command_knows_how_wide_the_terminal_is(tmp_path: Path) -> None:
+    assert on_terminal(tmp_path, 123, "print(shutil.get_terminal_size().columns)") == b"123\r\n"

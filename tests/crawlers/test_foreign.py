@@ -4,12 +4,13 @@ import gzip
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from project import attempt, run
 from served import CRAWL, EXTRACT, JPEG, write_params
 
-from crawlers import foreign
+from crawlers import crawl, foreign, replaying
 from sengu import warc
 from sengu.base import tables
 from sengu.base.errors import SenguError
@@ -136,3 +137,12 @@ def test_what_pages_of_others_archives_show_and_no_file_holds_is_listed_with_its
     run(tmp_path, *EXTRACT)
     captures = tables.read(tmp_path / "captures/web.csv", tables.Capture)
     assert {url.removeprefix(HOST) for url in captures["url"]} == {"/a.jpg", "/b.jpg", "/gone.jpg"}
+
+
+def test_a_replay_that_fails_is_a_warning(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def failing(name: str, _site: object, folder: Path) -> list[tables.Failed]:
+        raise SenguError(f"site {name}: the replay of {folder} failed: 0 unreadable records, 1 pages; see the log above")
+
+    monkeypatch.setattr(replaying, "not_there", failing)
+    assert crawl._not_there("web", cast("Any", None), Path("raw/web")) == []
+    assert "site web: the replay of raw/web failed: 0 unreadable records, 1 pages; see the log above; so what is" in caplog.text

@@ -363,3 +363,18 @@ def test_data_behind_a_link_is_refused_before_anything_is_fetched(tmp_path: Path
     assert done.returncode == 1
     assert done.stdout.startswith(f"error: {link} is a link to {disk}, and DVC takes no output outside the repository: make it")
     assert not list(disk.iterdir())
+
+
+def test_a_table_that_dvc_linked_into_its_cache_is_replaced_and_the_cache_left_alone(tmp_path: Path) -> None:
+    cached, failed = tmp_path / "disk/cached", tmp_path / "project/data/failed/web.csv"
+    cached.parent.mkdir()
+    failed.parent.mkdir(parents=True)
+    tables.write(cached, tables.frame([tables.Failed("file://web/old.jpg", "", -1, "gone")], tables.Failed), tables.Failed)
+    before = cached.read_bytes()
+    failed.symlink_to(cached)
+    (tmp_path / "project/camera").mkdir()
+    (tmp_path / "project/camera/a.jpg").write_bytes(JPEG["a"])
+    write_params(tmp_path / "project", web={"source": "folder", "folder": "camera"})
+    run(tmp_path / "project", *CRAWL[:-2], "data/raw/web", "data/failed/web.csv")
+    assert not failed.is_symlink()
+    assert cached.read_bytes() == before

@@ -42,10 +42,15 @@ def test_equal_doubts_are_ordered_by_id() -> None:
     assert list(ranked["objectId"]) == ids(20)
 
 
-def test_a_class_smaller_than_the_folds_is_named() -> None:
+def test_a_class_smaller_than_the_folds_makes_them_fewer(caplog: pytest.LogCaptureFixture) -> None:
     examples, features = clusters([0] * 9 + [3] * 4)
-    with pytest.raises(SenguError, match=r"class 3 has 4 examples, fewer than label_errors.folds in params.yaml \(5\)"):
-        label_errors.rank(examples, features, folds=5, seed=1)
+    assert len(label_errors.rank(examples, features, folds=5, seed=1)) == 13
+    assert "class 3 is in 4 groups of near-duplicates or subjects, fewer than label_errors.folds (5)" in caplog.text
+
+
+def test_a_class_of_one_example_is_named() -> None:
+    with pytest.raises(SenguError, match="class 3 has one example only"):
+        label_errors.rank(*clusters([0] * 9 + [3]), folds=5, seed=1)
 
 
 def test_what_belongs_together_shares_a_fold_and_classes_are_spread() -> None:
@@ -69,12 +74,14 @@ def test_a_wrong_label_is_not_vouched_for_by_its_near_duplicates() -> None:
     assert (ranked.loc[worst, "quality"].astype(float) < apart.loc[worst, "quality"].astype(float)).all()
 
 
-def test_a_class_of_too_few_groups_is_named() -> None:
+@pytest.mark.parametrize(("many", "together"), [(2, True), (1, False)])
+def test_a_class_of_too_few_groups_stops_nothing(many: int, together: bool, caplog: pytest.LogCaptureFixture) -> None:
     examples, features = clusters([0, 1] * 10)
     groups = np.arange(20)
-    groups[1::2] %= 4
-    with pytest.raises(SenguError, match="class 1 has 10 examples in 2 groups of near-duplicates or subjects, fewer than"):
-        label_errors.rank(examples, features, 3, 1, groups)
+    groups[1::2] %= 2 * many
+    assert len(label_errors.rank(examples, features, 3, 1, groups)) == 20
+    assert f"class 1 is in {many} groups of near-duplicates or subjects, fewer than label_errors.folds (3)" in caplog.text
+    assert ("too few to keep them together" not in caplog.text) == together
 
 
 def test_one_class_is_refused() -> None:

@@ -80,3 +80,20 @@ def test_the_card_says_why_there_is_no_threshold() -> None:
         "| Decision | the class with the highest probability; a recall of 0.9 was wanted, but there are no validation pictures |"
         in text
     )
+
+
+def test_where_a_threshold_decides_the_card_says_how_good_it_is_there() -> None:
+    called = {"accuracy": {"value": 0.75, "low": 0.4, "high": 0.9}, "recall": {"value": 1.0}, "precision": {"value": 0.6}}
+    of_network = {"accuracy": {"value": 0.875}, "at_threshold": {STARS: called}}
+    text = card.write(manifest(0.2, **of_network))
+    assert "**Right on 6 of 8 test pictures at the threshold. Of 100 new pictures like these, expect it to be right on 40" in text
+    assert "| recall at the threshold | 1.0000 | - |\n" in text
+    assert "| precision at the threshold | 0.6000 | - |\n" in text
+    without = card.write(manifest(None, **of_network))
+    assert "**Right on 7 of 8 test pictures.**" in without
+    assert "at the threshold" not in without
+
+
+def test_the_card_says_what_a_miss_costs() -> None:
+    text = card.write(manifest(0.5, threshold={**REACHED, "wanted": {"cost": 5.0}}))
+    assert "A miss was said to cost 5 false alarms, and no other threshold costs less on validation; 57 validation" in text

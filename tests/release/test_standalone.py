@@ -67,6 +67,17 @@ def test_what_only_sengu_reads_is_refused_and_not_shown_wrongly(name: str, reaso
     images.decode(path.read_bytes())
 
 
+def test_a_tiff_of_twelve_bits_is_refused_as_its_white_would_be_dark(tmp_path: Path) -> None:
+    tags = ((256, 2), (257, 1), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, 3))
+    entries = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in tags)
+    data = struct.pack("<2sHI", b"II", 42, 12) + b"\xff\xff\xff\0" + struct.pack("<H", len(tags)) + entries + bytes(4)
+    (tmp_path / "twelve.tif").write_bytes(data)
+    with Image.open(tmp_path / "twelve.tif") as picture:
+        assert (picture.mode, picture.getpixel((0, 0))) == ("I;16", 4095)
+    with pytest.raises(ValueError, match="bits, whose white is not that of 16: use `sengu predict`"):
+        standalone.decode(str(tmp_path / "twelve.tif"))
+
+
 def unpacked(release: Path, folder: Path) -> Path:
     with zipfile.ZipFile(release) as archive:
         archive.extractall(folder)

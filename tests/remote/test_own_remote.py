@@ -3,11 +3,15 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
 from bucket import handmade, sengu
 from project import run
+
+from sengu.commands.remote import push
 
 
 @pytest.fixture
@@ -64,3 +68,16 @@ def test_archives_go_to_their_own_remote_and_come_from_there(made: Path, tmp_pat
     shutil.copy(made / ".dvc/config.local", other / ".dvc/config.local")
     assert sengu(other, "remote", "pull").code == 0
     assert len(list((other / "data/raw/birds").iterdir())) == 4
+
+
+def test_pushing_asks_for_older_versions_only_where_something_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> None:
+        raise AssertionError("a role that pushes must not list versions")
+
+    monkeypatch.setattr(push, "archives_of_erased", lambda _: refused)
+    pin, other = SimpleNamespace(remotes={"", "archives"}, oid="aa"), SimpleNamespace()
+    store = SimpleNamespace(
+        remote=SimpleNamespace(name="second"), objects=lambda: [SimpleNamespace(oid="aa")], keeps_versions=True, versions=refused
+    )
+    project: Any = SimpleNamespace(pins=lambda: ({"aa": pin}, []), stores=[store, other], cache=None, erased=frozenset())
+    push._copy_owned(project, cast("Any", store))

@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from project import ROOT, attempt, environment, run
 from released import tiny_release
@@ -20,7 +22,7 @@ from sengu.base.ids import ObjectId
 from sengu.caches import array_cache
 from sengu.objects.store import ObjectStore, ObjectTree
 from sengu.pictures import images
-from sengu.release import bundle
+from sengu.release import bundle, portable
 from sengu.stages import embed as stage
 
 COMMAND = ["python", "-m", "sengu.stages.embed", "data/index", "data/object", "models/release", "data/embeddings"]
@@ -133,6 +135,21 @@ def test_the_working_store_holds_the_rows_of_the_latest_model_only(folder: Path,
     assert (found.vectors.shape, found.model.version) == ((5, 5), "0.2.0")
     (second,) = working_store()
     assert second != first
+
+
+def test_a_model_that_says_something_else_of_itself_only_is_not_run_again(folder: Path, read: list[ObjectId]) -> None:
+    embed()
+    read.clear()
+    first = bundle.load(folder / "models/release")
+    manifest = replace(first.manifest, version="0.3.0", threshold=0.25)
+    meant = [{"name": name, "meaning": "something"} for name in ("picture", "probabilities", "embedding")]
+    first.path.unlink()
+    said = replace(manifest, inputs=[], outputs=meant)
+    told = portable.describe(onnx.load_from_string(first.model), said, "a licence").SerializeToString()
+    bundle.write(folder / "models/release", manifest, {bundle.MODEL: told})
+    found = embed()
+    assert (read, found.model.version) == ([], "0.3.0")
+    assert found.model.sha256 == hashlib.sha256(told).hexdigest() != hashlib.sha256(first.model).hexdigest()
 
 
 def test_a_missing_object_is_named_and_leaves_no_output(folder: Path) -> None:

@@ -90,6 +90,17 @@ def test_a_crop_leaves_out_at_most_its_share_and_is_brought_to_size() -> None:
     assert wide == pytest.approx(40 * np.sqrt(4 / 3), abs=1e-3)
 
 
+@pytest.mark.parametrize("proportions", [0.0, 1.0])
+def test_a_small_crop_of_other_proportions_leaves_out_no_more_than_its_share(proportions: float) -> None:
+    ramp = np.arange(101, dtype=np.float32)
+    across = np.broadcast_to(ramp[None, None, :, None], (1, 101, 101, 3))
+    down = np.swapaxes(across, 1, 2)
+    sides = [
+        float(np.ptp(augment(levels, Augmentation(crop=0.1), area=1, proportions=proportions))) / 100 for levels in (across, down)
+    ]
+    assert np.prod(sides) == pytest.approx(0.9, abs=1e-4)
+
+
 def test_the_numbers_of_older_changes_are_what_they_were_before_there_were_crops() -> None:
     before = np.random.default_rng([7, 3, 6]).random((4, 6), np.float32)
     assert np.array_equal(augmentation.chances(4, 7, 3)[:, :6], before)

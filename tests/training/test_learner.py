@@ -330,6 +330,14 @@ def test_kernels_decay_and_biases_do_not() -> None:
     assert np.array_equal(found[1], without[1])
 
 
+def test_a_weight_decays_at_its_share_of_the_rate() -> None:
+    whole, part = of_ones(), of_ones()
+    settings = phase(weight_decay=0.5)
+    full = after_a_step(whole, Learner(whole, whole.trainable_weights, settings, 4))
+    kernel, _ = after_a_step(part, Learner(part, part.trainable_weights, settings, 4, shares=[0.25, 1.0]))
+    assert kernel - 1 == pytest.approx((full[0] - 1) / 4, abs=1e-6)
+
+
 def test_smoothing_is_that_of_keras_and_not_of_validation() -> None:
     layer = of_ones()
     inputs, values, ones = np.array([[0.5, -1.0], [2.0, 0.1]], np.float32), np.array([0, 2]), np.ones(2, np.float32)

@@ -16,6 +16,7 @@ from sengu.commands.handover.facts import METRICS
 from sengu.repository import dvc_lock
 
 STALE = "1d"
+UNDONE = "`dvc repro` left stages undone"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def snapshot() -> Snapshot:
     )
 
 
-def news(old: Snapshot, new: Snapshot, crawled: list[crawl.Crawled], checked: str) -> list[str]:
+def news(old: Snapshot, new: Snapshot, crawled: list[crawl.Crawled], checked: str, undone: bool = False) -> list[str]:
     """Ten lines: what came, what is to be labelled, how the classes moved, and what it takes in the remote."""
     failed = [result.site for result in crawled if result.status]
     by_site = {site: new.objects[site] - old.objects[site] for site in sorted({*old.objects, *new.objects})}
@@ -64,7 +65,9 @@ def news(old: Snapshot, new: Snapshot, crawled: list[crawl.Crawled], checked: st
     accuracy = "not measured" if new.accuracy is None else f"{new.accuracy:.4f}"
     before = "" if old.accuracy is None else f" (before: {old.accuracy:.4f})"
     return [
-        f"sites: {len(crawled) - len(failed)} crawled" + (f", failed: {', '.join(failed)}" if failed else ""),
+        f"sites: {len(crawled) - len(failed)} crawled"
+        + (f", failed: {', '.join(failed)}" if failed else "")
+        + (f"; {UNDONE}" if undone else ""),
         f"objects: {sum(by_site.values()):+d}, now {sum(new.objects.values())}",
         f"by site: {', '.join(f'{site} {count:+d}' for site, count in by_site.items() if count) or 'nothing new'}",
         f"rejected: {new.rejected - old.rejected:+d}, now {new.rejected}",
@@ -77,23 +80,26 @@ def news(old: Snapshot, new: Snapshot, crawled: list[crawl.Crawled], checked: st
     ]
 
 
-def arrive(stale: str, push: bool = True) -> tuple[list[str], list[crawl.Crawled]]:
-    """Does it all; returns the ten lines and how the crawls ended. Raises SenguError if rerunning, pushing or checking fails.
+def arrive(stale: str, push: bool = True) -> tuple[list[str], list[crawl.Crawled], bool]:
+    """Does it all; returns the ten lines, how the crawls ended, and whether stages were left undone.
 
-    A site that was never crawled and fails now has no tables, so its stages fail again in `dvc repro`: all the others run.
+    Raises SenguError if rerunning, pushing or checking fails. A site that was never crawled and fails now has no tables, so its
+    stages fail again in `dvc repro`: all the others run.
     """
     old = snapshot()
     chosen = crawl.choose((), every=True, stale=stale)
     crawled = crawl.crawl(chosen) if chosen else []
+    undone = False
     if any(one.status for one in crawled):
-        subprocess.run(["dvc", "repro", "--keep-going"], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
+        command = ["dvc", "repro", "--keep-going"]
+        undone = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode != 0
     else:
         _run("dvc", "repro")
     checked = "not pushed"
     if push:
         _run("dvc", "push")
         checked = _checked()
-    return news(old, snapshot(), crawled, checked), crawled
+    return news(old, snapshot(), crawled, checked, undone), crawled, undone
 
 
 def _checked() -> str:
@@ -141,6 +147,9 @@ def _values(path: Path) -> Counter[str]:
 @click.option("--no-push", is_flag=True, help="Leave the remote alone.")
 def command(stale: str, no_push: bool) -> None:
     """Crawl, rerun, push, check, and say what is new in ten lines; exits with 1 if a site failed, after all the rest was done."""
-    lines, crawled = arrive(stale, not no_push)
+    lines, crawled, undone = arrive(stale, not no_push)
     click.echo("\n".join(lines))
-    crawl.refuse_failures(crawled)
+    try:
+        crawl.refuse_failures(crawled)
+    except SenguError as error:
+        raise SenguError(f"{error}{f'; {UNDONE}, see above' if undone else ''}") from error

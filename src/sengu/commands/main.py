@@ -1,6 +1,7 @@
 """The command `sengu`: what people do beside `dvc repro`."""
 
 import logging
+import os
 import sys
 from io import TextIOWrapper
 
@@ -59,7 +60,9 @@ class Screen(TextIOWrapper):
 def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.isatty():
         encoding, errors = sys.stdout.encoding, sys.stdout.errors
-        sys.stdout = Screen(sys.stdout.detach(), encoding, errors, line_buffering=True)
+        # a descriptor of its own: sys.__stdout__ stays as it is, which tells how wide the terminal is
+        copy = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+        sys.stdout = Screen(copy, encoding, errors, line_buffering=True)
     with one_line():
         sengu()
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from sengu.base import measurements
-from sengu.base.measurements import METRICS, OF_CLASS, DecisionThreshold, Estimate, Measurements
+from sengu.base.measurements import METRICS, OF_CLASS, AtThreshold, DecisionThreshold, Estimate, Measurements
 from sengu.release.bundle import Manifest
 
 FITS = {
@@ -47,7 +47,7 @@ The preprocessing is part of the model: {fit}, bilinear with antialias.
 
 ## How good it is
 
-By the most probable class, on {test_images} test pictures{groups}. Brackets hold 95% intervals.{calibrated}
+By the most probable class{but}, on {test_images} test pictures{groups}. Brackets hold 95% intervals.{calibrated}
 
 {metrics}
 
@@ -81,7 +81,8 @@ def write(manifest: Manifest) -> str:
         created_by=manifest.created_by,
         fit=FITS[fit].format(size=size),
         decision=_decision(manifest, measured.network.threshold),
-        verdict=_verdict(measured),
+        verdict=_verdict(measured, _deciding(manifest, measured)),
+        but=" where no threshold is named" if _deciding(manifest, measured) else "",
         size=size,
         data="".join(f"| {name} | {_literal(value)} |\n" for name, value in manifest.dataset.get("facts", {}).items()),
         calibrated=(
@@ -97,12 +98,21 @@ def write(manifest: Manifest) -> str:
         groups=f", {measured.test_groups} if near-duplicates count once"
         if measured.test_groups not in (0, measured.test_images)
         else "",
-        metrics="\n".join(_table(measured)),
+        metrics="\n".join(_table(manifest, measured)),
     )
 
 
-def _verdict(measured: Measurements) -> str:
+def _deciding(manifest: Manifest, measured: Measurements) -> AtThreshold | None:
+    """What the release gives where its threshold decides; None where the most probable class does, or nobody measured."""
+    if manifest.threshold is None or len(manifest.classes) != 2:
+        return None
+    return measured.network.at_threshold.get(manifest.classes[1])
+
+
+def _verdict(measured: Measurements, deciding: AtThreshold | None) -> str:
     accuracy, matrix = measured.network.accuracy, measured.network.confusion_matrix
+    if deciding is not None:
+        accuracy, matrix = deciding.accuracy, {}
     if accuracy is None:
         return f"Measured on {measured.test_images} test pictures."
     right = sum(row[name] for name, row in matrix.items()) if matrix else round(accuracy.value * measured.test_images)
@@ -114,11 +124,11 @@ def _verdict(measured: Measurements) -> str:
             f"{math.ceil(100 * accuracy.high)} (95% interval)."
         )
     )
-    return f"Right on {right} of {measured.test_images} test pictures.{limits}"
+    return f"Right on {right} of {measured.test_images} test pictures{' at the threshold' if deciding else ''}.{limits}"
 
 
 def _decision(manifest: Manifest, threshold: DecisionThreshold) -> str:
-    asked = " and ".join(f"{metric} of {ratio}" for metric, ratio in (threshold.wanted or {}).items())
+    asked = " and ".join(f"{metric} of {ratio:g}" for metric, ratio in (threshold.wanted or {}).items())
     if manifest.threshold is None or len(manifest.classes) != 2:
         missed = f"; a {asked} was wanted, but {threshold.missed}" if threshold.missed else ""
         return f"the class with the highest probability{missed}"
@@ -130,16 +140,26 @@ def _decision(manifest: Manifest, threshold: DecisionThreshold) -> str:
         return decides
     estimates = (("precision", threshold.validation_precision), ("recall", threshold.validation_recall))
     gives = " and ".join(f"a {metric} of {_figure(estimate)}" for metric, estimate in estimates)
-    return f"{decides}. A {asked} was wanted; {threshold.support} validation pictures support it, and it gives {gives} there"
+    wanted = f"A {asked} was wanted"
+    if cost := (threshold.wanted or {}).get("cost"):
+        wanted = f"A miss was said to cost {cost:g} false alarms, and no other threshold costs less on validation"
+    return f"{decides}. {wanted}; {threshold.support} validation pictures support it, and it gives {gives} there"
 
 
-def _table(measured: Measurements) -> Iterator[str]:
-    """The fine-tuned network beside the head on the frozen backbone, for every metric; then the network by class."""
+def _table(manifest: Manifest, measured: Measurements) -> Iterator[str]:
+    """The fine-tuned network beside the head on the frozen backbone, for every metric; then the network by class.
+
+    Where a threshold decides, what each of the two gives at its own stands below.
+    """
     yield "| metric | this model | head on the frozen backbone |"
     yield "| --- | --- | --- |"
     for name in METRICS:
         values = (getattr(model, name) for model in (measured.network, measured.head))
         yield f"| {_words(name)} | {' | '.join(map(_figure, values))} |"
+    if _deciding(manifest, measured):
+        called = [model.at_threshold.get(manifest.classes[1], AtThreshold()) for model in (measured.network, measured.head)]
+        for name in ("accuracy", *OF_CLASS):
+            yield f"| {_words(name)} at the threshold | {' | '.join(_figure(getattr(model, name)) for model in called)} |"
     if measured.network.by_class:
         yield ""
         yield f"| class | support | {' | '.join(map(_words, OF_CLASS))} |"

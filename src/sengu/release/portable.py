@@ -1,5 +1,6 @@
 """The ONNX model of a picture -> what makes it travel: the network alone, facts inside the model, and a self-test."""
 
+import hashlib
 import json
 from io import BytesIO
 
@@ -49,6 +50,16 @@ def network(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
     )
     onnx.checker.check_model(made, full_check=True)
     return made
+
+
+def computation(content: bytes) -> str:
+    """The SHA-256 of what a model computes, lower-case hex: without what `describe` says in it."""
+    bare = onnx.load_from_string(content)
+    for part in (bare, bare.graph, *bare.graph.input, *bare.graph.output):
+        part.ClearField("doc_string")
+    for name in ("metadata_props", "model_version", "producer_name", "producer_version", "domain"):
+        bare.ClearField(name)
+    return hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()
 
 
 def describe(model: onnx.ModelProto, manifest: Manifest, licence: str) -> onnx.ModelProto:

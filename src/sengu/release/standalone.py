@@ -57,6 +57,8 @@ def refuse(picture: Image.Image, data: bytes) -> None:
         is_deep = max(bits if isinstance(bits, tuple) else (bits,)) > 8
         if tags.get(REDUCED, 0) & 1 or tags.get(PHOTOMETRIC) in (32803, 34892):
             raise ValueError("a TIFF whose first page is a reduced picture, or camera raw")
+        if is_deep and bits not in (16, 32, 64, (16,), (32,), (64,)) and samples == 1:
+            raise ValueError(f"a TIFF of {bits} bits, whose white is not that of 16: use `sengu predict`")
         if is_deep and (samples != 1 or tags.get(PHOTOMETRIC) != 1 or not (picture.mode.startswith("I") or picture.mode == "F")):
             raise ValueError(f"a TIFF of {samples} x {bits} bits, which Pillow alone does not show as it is: use `sengu predict`")
     if picture.format == "PNG" and data[24:26] in (b"\x10\0", b"\x10\2") and 0 <= data.find(b"tRNS", 33) < data.find(b"IDAT", 33):

@@ -150,9 +150,10 @@ def attested(certificates: Sequence[Certificate], outputs: str) -> list[Certific
     return [one for one in certificates if one.outputs == outputs and first_bad(one.rows) is None]
 
 
-def exact(certificates: Sequence[Certificate], outputs: str, processor: str) -> frozenset[str]:
-    """The stages that gave the pinned bytes of these outputs on such a processor."""
-    alike = [one for one in certificates if one.outputs == outputs and one.machine.processor == processor]
+def exact(certificates: Sequence[Certificate], outputs: str, machine: Machine) -> frozenset[str]:
+    """The stages that gave the pinned bytes of these outputs on such a processor with as many cores."""
+    kind = machine.processor, machine.cores
+    alike = [one for one in certificates if one.outputs == outputs and (one.machine.processor, one.machine.cores) == kind]
     return frozenset(row.stage for one in alike for row in one.rows if row.state == "same")
 
 

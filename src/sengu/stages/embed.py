@@ -17,7 +17,7 @@ from sengu.caches.array_cache import Prepared
 from sengu.objects.store import ObjectStore
 from sengu.parallel.threads import map_in_threads
 from sengu.pictures import images
-from sengu.release import bundle
+from sengu.release import bundle, portable
 from sengu.release.bundle import Release
 
 LIBRARIES = (*pictures.LIBRARIES, "onnxruntime")  # what an embedding is computed with
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> None:
     model = embeddings.Model(loaded.manifest.name, loaded.manifest.version, loaded.manifest.files[bundle.MODEL])
     sizes = {each.name: each.shape[0] for each in loaded.session.get_outputs()}
     shape = sizes["probabilities"], sizes["embedding"]
-    key = digests.key(model.sha256, (pictures, release, Path(__file__)), LIBRARIES)
+    key = digests.key(portable.computation(loaded.model), (pictures, release, Path(__file__)), LIBRARIES)
     with array_cache.opened(working.EMBEDDINGS, key, names, (sum(shape),), "<f4") as known, replaced_folder(output) as partial:
         embeddings.write(partial, model, names, embed(objects, ObjectStore.below(trees), loaded, known), shape)
 

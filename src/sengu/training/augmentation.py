@@ -62,6 +62,7 @@ def _cropped(pictures: tf.Tensor, chance: tf.Tensor, most: float) -> tf.Tensor:
     area, proportions, across, down = tf.unstack(chance)
     longer = tf.pow(PROPORTIONS, (2 * proportions - 1) / 2)
     side = tf.sqrt(1 - most * area)
+    longer = tf.clip_by_value(longer, side, 1 / side)  # or the longer side would be cut at 1, and more left out
     width, height = tf.minimum(side * longer, 1.0), tf.minimum(side / longer, 1.0)
     left, top = across * (1 - width), down * (1 - height)
     boxes = tf.stack([top, left, top + height, left + width], axis=1)

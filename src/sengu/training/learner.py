@@ -73,12 +73,15 @@ def _adam() -> Any:
 
         def __init__(self, rate: Any, decay: float, shares: dict[str, float]):
             # XLA would compile the update for a GPU; TensorFlow's packages for it often lack a part that XLA looks for
-            super().__init__(rate, weight_decay=decay or None, jit_compile=False)
+            super().__init__(rate, jit_compile=False)
+            self.kernel_decay = decay  # not Keras's own, which knows no shares
             self.shares = shares  # of the rate, by the key of a variable; 1 where nothing is said
 
         def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
             share = self.shares.get(self._var_key(variable), 1.0)
             before = tf.identity(variable) if share < 1 else None
+            if self.kernel_decay and len(variable.shape) >= 2:
+                variable.assign_sub(variable * self.kernel_decay * tf.cast(self.learning_rate, variable.dtype))
             super().update_step(gradient, variable)
             if before is not None:  # a smaller gradient would not do: Adam's steps do not depend on its size
                 variable.assign(before + share * (variable - before))
@@ -110,8 +113,6 @@ class Learner:
         self.rates = rates(phase, phase.epochs * -(-examples // phase.batch))
         adam = _adam()(self.rates, phase.weight_decay, {})
         adam.shares = {adam._var_key(weight): share for weight, share in zip(weights, every, strict=True)}
-        if phase.weight_decay:
-            adam.exclude_from_weight_decay(var_list=[weight for weight in self.weights if len(weight.shape) < 2])
         self.optimizer = keras.mixed_precision.LossScaleOptimizer(adam) if half else adam
         self.optimizer.build(self.weights)
 

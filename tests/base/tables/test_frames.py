@@ -80,7 +80,9 @@ def test_bytes_that_are_no_text_are_an_error(tmp_path: Path) -> None:
 def test_a_type_that_is_none_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "split_label.csv"
     path.write_text(f"objectId,value,type\n{A},0,dev\n")
-    with pytest.raises(SenguError, match=r"split_label.csv:2: type is 'dev', expected one of train, validation, test, surplus, excluded"):
+    with pytest.raises(
+        SenguError, match=r"split_label.csv:2: type is 'dev', expected one of train, validation, test, surplus, excluded"
+    ):
         tables.read(path, tables.SplitLabel)
 
 
@@ -119,3 +121,13 @@ def test_control_characters_never_reach_a_table(tmp_path: Path, cell: str, writt
     row = tables.Conflict(A, "0|1", cell, "", "", "", "")
     tables.write(tmp_path / "c.csv", tables.frame([row], tables.Conflict), tables.Conflict)
     assert tables.read(tmp_path / "c.csv", tables.Conflict)["sources"].tolist() == [written]
+
+
+def test_a_table_of_an_older_sengu_is_named_with_the_cure(tmp_path: Path) -> None:
+    path = tmp_path / "duplicates.csv"
+    path.write_text(f"objectId,group\n{A},{A}\n")
+    with pytest.raises(SenguError, match="expected objectId,group,mirrored; an older Sengu wrote it: run `dvc repro`$"):
+        tables.read(path, tables.Duplicate)
+    path.write_text(f"objectId\n{A}\n")
+    with pytest.raises(SenguError, match="expected objectId,group,mirrored$"):
+        tables.read(path, tables.Duplicate)

@@ -4,7 +4,7 @@ A row type is a frozen dataclass whose fields are the columns, in order. Errors 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from itertools import islice
 from operator import lt
 from pathlib import Path
@@ -65,7 +65,10 @@ def read(path: Path, row_type: type) -> pd.DataFrame:
     names = columns(row_type)
     table, lines = csvfile.numbered(path)
     if list(table.columns) != names:
-        raise SenguError(f"{path}:1: columns are {','.join(table.columns)}, expected {','.join(names)}")
+        later = fields(row_type)[len(table.columns) :]
+        older = list(table.columns) == names[: len(table.columns)] and all(each.default is not MISSING for each in later)
+        cure = "; an older Sengu wrote it: run `dvc repro`" if older else ""
+        raise SenguError(f"{path}:1: columns are {','.join(table.columns)}, expected {','.join(names)}{cure}")
     for field in fields(row_type):
         table[field.name] = _checked(table[field.name], field.type is int, path, lines)
     return table

@@ -32,9 +32,7 @@ def verify(source: Path, rev: str, quick: bool, varied: bool = True, keep: bool 
             clone = new_environment(clone)
         logger.info("pulls what %s pins", commit[:12])
         clone.must_run("dvc", "pull")
-        exact = certificates.exact(
-            certificates.read_all(source / certificates.FOLDER), outputs, certificates.Machine.here().processor
-        )
+        exact = certificates.exact(certificates.read_all(source / certificates.FOLDER), outputs, certificates.Machine.here())
         rows = _rerun(clone, quick, varied, exact)
         environment = Environment(clone.must_run("python", "-VV").strip(), "" if quick else _lock_of(clone.folder))
         return certificates.certificate(commit, outputs, quick, environment, rows)

@@ -47,6 +47,8 @@ def _copy_owned(project: Project, store: Store) -> None:
     found, _ = project.pins()
     present = {one.oid for one in store.objects()}
     owned = [pin for oid, pin in found.items() if oid not in present and pin.remotes - {"", store.remote.name}]
+    if not owned:
+        return  # healing looks at older versions, which takes rights that pushing does not need
     others = [other for other in project.stores if other is not store]
     sources = Sources(project.cache, others, project.erased, archives_of_erased(project))
     missing = [Finding(MISSING, pin.oid, store.remote.name, pin) for pin in owned]
