@@ -108,6 +108,7 @@ def test_a_file_that_people_write_is_theirs_to_mend(folder: Path) -> None:
 
 def test_without_a_merge_it_asks_for_the_branch(tmp_path: Path) -> None:
     run(tmp_path, "git", "init", "--quiet")
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
     assert "no merge is under way: name the branch to merge" in attempt(tmp_path, "sengu", "merge").stdout
 
 
