@@ -56,6 +56,13 @@ def machines(made: Recipe) -> dict[str, Collection[str]]:
     if made.details is not None:
         details = tables.read(made.details, tables.LabelDetail)
         found[recipe.LABELS] = details.loc[details["source"] == MODEL, "objectId"].tolist()
+    elif made.labels is not None:
+        logger.warning(
+            "%s: nothing says which labels a model gave, so all count as given by people, also in the test: add `--details %s` "
+            "to its command, and that file to its deps",
+            made.name,
+            made.labels.parent / recipe.DETAILS,
+        )
     return found
 
 
