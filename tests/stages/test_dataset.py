@@ -167,6 +167,13 @@ def test_a_subject_is_what_a_sheet_says_else_what_the_captures_say(folder: Path)
     assert not (build("C", "A", where="filename != 'one.png' and filename != 'two.png'") / facts.SUBJECTS).exists()
 
 
+def test_the_subjects_of_a_sheet_with_semicolons_count(folder: Path) -> None:
+    sheet = Path("labels/anna.csv")
+    sheet.write_text(sheet.read_text().replace(",", ";"), encoding="utf-16")
+    rows = csvfile.read(build("B") / facts.SUBJECTS)
+    assert dict(zip(rows["objectId"], rows["subject"], strict=True)) == {IDS["one"]: "mimi", IDS["two"]: "rex"}
+
+
 @pytest.mark.parametrize(("clean", "left_out"), [("dark", "dark"), ("bright", "bright"), ("blurred", "blurred")])
 def test_what_is_dark_bright_or_blurred_is_cleaned_away(folder: Path, clean: str, left_out: str) -> None:
     before, after = objects(A), build("B", "A", clean=(clean,))
