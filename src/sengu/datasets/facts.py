@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sengu.base import digests, params
-from sengu.base.errors import SenguError
-from sengu.base.tables import csvfile, versions
+from sengu.base.tables import versions
 from sengu.datasets import recipe as recipes
 from sengu.datasets.merging import Step
 from sengu.datasets.recipe import Recipe
@@ -98,32 +97,6 @@ def read(folder: Path) -> dict[str, Any]:
     versions.read(folder)
     found: dict[str, Any] = json.loads((folder / versions.METADATA).read_text(encoding="utf-8"))
     return found
-
-
-def subjects_of_sheets(folder: Path, seen: pd.DataFrame) -> pd.DataFrame:
-    """objectId and subject of the pictures that a sheet in `labels/` gives one, in the order of the sheets' names.
-
-    `seen` has a row per label and place: a sheet names a picture by its object id, or by its file name.
-    """
-    found = [pd.DataFrame({"objectId": [], "subject": []}, dtype="str")]
-    by_id = dict.fromkeys(seen["objectId"])
-    names = {text: name for name in by_id for text in (name, name.partition(".")[0])}
-    by_file = dict(zip(seen["filename"], seen["objectId"], strict=True)) if "filename" in seen else {}
-    by_file.pop("", None)
-    for path in sorted(folder.glob("[!.]*.csv")):
-        try:
-            sheet = csvfile.read(path)
-        except SenguError:  # of a spelling that `label` reads more widely
-            continue
-        if "subject" not in sheet:
-            continue
-        ids = pd.Series([None] * len(sheet), index=sheet.index, dtype="object")
-        if "objectId" in sheet:
-            ids = sheet["objectId"].str.strip().str.lower().map(names).astype("object")
-        if "filename" in sheet:
-            ids = ids.fillna(sheet["filename"].str.strip().map(by_file).astype("object"))
-        found.append(pd.DataFrame({"objectId": ids, "subject": sheet["subject"].str.strip()}).dropna().query("subject != ''"))
-    return pd.concat(found).astype("str")
 
 
 def of_words(words: pd.DataFrame, folder: Path, agreement: dict[str, Any]) -> Words:

@@ -154,11 +154,6 @@ def check(recipe: Recipe) -> None:
         raise SenguError(f"{recipe.name}: neither --from nor --labels says where its labels come from: add one of them")
     if recipe.parents and recipe.labels and not recipe.extend:
         raise SenguError(f"{recipe.name}: --labels beside --from adds labels, but --extend does not say which: add or remove one")
-    if recipe.labels and not recipe.details:
-        raise SenguError(
-            f"{recipe.name}: --labels without --details does not say which labels a model gave: add `--details "
-            f"{recipe.labels.parent / DETAILS}` to its command, and that file to its deps"
-        )
     if twice := [path for path in recipe.parents if recipe.parents.count(path) > 1]:
         raise SenguError(f"{recipe.name}: parent {twice[0].name} stands twice: name it once")
     choices = [path.name for path in recipe.parents] + ([LABELS] if recipe.labels else [])

@@ -56,18 +56,31 @@ def machines(made: Recipe) -> dict[str, Collection[str]]:
     if made.details is not None:
         details = tables.read(made.details, tables.LabelDetail)
         found[recipe.LABELS] = details.loc[details["source"] == MODEL, "objectId"].tolist()
+    elif made.labels is not None:
+        logger.warning(
+            "%s: nothing says which labels a model gave, so all count as given by people, also in the test: add `--details %s` "
+            "to its command, and that file to its deps",
+            made.name,
+            made.labels.parent / recipe.DETAILS,
+        )
     return found
 
 
 def said(
     made: Recipe, labels: pd.DataFrame, classes: list[str], index: pd.DataFrame, captures: pd.DataFrame, erased: frozenset[str]
-) -> facts.Words:
-    """What the sheets say of these labels, and how far those agree who labelled them blind."""
+) -> pd.DataFrame | None:
+    """What the sheets say of the objects with these labels, and of the frames of videos; None without sheets."""
     if made.sheets is None:
-        return facts.Words()
+        return None
     nothing = tables.empty(tables.Rejected).assign(site="")  # what is wrong with a line, `label` has said
     words, _ = look(sheets(made.sheets), Known.of(captures, index, nothing, erased), classes)
-    words = words[words["objectId"].isin(labels["objectId"])]
+    return words[words["objectId"].isin(labels["objectId"])]
+
+
+def told(made: Recipe, words: pd.DataFrame | None, classes: list[str]) -> facts.Words:
+    """What is known of these words, and how far those agree who labelled blind."""
+    if made.sheets is None or words is None:
+        return facts.Words()
     blind = checks.blind(words)
     measured = checks.agreements(blind, classes) if len(blind) else {}
     return facts.of_words(words, made.sheets, {made.name: checks.as_json(measured)} if measured else {})
@@ -161,9 +174,11 @@ def seen(labels: pd.DataFrame, classes: list[str], index: pd.DataFrame, captures
     return where.joined([rows, known], ("objectId",))
 
 
-def subjects(rows: pd.DataFrame, parents: tuple[Path, ...], labels: pd.DataFrame, sheets: Path | None = None) -> pd.DataFrame:
+def subjects(
+    rows: pd.DataFrame, parents: tuple[Path, ...], labels: pd.DataFrame, words: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """objectId and subject of the objects of which it is known, sorted: what a sheet says stands before parents and captures."""
-    found = [facts.subjects_of_sheets(sheets, rows)] if sheets else []
+    found = [words.loc[words["subject"] != "", ["objectId", "subject"]]] if words is not None else []
     found += [csvfile.read(path) for parent in parents if (path := parent / facts.SUBJECTS).is_file()]
     if "subject" in rows:  # a picture may stand at several places
         captured = rows.loc[rows["subject"] != "", ["objectId", "subject"]]
@@ -181,12 +196,13 @@ def write(made: Recipe, index: pd.DataFrame, captures: pd.DataFrame, folder: Pat
     labels, done = merging.compose(merged, steps(made, index, captures, classes, erased))
     merging.check(labels, classes, made.name, done)
     rows = seen(labels, classes, index, captures)
-    own = said(made, labels, classes, index, captures, erased)
+    spoken = said(made, labels, classes, index, captures, erased)
+    own = told(made, spoken, classes)
     words = facts.inherited(made.parents, own) if made.parents else own
     known = facts.describe(made, facts.lineage(made.parents), done, rows, words)
     version = versions.describe(made.name, classes, labels, [parent.name for parent in made.parents])
     tables.write(folder / versions.LABELS, labels, tables.Label)
-    of_whom = subjects(rows, made.parents, labels, made.sheets)
+    of_whom = subjects(rows, made.parents, labels, spoken)
     if len(of_whom):
         known.counts["subjects"] = int(of_whom["subject"].nunique())
         csvfile.write(folder / facts.SUBJECTS, ["objectId", "subject"], [of_whom[name].tolist() for name in of_whom])

@@ -1,11 +1,14 @@
 """Models of two versions on the test pictures that both have, on literal tables."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from sengu.base import tables
 from sengu.base.errors import SenguError
 from sengu.commands.dataset import compare
+from sengu.repository.git import git
 
 
 def predictions(**rows: str) -> pd.DataFrame:
@@ -29,3 +32,18 @@ def test_models_are_compared_on_what_they_share() -> None:
 def test_versions_without_a_common_test_picture_cannot_be_compared() -> None:
     with pytest.raises(SenguError, match="A, B share no test picture with the same label"):
         compare.compare({"A": predictions(a="xx"), "B": predictions(b="xx")}, tables.empty(tables.Duplicate))
+
+
+def test_labels_given_during_the_training_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    git("init", "--quiet")
+    for name in ("params.yaml", "reports/summary/A.json", "labels/anna.csv"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("before")
+    git("add", ".")
+    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "all")
+    for name in ("params.yaml", "reports/summary/A.json", "labels/anna.csv"):
+        Path(name).write_text("after")
+    compare._restore()
+    assert [Path(name).read_text() for name in ("params.yaml", "reports/summary/A.json")] == ["before", "before"]
+    assert Path("labels/anna.csv").read_text() == "after"

@@ -24,6 +24,7 @@ from sengu.repository.git import git
 from sengu.stages.split import of_version
 
 PREDICTIONS = Path("reports/plots/predictions.csv")
+WRITTEN = ("params.yaml", "dvc.lock", "datasets/dvc.lock", "reports/metrics.json", "reports/summary")  # by an experiment, in Git
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,12 @@ def _dvc(*arguments: str) -> None:
         raise SenguError(f"`dvc {' '.join(arguments)}` failed, see above: mend that, and try again")
 
 
+def _restore() -> None:
+    """Brings back what an experiment wrote, as it is committed; labels that people gave meanwhile stay."""
+    if there := git("ls-tree", "--name-only", "HEAD", "--", *WRITTEN).splitlines():
+        git("checkout", "HEAD", "--", *there)
+
+
 def run(names: Sequence[str]) -> list[Compared]:
     """Trains each version in turn, and brings the workspace back to what is committed. Raises SenguError."""
     family = lineage.tree(pipeline.versions())
@@ -120,10 +127,10 @@ def run(names: Sequence[str]) -> list[Compared]:
     try:
         for name in names:
             found[name] = train(name)
-            git("reset", "--hard", "--quiet")
+            _restore()
         return compare(found, duplicates)
     finally:
-        git("reset", "--hard", "--quiet")
+        _restore()
         _dvc("checkout", "--quiet", "--force", "--allow-missing")
 
 

@@ -40,6 +40,11 @@ def create(wanted: Recipe) -> Recipe:
         family.ancestors(parent.name)
     wanted = frozen_suspects(wanted)
     recipe.check(wanted)
+    if wanted.labels and not wanted.details:
+        raise SenguError(
+            f"{wanted.name}: --labels without --details does not say which labels a model gave: add `--details "
+            f"{wanted.labels.parent / recipe.DETAILS}` to it"
+        )
     for path in (*map(Path, wanted.extending), *wanted.exclude):
         if not path.is_file():
             raise SenguError(f"{path} is missing: check its name; the folder of annotation sheets is {places.LABELS}")
