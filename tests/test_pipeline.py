@@ -22,7 +22,7 @@ SINGLE_FILES = ("stages", "commands")  # their modules are independent of each o
 MOST_CODE_DEPS = 10
 READ_TOO = {
     "backbone": {"prepare"},
-    "export": {"prepare", "backbone"},
+    "export": {"prepare", "backbone", "project"},
     "evaluate": {"train", "prepare", "backbone"},
     "split": {"train"},
 }

@@ -1,6 +1,7 @@
 """Pictures from devices: where they go, and what cannot be put there."""
 
 import http.client
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from web.shop import Served, Shop, served
 from sengu.base import params
 from sengu.base.errors import SenguError
 from sengu.remote.s3 import Prefix
-from sengu.web.upload import Entrance, Folder
+from sengu.web.upload import Entrance, Folder, _kept
 
 RULE = "{device}/{operator}/{subject}/{name}"
 
@@ -35,7 +36,10 @@ def test_a_picture_is_named_by_the_rule_of_its_device(entrance: Entrance, tmp_pa
     said = {"operator": "mori", "subject": "patient-7"}
     assert entrance.take("scanner", "left.png", picture(1), said) == "clinic/scanner/mori/patient-7/left.png"
     assert (tmp_path / "clinic/scanner/mori/patient-7/left.png").read_bytes() == picture(1)
-    assert entrance.take("scanner", "a.png", picture(1), {}) == "clinic/scanner/unknown/unknown/a.png"
+    found = entrance.take("scanner", "a.png", picture(1), {})
+    other = entrance.take("scanner", "b.png", picture(2), {})
+    assert re.fullmatch(r"clinic/scanner/unknown/unknown-[0-9a-f]{12}/a.png", found)
+    assert Path(found).parent != Path(other).parent  # two pictures of unknown subjects are not of one subject
 
 
 def test_what_is_there_is_never_written_over(entrance: Entrance, tmp_path: Path) -> None:
@@ -60,8 +64,8 @@ HOSTILE_NAMES = [
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_a_file_name_leads_nowhere(entrance: Entrance, tmp_path: Path, name: str) -> None:
-    assert entrance.take("scanner", name, picture(1), {}) == "clinic/scanner/unknown/unknown/evil.png"
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "clinic/scanner/unknown/unknown/evil.png"]
+    assert entrance.take("scanner", name, picture(1), {"subject": "s"}) == "clinic/scanner/unknown/s/evil.png"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "clinic/scanner/unknown/s/evil.png"]
 
 
 @pytest.mark.parametrize("part", ["..", ".", "../x", "a/b", ".git", "a\0", "\\x", " x", "x" * 200, "con", "a\nb"])
@@ -95,12 +99,12 @@ def page(tmp_path: Path, entrance: Entrance) -> Iterator[Served]:
 
 
 def test_curl_sends_with_a_token_and_no_cookie(page: Served, tmp_path: Path) -> None:
-    address, form = f"{page.url}/upload", {"device": "scanner", "operator": "mori"}
+    address, form = f"{page.url}/upload", {"device": "scanner", "operator": "mori", "subject": "s"}
     named = {"Authorization": f"Bearer {page.guard.upload_token}"}
     files = [("file", ("a.png", picture(1))), ("file", ("b.png", b"x")), ("file", ("c.png", picture(2)))]
     answer = requests.post(address, data=form, files=files, headers=named, timeout=20)
     assert answer.status_code == 200
-    assert answer.json()["kept"] == ["clinic/scanner/mori/unknown/a.png", "clinic/scanner/mori/unknown/c.png"]
+    assert answer.json()["kept"] == ["clinic/scanner/mori/s/a.png", "clinic/scanner/mori/s/c.png"]
     assert list(answer.json()["refused"]) == ["b.png"]
     cookie = requests.get(page.open(), timeout=20, allow_redirects=False).headers["Set-Cookie"].partition(";")[0]
     for headers in (
@@ -128,3 +132,17 @@ def test_a_bucket_takes_pictures_below_its_prefix(monkeypatch: pytest.MonkeyPatc
         assert server.read("in/mori/a.png") == picture(1)
         assert len(server.keys("in/mori/")) == 2
         assert shelf.read("b.png") is None
+
+
+def test_a_name_that_somebody_else_takes_meanwhile_is_theirs(tmp_path: Path) -> None:
+    class Late(Folder):
+        def read(self, name: str) -> bytes | None:
+            found = super().read(name)
+            if found is None and "-" not in name:
+                super().add(name, b"theirs")  # between our look and our writing
+                return None
+            return found
+
+    names = ("a.jpg", "a-0123.jpg")
+    assert _kept(Late(tmp_path), names, b"ours") == "a-0123.jpg"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.jpg": b"theirs", "a-0123.jpg": b"ours"}

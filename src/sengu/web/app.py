@@ -154,6 +154,10 @@ class _Views:
                 kept.append(self.entrance.take(said["device"], name, sent.read(), said))
             except SenguError as error:
                 refused[name] = str(error)
+            except OSError as error:
+                if not kept:
+                    raise
+                refused[name] = f"not saved: {error}"
         if not kept and not refused:
             _refused(400, "there is no file in the form: send each as `-F file=@PICTURE`")
         return {"kept": kept, "refused": refused}, 200 if kept else 422

@@ -7,6 +7,7 @@ what is there already is never written over.
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,7 +48,7 @@ class Folder:
     def add(self, name: str, data: bytes) -> None:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
         try:
             with atomic.named(path), partial.open("wb") as stream:
                 stream.write(data)
@@ -76,20 +77,35 @@ class Entrance:
         if reason := _fault(filename, data):
             raise SenguError(f"{filename!r} is no picture that can be read: {reason}")
         rule, digest = self.devices[device], hashlib.sha1(data, usedforsecurity=False).hexdigest()
-        parts = {key: checked(key, said.get(key, "") or UNKNOWN) for key in ("operator", "subject", "annotator")}
+        unknown = {"subject": f"{UNKNOWN}-{digest[:12]}"}  # each its own: one name for all would be one subject to the split
+        parts = {
+            key: checked(key, said.get(key, "") or unknown.get(key, UNKNOWN)) for key in ("operator", "subject", "annotator")
+        }
         parts |= {"device": checked("device", device), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "name": plain(filename)}
         name = rule.name.format(**parts)
         if any(reason := names.fault(part) for part in name.split("/")):
             raise SenguError(f"{name!r} {reason}")
-        shelf = self.shelf(rule.site)
-        there = shelf.read(name)
-        if there is not None and there != data:
-            path = PurePosixPath(name)
-            name = str(path.with_name(f"{path.stem}-{digest[:12]}{path.suffix}"))
-            there = shelf.read(name)
-        if there is None:
-            shelf.add(name, data)
-        return f"{rule.site}/{name}"
+        path = PurePosixPath(name)
+        names_to_try = (name, str(path.with_name(f"{path.stem}-{digest[:12]}{path.suffix}")))
+        return f"{rule.site}/{_kept(self.shelf(rule.site), names_to_try, data)}"
+
+
+def _kept(shelf: Shelf, names_to_try: tuple[str, str], data: bytes) -> str:
+    """The first of two names under which the file lies now; somebody else may take the first one meanwhile."""
+    first, second = names_to_try
+    there = shelf.read(first)
+    if there is None:
+        try:
+            shelf.add(first, data)
+        except FileExistsError:
+            there = shelf.read(first)
+        else:
+            return first
+    if there == data:
+        return first
+    if shelf.read(second) is None:
+        shelf.add(second, data)
+    return second
 
 
 def checked(key: str, value: str) -> str:

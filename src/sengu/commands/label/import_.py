@@ -89,14 +89,14 @@ def command(
     total = 0
     for who, theirs in lines.items():
         path = found.folder / f"{_file_name(who)}.csv"
-        theirs = [line for line in theirs if (line[0], line[1], who) not in known or labelled_at]
+        theirs = [line for line in theirs if (line[0], line[1], who, line[4], line[5]) not in known or labelled_at]
         total += (added := append(path, theirs))
         click.echo(f"{path}: {added} lines added")
     if not total:
         click.echo("nothing is new")
 
 
-def _said_already(found: LabelSet, said: list[Said]) -> set[tuple[str, str, str]]:
+def _said_already(found: LabelSet, said: list[Said]) -> set[tuple[str, str, str, str, str]]:
     """What stands already of those words that say no date: importing them twice must not date them anew."""
     if all(one.labelledAt for one in said) or not found.folder.is_dir():
         return set()
@@ -105,7 +105,7 @@ def _said_already(found: LabelSet, said: list[Said]) -> set[tuple[str, str, str]
     return {
         key
         for value in (names, standing["value"].astype("str"))
-        for key in zip(standing["objectId"], value, standing["annotator"], strict=True)
+        for key in zip(standing["objectId"], value, *(standing[name] for name in ("annotator", "rule", "how")), strict=True)
     }
 
 

@@ -218,5 +218,6 @@ class Repository:
     def _to_confirm(self) -> list[list[str]]:
         seen: dict[str, list[str]] = {}
         for members in self._groups.values():
-            seen.setdefault(members[0], [name for name in members if name in self._names])
+            if members[0] not in seen:
+                seen[members[0]] = [name for name in members if name in self._names]
         return sorted((group for group in seen.values() if len(group) > 1), key=len, reverse=True)[:SHOWN]

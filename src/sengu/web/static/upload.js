@@ -48,9 +48,10 @@ export async function upload(view) {
       form.append("file", file, file.name);
       const answer = await fetch("/upload", { method: "POST", body: form, credentials: "omit", headers: { Authorization: `Bearer ${found.token}` } });
       const result = await answer.json().catch(() => ({ kept: [], refused: { [file.name]: answer.statusText } }));
-      kept += result.kept.length;
-      for (const name of result.kept) told.append(make("li", {}, name));
-      for (const reason of Object.values(result.refused)) told.append(make("li", { class: "warning" }, reason));
+      const names = result.kept ?? [];
+      kept += names.length;
+      for (const name of names) told.append(make("li", {}, name));
+      for (const reason of Object.values(result.refused ?? { [file.name]: result.error })) told.append(make("li", { class: "warning" }, reason));
       done.value = index + 1;
     }
     say(`${kept} of ${list.length} kept`);
