@@ -40,7 +40,7 @@ def test_plots_are_the_same_bytes_twice_and_stand_alone(tmp_path: Path, probabil
     plots = ["calibration", "confusion", "precision_recall", "roc", "scores"]
     assert sorted(name for name in files if name.endswith(".svg")) == [f"{name}.svg" for name in plots]
     tables = {f"{plot}_{model}.csv" for plot in ("calibration", "precision_recall", "roc") for model in ("head", "network")}
-    assert {name for name in files if name.endswith(".csv")} == tables | {"predictions.csv", "scores.csv"}
+    assert {name for name in files if name.endswith(".csv")} == tables | {"confusion.csv", "scores.csv"}
     for name in plots:
         links = [
             value
@@ -83,7 +83,7 @@ def test_the_data_behind_the_curves(tmp_path: Path) -> None:
         "0.000000,0.333333",
     ]
     assert "1.000000,0.750000" in files["precision_recall_network.csv"].decode().splitlines()
-    assert files["predictions.csv"].decode().splitlines()[1] == "a,dots,stripes"
+    assert files["confusion.csv"].decode().splitlines()[1] == "a,dots,stripes"
     assert files["calibration_head.csv"].decode().splitlines()[1] == "1,0.100000,0.500000,2"
     counts = pd.read_csv(tmp_path / "plots/scores.csv")
     assert counts["score"].tolist()[:2] == [0.025, 0.075]
