@@ -15,6 +15,7 @@ from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.tables import csvfile
 from sengu.commands.suggest import suggest
+from sengu.labels.ledger import Ledger, Word
 from sengu.objects.store import ObjectTree
 
 NAMES = {object_id: name for name, object_id in IDS.items()}
@@ -71,6 +72,14 @@ def test_erased_objects_and_those_in_a_sheet_are_left_out(folder: Path) -> None:
     (folder / "tombstones.csv").write_text(f"objectId,reason,date\n{IDS['red']},asked to,2026-01-01\n")
     (folder / "labels/mine.csv").write_text(f"objectId,value\n{IDS['grey']},\n")
     assert set(suggested(folder)) == FREE - {"red", "grey"}
+
+
+def test_a_slip_that_was_undone_on_the_page_is_asked_again(folder: Path) -> None:
+    book = Ledger(folder / "labels/anna.csv", "anna", ["a", "b"])
+    book.append([Word(IDS["red"], "a", how="page"), Word(IDS["grey"], "a", how="page")])
+    book.undo()
+    book.append([Word(IDS["white"], "", how="blind")])  # looked at, and left without a label
+    assert set(suggested(folder)) == FREE - {"white"}
 
 
 def test_what_a_sheet_settled_by_its_file_name_is_not_asked_again(folder: Path) -> None:

@@ -17,6 +17,7 @@ from sengu.commands import places
 from sengu.commands.objects import find
 from sengu.embeddings import Embeddings
 from sengu.labels import sheets, suggestions
+from sengu.labels.ledger import UNDONE
 from sengu.objects.store import ObjectStore
 
 SHEET = Path("suggestions.csv")
@@ -55,6 +56,10 @@ def _settled(stored: Embeddings) -> set[str]:
     files: set[str] = set()
     for path in sorted(places.LABELS.glob("[!.]*.csv")):
         sheet, _, _ = sheets.cells(path)
+        if {"objectId", "note", "how"} <= set(sheet):  # a slip on the labelling page says nothing of the picture
+            last = sheet.drop_duplicates("objectId", keep="last")
+            is_undone = (last["value"] == "") & (last["how"] == "") & last["note"].str.startswith(UNDONE)
+            sheet = sheet[~sheet["objectId"].isin(last.loc[is_undone, "objectId"])]
         if "objectId" in sheet:
             sha1s = sheet["objectId"].str.lower().str.partition(".")[0]
             settled |= {by_sha1[sha1] for sha1 in sha1s if sha1 in by_sha1}

@@ -69,7 +69,7 @@ class Desk:
         standing = self.ledgers[person].standing
         names = self.material.queue(kind, person, condition, value)
         if not NAMED[kind].relabels and standing:
-            names = [name for name in names if name not in standing]
+            names = [name for name in names if not _is_decided(standing.get(name))]
         if kind == "random":
             names = queues.with_repeats(names, [name for name, word in standing.items() if word.value])
         return names
@@ -225,3 +225,8 @@ def decision(item: Mapping[str, Any]) -> Decision:
     if not is_place or not isinstance(value, str) or not isinstance(name, str):
         raise SenguError("a decision needs a place and a value")
     return Decision(place, name, value, item.get("untouched") is True)
+
+
+def _is_decided(word: Word | None) -> bool:
+    """Whether a picture need not be shown again: it has a label, or was left without one on purpose; not if that was undone."""
+    return word is not None and bool(word.value or word.how)

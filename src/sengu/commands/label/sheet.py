@@ -14,8 +14,10 @@ from sengu.base.tables import where
 from sengu.commands import places
 from sengu.commands.label.label_set import LabelSet, option
 from sengu.commands.label.rules import changed
-from sengu.labels import queues, suggestions
+from sengu.labels import merging, queues, suggestions
+from sengu.labels.ledger import UNDONE
 from sengu.labels.sheets import COLUMNS
+from sengu.labels.words import NONE
 from sengu.objects.store import ObjectStore
 
 # queues of pictures of which nobody said anything yet
@@ -73,9 +75,12 @@ def _groups(names: list[str]) -> list[str]:
 def _unseen(found: LabelSet, annotator: str, again: bool) -> set[str]:
     """Pictures without a label and without a line in any sheet; `again`, those of which this annotator said nothing."""
     pictures = {name for name in found.index["objectId"].unique() if not ObjectId.parse(name).is_video}
+    standing = merging.latest(found.words)
+    is_undone = (standing["value"] == NONE) & (standing["how"] == "") & standing["note"].str.startswith(UNDONE)
+    standing = standing[~is_undone]  # a slip on the labelling page says nothing of the picture
     if again:
-        return pictures - set(found.words.loc[found.words["annotator"] == annotator, "objectId"])
-    return pictures - set(found.merged.labels["objectId"]) - set(found.words["objectId"])
+        return pictures - set(standing.loc[standing["annotator"] == annotator, "objectId"])
+    return pictures - set(found.merged.labels["objectId"]) - set(standing["objectId"])
 
 
 def _suspect(found: LabelSet) -> list[str]:
