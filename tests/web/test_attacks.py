@@ -4,6 +4,7 @@ import http.server
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,3 +190,18 @@ def test_a_script_that_came_in_is_not_run(context: BrowserContext, page: Served)
     assert mine.evaluate("() => fetch('http://127.0.0.1:1/').catch(() => 'denied')") == "denied"
     assert mine.evaluate("() => document.cookie") == ""
     mine.close()
+
+
+def test_the_address_may_be_clicked_on_another_site(browser: Browser, tmp_path: Path) -> None:
+    context = browser.new_context()
+    try:
+        with served(Shop(tmp_path / "labels")) as found, evil_site() as chat:
+            address = found.open()
+            for _ in range(2):  # the second time the token is spent, and the cookie lies in the browser
+                page = context.new_page()
+                page.goto(chat.replace("127.0.0.1", "localhost"))  # another site than 127.0.0.1, not only another port
+                page.evaluate("address => { location.href = address }", address)
+                page.wait_for_selector("#stage img")
+                assert page.url == f"{found.url}/"
+    finally:
+        context.close()

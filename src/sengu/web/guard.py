@@ -124,12 +124,12 @@ class Guard:
         if token := asked.args.get("token"):
             found = next((one for one in self._tokens if compare_digest(one.encode(), token.encode())), None)
             if found is None:
-                if self._is_known(asked):
-                    return _to_the_page()
+                if self._is_known(asked) or _is_sent_from_elsewhere(asked):
+                    return _to_the_page(asked)
                 return _deny(403, "This address was used before, or is of an earlier start: run `sengu label page` again.")
             session = secrets.token_urlsafe(32)
             self._sessions[session] = self._tokens.pop(found)
-            answer = _to_the_page()
+            answer = _to_the_page(asked)
             answer.set_cookie(self.cookie, session, httponly=True, samesite="Strict", secure=self.place.is_secure, path="/")
             return answer
         if not self._is_known(asked):
@@ -188,7 +188,16 @@ def _deny(status: int, reason: str) -> Response:
     return answer
 
 
-def _to_the_page() -> Response:
+def _is_sent_from_elsewhere(asked: Request) -> bool:
+    """Was the address clicked in a mail or chat? Then the browser keeps a Strict cookie back, on redirects too."""
+    return asked.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+
+
+def _to_the_page(asked: Request) -> Response:
+    if _is_sent_from_elsewhere(asked):
+        answer = make_response("", 200)
+        answer.headers["Refresh"] = "0; url=/"  # it is this page that goes on, and a page of ours is sent the cookie
+        return answer
     answer = make_response("", 303)
     answer.headers["Location"] = "/"
     answer.autocorrect_location_header = False
