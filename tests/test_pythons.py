@@ -14,6 +14,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from project import ROOT, attempt, copy_of_the_project, run
 
+from sengu.base import tables
+from sengu.base.tables import versions
+
 SUPPORTED = ("3.11", "3.12", "3.13")
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 # what the stages from extract to prepare do not import
@@ -81,9 +84,9 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(folder, "bash", "-c", f"python -m sengu.stages.objects data/raw/demo_a data/captures/demo_a.csv tombstones.csv {of_site}")
     of_all = "data/captures data/index data/rejected data/label.csv data/label_conflicts.csv data/label_details.csv"
     run(folder, "bash", "-c", f"python -m sengu.stages.label labels tombstones.csv {of_all}")
-    version = folder / "data/dataset/v1"
-    version.mkdir(parents=True)
-    shutil.copy(folder / "data/label.csv", version / "label.csv")
+    labels = tables.read(folder / "data/label.csv", tables.Label)
+    (folder / "data/dataset").mkdir(parents=True)
+    versions.write(folder / "data/dataset/v1", versions.describe("v1", ["dots", "stripes"], labels), labels)
     return folder
 
 
