@@ -45,6 +45,8 @@ def _load() -> Mapping[str, Any]:
 class Library:
     """A module or function of TensorFlow's that is loaded when it is first used. No annotation of a module may use one."""
 
+    __slots__ = ("_name",)  # its `__dict__` is the library's, too: what a test replaces is put back where it was
+
     def __init__(self, name: str):
         object.__setattr__(self, "_name", name)
 
