@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import preloaded
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +36,8 @@ def run(folder: Path, *command: str, **extra: str) -> str:
 
 def attempt(folder: Path, *command: str, **extra: str) -> subprocess.CompletedProcess[str]:
     """Runs a command that may fail; stdout holds both streams."""
+    if preloaded.can_run(command, folder, extra):
+        return preloaded.run(command, folder, environment(**extra))
     return subprocess.run(
         command, cwd=folder, env=environment(**extra), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scipy.stats import binomtest
-
 from sengu.labels import sheets
 from sengu.labels.queues import shuffled
 
@@ -74,6 +72,8 @@ def result(predecessor: str, answers: Mapping[str, str], said: Mapping[str, Mapp
     agreed = len(both) - len(differing)
     if not both:
         return Result(predecessor, 0, 0, 0.0, 1.0, ())
+    from scipy.stats import binomtest  # a second to load, and commands that know this module rarely come here
+
     limits = binomtest(agreed, len(both)).proportion_ci(method="wilson")
     return Result(predecessor, len(both), agreed, float(limits.low), float(limits.high), differing)
 
