@@ -10,6 +10,7 @@ from scrapy.crawler import CrawlerProcess
 
 from crawlers import polite
 from crawlers.archive import ArchiveCache, ArchivePolicy, Fingerprints, WarcStorage
+from crawlers.in_order import InOrder
 from crawlers.progress import Progress
 from crawlers.redirects import Redirects
 from crawlers.spiders.files import FileHandler
@@ -58,9 +59,8 @@ BREADTH_FIRST: Mapping[str, Any] = {
     "SCHEDULER_DISK_QUEUE": "scrapy.squeues.PickleFifoDiskQueue",
     "SCHEDULER_MEMORY_QUEUE": "scrapy.squeues.FifoMemoryQueue",
 }
-# one request at a time: what is written, or replayed, has the order in which links were found
-# (what a page yields is queued in one piece, before the next request is chosen: so many of it at a time)
-IN_ORDER: Mapping[str, Any] = {"CONCURRENT_REQUESTS": 1, "CONCURRENT_ITEMS": 1000}
+# one request at a time: what is written has the order in which links were found
+IN_ORDER: Mapping[str, Any] = {"CONCURRENT_REQUESTS": 1, "EXTENSIONS": {**QUIET["EXTENSIONS"], Progress: 0, InOrder: 0}}
 
 
 def for_crawl(name: str, site: Site, folder: Path) -> dict[str, Any]:
