@@ -32,7 +32,7 @@ def chosen(vectors: np.ndarray, start: np.ndarray, rest: np.ndarray, values: np.
     uncertain = suggestions.uncertainty(learnt(vectors[start], values[start]).predict_proba(vectors[rest]))
     far = embeddings.distances(rest, start, vectors)
     return {
-        "suggest": rest[suggestions.suggest(rest, vectors, uncertain, far, rest.tolist(), number)],
+        "suggest": rest[suggestions.suggest(suggestions.Candidates(rest, uncertain, far, rest.tolist()), vectors, number)],
         "most uncertain": rest[np.argsort(-uncertain, kind="stable")[:number]],
         "random": np.random.default_rng(len(rest)).choice(rest, number, replace=False),
     }

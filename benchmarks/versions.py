@@ -133,7 +133,7 @@ def finalised(count: int, labels: pd.DataFrame) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
         lock[name] = {"cmd": " ".join(made.command()), "outs": [{"path": str(folder), "md5": md5, "size": 1, "nfiles": 2}]}
-        pipeline.add_version(name, made.command(), "x", made.inputs(), ["project"])
+        pipeline.add_version(pipeline.NewVersion(name, made.command(), "x", made.inputs(), ["project"]))
         pipeline.freeze_version(name, {"finalised": "1.0.0"})
     _written(proof.LOCK, yaml.safe_dump({"schema": "2.0", "stages": lock}))
     outs = [{"path": "data/index/s.csv", "md5": digests.md5(Path("data/index/s.csv"))}]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from sengu.labels.suggestions import suggest, uncertainty
+from sengu.labels.suggestions import Candidates, suggest, uncertainty
 
 
 def on_axes(*axes: int, dimensions: int = 8) -> np.ndarray:
@@ -14,7 +14,8 @@ def chosen(
     vectors: np.ndarray, uncertain: list[float], far: list[float], number: int, groups: list[str] | None = None
 ) -> list[int]:
     rows = np.arange(len(vectors))
-    return suggest(rows, vectors, np.array(uncertain), np.array(far), groups or [str(row) for row in rows], number)
+    candidates = Candidates(rows, np.array(uncertain), np.array(far), groups or [str(row) for row in rows])
+    return suggest(candidates, vectors, number)
 
 
 def test_uncertainty_runs_from_sure_to_all_classes_equal() -> None:
@@ -65,4 +66,4 @@ def test_the_result_is_that_of_looking_at_every_picture_every_time() -> None:
         values[np.isin(groups, [groups[one] for one in expected])] = -1
         expected.append(int(values.argmax()))
         distances = np.minimum(distances, np.maximum(1 - vectors[rows] @ vectors[rows[expected[-1]]], 0))
-    assert suggest(rows, vectors, uncertain, far, groups, 60) == expected
+    assert suggest(Candidates(rows, uncertain, far, groups), vectors, 60) == expected

@@ -32,7 +32,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_version_is_added_and_nothing_else_changes(path: Path) -> None:
-    pipeline.add_version("B", ["make B", '--purpose "a: #b"'], 'it is "B"', ["data/dataset/v1"], ["project"], path)
+    pipeline.add_version(
+        pipeline.NewVersion("B", ["make B", '--purpose "a: #b"'], 'it is "B"', ["data/dataset/v1"], ["project"]), path
+    )
     lines = path.read_text().splitlines()
     assert pipeline.versions(path)["B"]["cmd"] == 'make B --purpose "a: #b"'
     changes = [line for line in difflib.ndiff(TEXT.splitlines(), lines) if not line.startswith(("  ", "?"))]
@@ -51,7 +53,7 @@ def test_a_version_is_frozen_and_nothing_else_changes(path: Path) -> None:
 
 def test_the_first_version_of_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
-    pipeline.add_version("A", ["make A"], "a", ["x"], [], tmp_path / "dvc.yaml")
+    pipeline.add_version(pipeline.NewVersion("A", ["make A"], "a", ["x"], []), tmp_path / "dvc.yaml")
     assert pipeline.versions(tmp_path / "dvc.yaml") == {
         "A": {"desc": "a", "wdir": "..", "cmd": "make A", "deps": ["x"], "outs": ["data/dataset/A"]}
     }
@@ -59,7 +61,7 @@ def test_the_first_version_of_an_empty_file(tmp_path: Path) -> None:
 
 def test_a_name_that_is_taken(path: Path) -> None:
     with pytest.raises(SenguError, match="there is a version v1 already"):
-        pipeline.add_version("v1", ["make"], "", [], [], path)
+        pipeline.add_version(pipeline.NewVersion("v1", ["make"], "", [], []), path)
     assert path.read_text() == TEXT
 
 

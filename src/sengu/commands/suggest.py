@@ -44,7 +44,8 @@ def suggest(stored: Embeddings, labelled: set[str], settled: set[str], groups: d
     others = np.array([row for row, name in enumerate(stored.objects) if name in labelled], np.int64)
     uncertain = suggestions.uncertainty(stored.probabilities[rows])
     far = embeddings.distances(rows, others, stored.vectors)
-    taken = suggestions.suggest(rows, stored.vectors, uncertain, far, [group_names[row] for row in rows], number)
+    candidates = suggestions.Candidates(rows, uncertain, far, [group_names[row] for row in rows])
+    taken = suggestions.suggest(candidates, stored.vectors, number)
     return [[stored.objects[rows[place]], "", f"{uncertain[place]:.4f}", f"{far[place]:.4f}"] for place in taken]
 
 

@@ -220,14 +220,14 @@ def _by_models() -> dict[str, Any]:
 def _responsible(version: Version, facts: Facts) -> dict[str, Any]:
     """RAI fields, from what the tables say."""
     words, counts = facts.words, facts.counts
-    sites = ", ".join(f"{site or 'unknown'} ({sum(found.values())})" for site, found in counts["by_site"].items())
+    sites = ", ".join(f"{site or 'unknown'} ({sum(by_label.values())})" for site, by_label in counts["by_site"].items())
     devices = ", ".join(f"{device or 'unknown'} ({count})" for device, count in counts["by_device"].items())
     shares = ", ".join(f"{name} {int(version.rows_by_value[str(value)])}" for value, name in enumerate(version.classes))
     how = ", ".join(f"{name} ({count})" for name, count in words["by_how"].items() if name)
     dates = [date[:10] for date in (facts.fetched["first"], facts.fetched["last"]) if date]
     rules = f"Rules of SHA-256 {words['rules']} (labels/RULES.md). " if words["rules"] else ""
     steps = [f"{step['step']}: {step['before']} to {step['after']} pictures" for step in facts.steps]
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "rai:dataCollection": f"Pictures archived from these sites, as they were served: {sites}. Taken by: {devices}.",
         "rai:dataCollectionType": ["Web Scraping"],
         "rai:dataCollectionTimeFrame": dates,
@@ -244,8 +244,8 @@ def _responsible(version: Version, facts: Facts) -> dict[str, Any]:
         "rai:dataReleaseMaintenancePlan": "A version does not change; a correction makes another version.",
     }
     if how:
-        found["rai:machineAnnotationTools"] = [f"How labels came about: {how}."]
-    return found
+        fields["rai:machineAnnotationTools"] = [f"How labels came about: {how}."]
+    return fields
 
 
 def _agreement(words: dict[str, Any]) -> str:

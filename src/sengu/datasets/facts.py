@@ -53,10 +53,10 @@ class Facts:
 
 def lineage(parents: Sequence[Path]) -> list[dict[str, Any]]:
     """The parents, each with the MD5s, by which DVC knows them, of its two tables, and with its own lineage."""
-    found = []
+    parts = []
     for parent in parents:
         document = read(parent)
-        found.append(
+        parts.append(
             {
                 "version": parent.name,
                 "semver": document.get("semver", ""),
@@ -65,7 +65,7 @@ def lineage(parents: Sequence[Path]) -> list[dict[str, Any]]:
                 "parents": document.get("parents", []),
             }
         )
-    return found
+    return parts
 
 
 def describe(recipe: Recipe, parents: Sequence[dict[str, Any]], steps: Sequence[Step], seen: pd.DataFrame, words: Words) -> Facts:
@@ -95,8 +95,8 @@ def document(version: versions.Version, facts: Facts) -> str:
 def read(folder: Path) -> dict[str, Any]:
     """dataset.json as values; what an earlier Sengu did not write is missing. Raises SenguError as `versions.read` does."""
     versions.read(folder)
-    found: dict[str, Any] = json.loads((folder / versions.METADATA).read_text(encoding="utf-8"))
-    return found
+    values: dict[str, Any] = json.loads((folder / versions.METADATA).read_text(encoding="utf-8"))
+    return values
 
 
 def of_words(words: pd.DataFrame, folder: Path, agreement: dict[str, Any]) -> Words:

@@ -28,12 +28,12 @@ class Trained:
 
 def trained() -> list[Trained]:
     """The models that the commits before HEAD pin, and those of tags, newest first, each once."""
-    found: list[Trained] = []
+    models: list[Trained] = []
     seen: set[tuple[str, str]] = set()
     commits = ask("log", "--format=%H %cs", "--tags", "HEAD", "--", METRICS).splitlines()
     names = _names()
     for commit, _, date in (line.partition(" ") for line in commits):
-        text = tags.shown(commit, METRICS)
+        text = tags.text_at(commit, METRICS)
         version = _version(commit)
         if not text or not version or (version, text) in seen:
             continue
@@ -44,8 +44,8 @@ def trained() -> list[Trained]:
             numbers = (accuracy["value"], accuracy["low"], accuracy["high"], metrics["test_images"])
         except (ValueError, KeyError, TypeError):
             continue  # of a Sengu before these keys
-        found.append(Trained(version, commit[:12], date, names.get(commit, []), *numbers))
-    return found
+        models.append(Trained(version, commit[:12], date, names.get(commit, []), *numbers))
+    return models
 
 
 def released(version: str) -> list[str]:
@@ -60,15 +60,15 @@ def best(models: Sequence[Trained]) -> Trained | None:
 
 def _version(commit: str) -> str:
     """The version that the model of a commit learned, by the recorded command of `split`."""
-    entry = tags.lock_entry(tags.shown(commit, LOCK), "split") or {}
+    entry = tags.lock_entry(tags.text_at(commit, LOCK), "split") or {}
     params = entry.get("params", {}).get("params.yaml", {})
     return str((params.get("split") or {}).get("dataset") or params.get("split.dataset") or "")
 
 
 def _names() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    tags_of: dict[str, list[str]] = {}
     for line in ask("for-each-ref", "--format=%(refname:strip=2) %(objectname) %(*objectname)", "refs/tags").splitlines():
         name, *objects = line.split()
         if not name.startswith(tags.PREFIX):
-            found.setdefault(objects[-1], []).append(name)
-    return found
+            tags_of.setdefault(objects[-1], []).append(name)
+    return tags_of

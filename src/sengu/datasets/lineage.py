@@ -51,8 +51,8 @@ class Tree:
         """All names, parents first. Raises SenguError for a cycle and for a parent that is no version."""
         done: dict[str, None] = {}
         for name in self.nodes:
-            for found in self._ancestors(name):
-                done.setdefault(found)
+            for ancestor in self._ancestors(name):
+                done.setdefault(ancestor)
         return list(done)
 
     def ancestors(self, name: str) -> list[str]:
@@ -91,25 +91,25 @@ def tree(stages: Mapping[str, Mapping[str, Any]]) -> Tree:
     nodes = {}
     for stage_name, stage in stages.items():
         for name in _versions(stage, "outs"):
-            found = recipes.of_stage(dict(stage))
-            if found is not None and found.name != name:
+            recipe = recipes.of_stage(dict(stage))
+            if recipe is not None and recipe.name != name:
                 raise SenguError(
-                    f"datasets/dvc.yaml: {stage_name} writes {found.version}, but its output is {FOLDER / name}: mend one"
+                    f"datasets/dvc.yaml: {stage_name} writes {recipe.version}, but its output is {FOLDER / name}: mend one"
                 )
-            nodes[name] = Node(name, stage_name, stage, tuple(_versions(stage, "deps")), found)
+            nodes[name] = Node(name, stage_name, stage, tuple(_versions(stage, "deps")), recipe)
     return Tree(nodes)
 
 
 def drawn(family: Tree, name: str | None = None) -> list[str]:
     """The family tree as lines, newest first, like `git log --graph`: each version above its parents, indented."""
-    roots = [name] if name else [one for one in family.nodes if not family.children(one)]
+    roots = [name] if name else [root for root in family.nodes if not family.children(root)]
     lines: list[str] = []
-    shown: set[str] = set()
+    drawn_before: set[str] = set()
     stack = [(root, "", "") for root in reversed(roots)]
     while stack:
         current, mark, below = stack.pop()
         node = family.node(current)
-        again = " (above)" if current in shown and node.parents else ""
+        again = " (above)" if current in drawn_before and node.parents else ""
         lines.append(f"{mark}{current}{again}")
         if not again:
             last = len(node.parents) - 1
@@ -118,7 +118,7 @@ def drawn(family: Tree, name: str | None = None) -> list[str]:
                 for i, parent in enumerate(node.parents)
             ]
             stack += reversed(children)
-        shown.add(current)
+        drawn_before.add(current)
     return lines
 
 

@@ -45,8 +45,8 @@ def measure_all(ids: Sequence[str], store: ObjectStore) -> Iterable[Quality]:
     """The quality of each picture, in order; videos are left out. Raises SenguError for an object that is not there."""
     pictures = [object_id for object_id in map(ObjectId.parse, ids) if not object_id.is_video]
     with images.limited(None):
-        found = map_in_threads(lambda one: measure(str(one), store.pixels(one)), pictures)
-        yield from tqdm(found, total=len(pictures), desc="measure pictures", unit="picture", disable=None)
+        measured = map_in_threads(lambda picture: measure(str(picture), store.pixels(picture)), pictures)
+        yield from tqdm(measured, total=len(pictures), desc="measure pictures", unit="picture", disable=None)
 
 
 def _sharpness(grey: np.ndarray) -> float:

@@ -187,10 +187,10 @@ def limit(entry: str) -> tuple[str, float]:
 
 def settings(recipe: Recipe) -> dict[str, str]:
     """What --set says: texts by key."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for entry in recipe.set:
         key, equals, value = entry.partition("=")
-        if not equals or not key or key in found:
+        if not equals or not key or key in texts:
             raise SenguError(f"--set {entry!r}: write key=value, each key once")
-        found[key] = value
-    return found
+        texts[key] = value
+    return texts

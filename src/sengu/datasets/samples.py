@@ -1,6 +1,6 @@
 """The labels of a version and the object store -> plots of classes and sizes, and a contact sheet per class."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +26,13 @@ def sheet_name(value: int) -> str:
     return f"class-{value}.jpg"
 
 
-def pick(labels: pd.DataFrame, value: int, count: int, leave_out: Collection[str] = ()) -> list[str]:
+def pick(labels: pd.DataFrame, value: int, count: int) -> list[str]:
     """Objects of a class: the first by id, and so, since ids are hashes, drawn at random, but the same every time.
 
-    A larger version keeps most of the pictures that a smaller one shows. Videos and what is to be left out are passed over.
+    A larger version keeps most of the pictures that a smaller one shows. Videos are passed over.
     """
     ids = labels.loc[labels["value"] == value, "objectId"]
-    chosen = (name for name in sorted(ids) if not ObjectId.parse(name).is_video and name.partition(".")[0] not in leave_out)
+    chosen = (name for name in sorted(ids) if not ObjectId.parse(name).is_video)
     return [name for name, _ in zip(chosen, range(count), strict=False)]
 
 
@@ -77,13 +77,13 @@ def draw_sheet(title: str, ids: Sequence[str], store: ObjectStore, path: Path) -
     contact_sheet(legible, pictures, [[name[:22], name[22:]] for name in ids], path)
 
 
-def shown(ids: Sequence[str], store: ObjectStore) -> list[tuple[str, np.ndarray]]:
+def pictures_here(ids: Sequence[str], store: ObjectStore) -> list[tuple[str, np.ndarray]]:
     """The pictures that are here, with their ids: a page can do without one that was erased."""
-    found = []
+    pictures = []
     with images.limited(None):
         for name in ids:
             try:
-                found.append((name, store.pixels(ObjectId.parse(name))))
+                pictures.append((name, store.pixels(ObjectId.parse(name))))
             except SenguError:
                 continue
-    return found
+    return pictures

@@ -29,20 +29,20 @@ class Tag:
     @cached_property
     def lock(self) -> dict[str, Any] | None:
         """The entry of the version in datasets/dvc.lock at the tag; None if there is none."""
-        return lock_entry(shown(self.commit, "datasets/dvc.lock"), self.version)
+        return lock_entry(text_at(self.commit, "datasets/dvc.lock"), self.version)
 
     @cached_property
     def stage(self) -> dict[str, Any] | None:
         """The stage of the version in datasets/dvc.yaml at the tag; None if there is none."""
-        document = yaml.load(shown(self.commit, "datasets/dvc.yaml"), Loader) or {}
-        found: dict[str, Any] | None = (document.get("stages") or {}).get(self.version)
-        return found
+        document = yaml.load(text_at(self.commit, "datasets/dvc.yaml"), Loader) or {}
+        stage: dict[str, Any] | None = (document.get("stages") or {}).get(self.version)
+        return stage
 
 
 def tags() -> list[Tag]:
     """The tags of all finalised versions, by name, from one call of Git."""
     form = "%(refname:strip=2)%00%(objectname)%00%(*objectname)%00%(contents)%01"
-    found = []
+    known = []
     for record in ask("for-each-ref", f"--format={form}", f"refs/tags/{PREFIX}*").split("\x01"):
         name, _, rest = record.strip("\n").partition("\x00")
         if not name:
@@ -50,8 +50,8 @@ def tags() -> list[Tag]:
         own, peeled, message = rest.split("\x00", 2)
         version, _, semver = name.removeprefix(PREFIX).partition("@v")
         if semver and "#" not in semver:  # gto's tags of stages such as `#prod`
-            found.append(Tag(name, version, semver, peeled or own, parsed(message) if peeled else {}))
-    return found
+            known.append(Tag(name, version, semver, peeled or own, parsed(message) if peeled else {}))
+    return known
 
 
 def message(name: str, semver: str, said: Mapping[str, str]) -> str:
@@ -65,7 +65,7 @@ def parsed(text: str) -> dict[str, str]:
     return {key: lines[key] for key in KEYS} if all(key in lines for key in KEYS) else {}
 
 
-def shown(commit: str, path: str) -> str:
+def text_at(commit: str, path: str) -> str:
     """A file at a commit; empty text if it is not there."""
     done = subprocess.run(["git", "show", f"{commit}:./{path}"], capture_output=True, text=True, check=False)
     return done.stdout if done.returncode == 0 else ""
@@ -81,10 +81,10 @@ def lock_entry(text: str, name: str) -> dict[str, Any] | None:
         return None
     end = next((i for i in range(start + 1, len(lines)) if lines[i][:3].strip()), len(lines))
     try:
-        found: dict[str, Any] = next(iter(yaml.load("\n".join(lines[start:end]), Loader).values()))
+        entry: dict[str, Any] = next(iter(yaml.load("\n".join(lines[start:end]), Loader).values()))
     except (yaml.YAMLError, AttributeError):
         return None
-    return found
+    return entry
 
 
 def outs(entry: Mapping[str, Any] | None) -> list[dict[str, Any]]:

@@ -15,7 +15,9 @@ from sengu.labels.rules import Rule
 BLIND = ("blind",)
 
 
-def problems(words: pd.DataFrame, labels: pd.DataFrame, found: Mapping[str, Rule], classes: Sequence[str]) -> Iterator[str]:
+def problems(
+    words: pd.DataFrame, labels: pd.DataFrame, rules_of_now: Mapping[str, Rule], classes: Sequence[str]
+) -> Iterator[str]:
     """Lines that stand twice, citations of rules that there are not, and examples that contradict labels or each other.
 
     `words` are all of them, `labels` has objectId and value. Each problem names file and line, or rule, and a cure.
@@ -24,13 +26,13 @@ def problems(words: pd.DataFrame, labels: pd.DataFrame, found: Mapping[str, Rule
     for (_, first), (_, second) in _twice(words, keys):
         yield f"{second['sheet']}:{second['line']}: says what {first['sheet']}:{first['line']} says: take one of them out"
     names = words["rule"].str.partition("@")[0] if len(words) else words["rule"]
-    for name, group in words[(names != "") & ~names.isin(list(found))].groupby(names):
+    for name, group in words[(names != "") & ~names.isin(list(rules_of_now))].groupby(names):
         first = group.iloc[0]
         yield (
             f"{first['sheet']}:{first['line']}: there is no rule {name}, which {len(group)} lines cite: "
             f"write it again into {rules.FILE} (Git has its text), or label them anew"
         )
-    yield from _examples(labels, found, classes)
+    yield from _examples(labels, rules_of_now, classes)
 
 
 def _twice(words: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[object, pd.Series], tuple[object, pd.Series]]]:
@@ -41,11 +43,11 @@ def _twice(words: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[object,
             yield first, other
 
 
-def _examples(labels: pd.DataFrame, found: Mapping[str, Rule], classes: Sequence[str]) -> Iterator[str]:
+def _examples(labels: pd.DataFrame, rules_of_now: Mapping[str, Rule], classes: Sequence[str]) -> Iterator[str]:
     label_of = dict(zip(labels["objectId"], labels["value"], strict=True))
     by_sha1 = {name.partition(".")[0]: name for name in label_of}
     said: dict[str, tuple[str, str]] = {}
-    for rule in found.values():
+    for rule in rules_of_now.values():
         for example in rule.examples:
             place = f"{rules.FILE}:{example.line}: example {example.objectId} of {rule.name}"
             if example.value not in classes:
@@ -70,18 +72,18 @@ def blind(words: pd.DataFrame) -> pd.DataFrame:
 def agreements(words: pd.DataFrame, classes: Sequence[str]) -> dict[str, Agreement]:
     """How far the annotators of `blind` words agree: "all", then each pair, each class against the others, and each rule."""
     said = _counts(words, len(classes))
-    found = {"all": agreement.agree(said)}
+    measured = {"all": agreement.agree(said)}
     people = sorted(words["annotator"].unique())
     for pair in combinations(people, 2):
         theirs = words[words["annotator"].isin(pair)]
-        found[" and ".join(pair)] = agreement.agree(_counts(theirs, len(classes)))
+        measured[" and ".join(pair)] = agreement.agree(_counts(theirs, len(classes)))
     for value, name in enumerate(classes):
-        found[f"class {name}"] = agreement.of_class(said, value)
+        measured[f"class {name}"] = agreement.of_class(said, value)
     names = words["rule"].str.partition("@")[0] if len(words) else words["rule"]
     for name in sorted(set(names) - {""}, key=lambda rule: int(rule[1:])):
         objects = words.loc[names == name, "objectId"]
-        found[f"rule {name}"] = agreement.agree(_counts(words[words["objectId"].isin(objects)], len(classes)))
-    return found
+        measured[f"rule {name}"] = agreement.agree(_counts(words[words["objectId"].isin(objects)], len(classes)))
+    return measured
 
 
 def as_json(measured: Mapping[str, Agreement], digits: int = 4) -> dict[str, Any]:
@@ -92,7 +94,7 @@ def as_json(measured: Mapping[str, Agreement], digits: int = 4) -> dict[str, Any
             return {key: plain(part) for key, part in value.items() if key != "why" or part}
         return (None if np.isnan(value) else round(value, digits)) if isinstance(value, float) else value
 
-    return {name: plain(asdict(one)) for name, one in measured.items()}
+    return {name: plain(asdict(estimates)) for name, estimates in measured.items()}
 
 
 def _counts(words: pd.DataFrame, classes: int) -> np.ndarray:

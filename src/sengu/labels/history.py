@@ -38,18 +38,18 @@ class Cited:
 def editions(folder: Path) -> list[Edition]:
     """Every edition of the rules that Git knows, the newest first; none outside a repository."""
     path = folder / rules.FILE
-    found = []
+    known = []
     for line in ask("log", "--format=%H %ct", "--", str(path)).splitlines():
         commit, _, seconds = line.partition(" ")
         text = ask("show", f"{commit}:./{path.as_posix()}")
         if text:
-            found.append(Edition(commit, int(seconds) * 1_000_000, rules.parse(text, Path(f"{path} at {commit[:10]}"))))
-    return found
+            known.append(Edition(commit, int(seconds) * 1_000_000, rules.parse(text, Path(f"{path} at {commit[:10]}"))))
+    return known
 
 
 def dates(sheet: Path) -> dict[int, int]:
     """Line -> when it was committed, in microseconds; lines that are not committed yet are left out."""
-    found: dict[int, int] = {}
+    committed: dict[int, int] = {}
     line, commit = 0, ""
     for text in ask("blame", "--line-porcelain", "--", str(sheet)).splitlines():
         if text.startswith("\t"):
@@ -58,8 +58,8 @@ def dates(sheet: Path) -> dict[int, int]:
         if len(parts) >= 3 and len(parts[0]) == 40 and parts[1].isdigit():
             commit, line = parts[0], int(parts[2])
         elif parts[0] == "author-time" and commit.strip("0"):
-            found[line] = int(parts[1]) * 1_000_000
-    return found
+            committed[line] = int(parts[1]) * 1_000_000
+    return committed
 
 
 class Citations:
@@ -78,7 +78,7 @@ class Citations:
         now = self.current.get(name)
         if digits:
             texts = [now, *(edition.rules.get(name) for edition in self.editions)]
-            rule = next((one for one in texts if one is not None and one.hash.startswith(digits)), None)
+            rule = next((text for text in texts if text is not None and text.hash.startswith(digits)), None)
             return Cited(name, rule, rules.is_current(word["rule"], self.current), False)
         rule = self._at(name, self._time(word))
         return Cited(name, rule, bool(now and rule and rule.hash == now.hash), True)

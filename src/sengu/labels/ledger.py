@@ -143,7 +143,7 @@ class Ledger:
             if is_undo:
                 if not self._open_undo and self._done:
                     self._open_undo = self._done.pop()
-                self._open_undo = [one for one in self._open_undo if one.after.objectId != word.objectId]
+                self._open_undo = [change for change in self._open_undo if change.after.objectId != word.objectId]
         if changes and not words[0].note.startswith(UNDONE):
             self._open_undo = []
             self._done.append(changes)
@@ -278,9 +278,9 @@ def _is_text(line: str) -> bool:
 def _stamp(path: Path, descriptor: int | None = None) -> Stamp | None:
     """What tells one state of a file from another; None if there is none, or `descriptor` is of another file."""
     try:
-        found = path.stat()
+        state = path.stat()
     except FileNotFoundError:
         return None
-    if descriptor is not None and os.fstat(descriptor).st_ino != found.st_ino:
+    if descriptor is not None and os.fstat(descriptor).st_ino != state.st_ino:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return state.st_ino, state.st_size, state.st_mtime_ns

@@ -26,16 +26,16 @@ def in_turn(names: Sequence[str], belongs: Mapping[str, Sequence[str]]) -> list[
     for name in reversed(names):
         for kind in belongs.get(name, ()) or ("",):
             waiting.setdefault(kind, []).append(name)
-    found: dict[str, None] = {}
+    ordered: dict[str, None] = {}
     while waiting:
         for kind in sorted(waiting):
             stack = waiting[kind]
-            while stack and stack[-1] in found:
+            while stack and stack[-1] in ordered:
                 stack.pop()
             if stack:
-                found[stack.pop()] = None
+                ordered[stack.pop()] = None
         waiting = {kind: stack for kind, stack in waiting.items() if stack}
-    return list(found)
+    return list(ordered)
 
 
 def with_repeats(names: Sequence[str], labelled: Iterable[str], every: int = REPEATED, seed: int = SEED) -> list[str]:
@@ -46,11 +46,11 @@ def with_repeats(names: Sequence[str], labelled: Iterable[str], every: int = REP
     """
     chance = np.random.default_rng(seed)
     old = sorted(set(labelled))
-    found: list[str] = []
+    queue: list[str] = []
     for name in names:
-        if len(found) % every == every - 1 and (pool := len(old) + max(len(found) - AGO, 0)):
+        if len(queue) % every == every - 1 and (pool := len(old) + max(len(queue) - AGO, 0)):
             drawn = int(chance.integers(pool))
-            again = old[drawn] if drawn < len(old) else found[drawn - len(old)]
-            found.append(again)
-        found.append(name)
-    return found
+            again = old[drawn] if drawn < len(old) else queue[drawn - len(old)]
+            queue.append(again)
+        queue.append(name)
+    return queue

@@ -81,8 +81,8 @@ def result(predecessor: str, answers: Mapping[str, str], said: Mapping[str, Mapp
 def answers(path: Path, classes: Sequence[str]) -> dict[str, dict[str, str]]:
     """Predecessor -> object id -> the class that was answered last, of a file in quiz/."""
     table, _, _ = sheets.cells(path)
-    found: dict[str, dict[str, str]] = {}
+    by_predecessor: dict[str, dict[str, str]] = {}
     for name, value, note in table[["objectId", "value", "note"]].itertuples(index=False, name=None):
         if note.startswith(OF) and value in classes:
-            found.setdefault(note.removeprefix(OF), {})[name] = value
-    return found
+            by_predecessor.setdefault(note.removeprefix(OF), {})[name] = value
+    return by_predecessor

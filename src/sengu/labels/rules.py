@@ -67,7 +67,7 @@ def read(folder: Path) -> dict[str, Rule]:
 
 def parse(text: str, path: Path) -> dict[str, Rule]:
     """The rules of a file, by name. Raises SenguError for a number that stands twice."""
-    found: dict[str, Rule] = {}
+    by_name: dict[str, Rule] = {}
     lines = text.removeprefix("\ufeff").splitlines()
     starts = [number for number, line in enumerate(lines) if HEADING.match(line)]
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
@@ -75,8 +75,8 @@ def parse(text: str, path: Path) -> dict[str, Rule]:
         if match is None:
             continue
         name = f"R{int(match['number'])}"
-        if name in found:
-            raise SenguError(f"{path}:{start + 1}: rule {name} stands in line {found[name].line}, too: number one of them anew")
+        if name in by_name:
+            raise SenguError(f"{path}:{start + 1}: rule {name} stands in line {by_name[name].line}, too: number one of them anew")
         body, examples = [], []
         for number, line in enumerate(lines[start + 1 : end], start + 2):
             example = EXAMPLE.fullmatch(line.strip())
@@ -85,8 +85,8 @@ def parse(text: str, path: Path) -> dict[str, Rule]:
             else:
                 parts = {key: part or "" for key, part in example.groupdict().items()}
                 examples.append(Example(parts["id"].lower(), parts["value"], parts["was"], parts["why"], number))
-        found[name] = Rule(name, match["title"] or "", "\n".join(body).strip(), tuple(examples), start + 1)
-    return found
+        by_name[name] = Rule(name, match["title"] or "", "\n".join(body).strip(), tuple(examples), start + 1)
+    return by_name
 
 
 def split(citation: str) -> tuple[str, str]:
@@ -109,7 +109,7 @@ def add_example(folder: Path, name: str, example: Example) -> None:
         raise SenguError(
             f"{path} has no rule {name}: the rules are {', '.join(rules) or 'none'}; add a heading `## {name} TITLE`"
         )
-    if any(one.objectId == example.objectId for one in rules[name].examples):
+    if any(other.objectId == example.objectId for other in rules[name].examples):
         raise SenguError(f"{path}: {example.objectId} is an example of {name} already: edit its line")
     lines = path.read_text(encoding="utf-8").splitlines()
     rule = rules[name]

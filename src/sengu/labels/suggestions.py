@@ -1,10 +1,24 @@
 """Embeddings and probabilities of unlabelled pictures -> which of them to label next."""
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from heapq import heapify, heappop, heapreplace
 
 import numpy as np
 from scipy.stats import entropy, rankdata
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pictures that could be labelled next, an entry each: `rows` int (m,) are their rows among the vectors of all pictures,
+    `uncertain` (m,) the uncertainty of each, `far` (m,) its distance to the nearest labelled picture, `groups` (m,) its group of
+    near-duplicates.
+    """
+
+    rows: np.ndarray
+    uncertain: np.ndarray
+    far: np.ndarray
+    groups: Sequence[Hashable]
 
 
 def uncertainty(probabilities: np.ndarray) -> np.ndarray:
@@ -12,21 +26,19 @@ def uncertainty(probabilities: np.ndarray) -> np.ndarray:
     return np.asarray(entropy(probabilities, axis=1) / np.log(probabilities.shape[1]))
 
 
-def suggest(
-    rows: np.ndarray, vectors: np.ndarray, uncertain: np.ndarray, far: np.ndarray, groups: Sequence[Hashable], number: int
-) -> list[int]:
-    """Positions in `rows` of at most `number` pictures, the most useful first.
+def suggest(candidates: Candidates, vectors: np.ndarray, number: int) -> list[int]:
+    """Positions among the candidates of at most `number` pictures, the most useful first.
 
-    `rows` int (m,) names the candidates among `vectors` (n, d), which are of length 1; `uncertain` (m,) is their uncertainty,
-    `far` (m,) their distance to the nearest labelled picture, `groups` (m,) their group of near-duplicates, of which only one is
-    taken. Each picture taken is the one with the highest
+    `vectors` (n, d) are of length 1. Of a group of near-duplicates only one picture is taken. Each picture taken is the one with
+    the highest
 
         (rank by uncertainty + rank by distance) / 2 * cosine distance to the nearest picture taken before it
 
     Ranks are shares of the candidates, from near 0 to 1, equal ones averaged: neither entropies nor distances are spread evenly,
     and a network that is wrong about something new can be certain. Of equals the first is taken.
     """
-    scores = (rankdata(uncertain) + rankdata(far)) / 2 / max(len(rows), 1)
+    rows, groups = candidates.rows, candidates.groups
+    scores = (rankdata(candidates.uncertain) + rankdata(candidates.far)) / 2 / max(len(rows), 1)
     # a score can only fall, so one that was not looked at since a picture was taken is a bound: most are never looked at again
     heap = [(-score, position, 0) for position, score in enumerate(scores.tolist())]
     heapify(heap)

@@ -55,11 +55,11 @@ def words(paths: Iterable[Path], known: Known, classes: Sequence[str]) -> pd.Dat
     A value is a class or its number. The file name of a video stands for its frames too. Lines that name a rejected or an
     erased picture are counted in the log, with the reasons. Raises SenguError with all lines that are wrong.
     """
-    found, faults = look(paths, known, classes)
+    table, faults = look(paths, known, classes)
     if faults:
-        shown = faults if len(faults) <= SHOWN else [*faults[:SHOWN], f"… and {len(faults) - SHOWN} more"]
-        raise SenguError(shown[0] if len(faults) == 1 else "\n  ".join([f"{len(faults)} lines of sheets are wrong:", *shown]))
-    return found
+        listed = faults if len(faults) <= SHOWN else [*faults[:SHOWN], f"… and {len(faults) - SHOWN} more"]
+        raise SenguError(listed[0] if len(faults) == 1 else "\n  ".join([f"{len(faults)} lines of sheets are wrong:", *listed]))
+    return table
 
 
 def look(paths: Iterable[Path], known: Known, classes: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
@@ -268,11 +268,11 @@ class _Reader:
         if len(text) == 40:
             if not len(self.lower):
                 self.lower = pd.Index(self.ids.str.slice(0, 40))
-            found = self.ids[self.lower == text]
-            if len(found) == 1:
-                return str(found[0])
-            if len(found) > 1:
-                raise ValueError(f"objectId {name!r} is one of {', '.join(found)}: write the extension")
+            same = self.ids[self.lower == text]
+            if len(same) == 1:
+                return str(same[0])
+            if len(same) > 1:
+                raise ValueError(f"objectId {name!r} is one of {', '.join(same)}: write the extension")
         raise ValueError(f"no object has the {column} {name!r}: correct the sheet, or crawl the site it comes from")
 
     def _files(self, sheet: Sheet, places: np.ndarray, wrong: np.ndarray, passed: Counter[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ Text, since every other line, its spacing and its comments stay as they are.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,17 @@ from sengu.base.errors import SenguError
 PIPELINE = Path("dvc.yaml")
 DATASETS = Path("datasets/dvc.yaml")
 PER_SITE = ("crawl", "extract", "objects")  # the stages of dvc.yaml that run once for each site
+
+
+@dataclass(frozen=True)
+class NewVersion:
+    """What the stage of a version will say; `lines` are those of its command, which starts in the root of the repository."""
+
+    name: str
+    lines: Sequence[str]
+    desc: str
+    deps: Sequence[str]
+    params: Sequence[str]
 
 
 def outputs(name: str) -> Iterator[Path]:
@@ -48,32 +60,38 @@ def parsed(text: str, name: str) -> dict[str, Any]:
     return document
 
 
-def add_version(
-    name: str, lines: Sequence[str], desc: str, deps: Sequence[str], params: Sequence[str], path: Path = DATASETS
-) -> None:
-    """Writes a stage with one output, data/dataset/<name>, and its artifact, as the last ones. Raises SenguError if it is there.
+def add_version(version: NewVersion, path: Path = DATASETS) -> None:
+    """Writes a stage with one output, data/dataset/<name>, and its artifact, as the last ones.
 
-    `lines` are those of the command, which starts in the root of the repository.
+    Raises SenguError if it is there.
     """
+    name, desc = version.name, version.desc
     if name in versions(path):
         raise SenguError(f"{path}: there is a version {name} already: edit it there, or choose another name")
     text = path.read_text(encoding="utf-8")
     out, quoted = f"data/dataset/{name}", json.dumps(desc, ensure_ascii=False)
-    command = " ".join(lines)
+    command = " ".join(version.lines)
     stage = [
         f"  {name}:",
         f"    desc: {quoted}",
         "    wdir: ..",
         "    cmd: >-",
-        *(f"      {line}" for line in lines),
-        *_listed("params", params),
-        *_listed("deps", deps),
+        *(f"      {line}" for line in version.lines),
+        *_listed("params", version.params),
+        *_listed("deps", version.deps),
         *_listed("outs", [out]),
     ]
     artifact = [f"  {name}:", f"    path: ../{out}", "    type: dataset", f"    desc: {quoted}"]
     document = parsed(text, str(path))
     expected = dict(document)
-    values = {"desc": desc, "wdir": "..", "cmd": command, "params": list(params), "deps": list(deps), "outs": [out]}
+    values = {
+        "desc": desc,
+        "wdir": "..",
+        "cmd": command,
+        "params": list(version.params),
+        "deps": list(version.deps),
+        "outs": [out],
+    }
     values = {key: value for key, value in values.items() if value or key == "desc"}
     expected["stages"] = {**(document.get("stages") or {}), name: values}
     expected["artifacts"] = {

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,18 +27,27 @@ MODEL = "model"  # a source in data/label_details.csv
 Stays = Callable[[pd.DataFrame], np.ndarray]
 
 
+@dataclass(frozen=True)
+class Archived:
+    """The tables of all sites, and the SHA-1s of what was erased from them."""
+
+    index: pd.DataFrame
+    captures: pd.DataFrame
+    erased: frozenset[str]
+
+
 def sources(made: Recipe, index: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """The tables that a version is merged from, by the name of the parent or `labels`, and the classes of all of them."""
-    found, classes = {}, {}
+    labels_of, classes = {}, {}
     for parent in made.parents:
         if not (parent / versions.LABELS).is_file():
             raise SenguError(f"{made.name}: parent {parent} is missing: run `dvc repro`, or `dvc pull` if someone else made it")
         classes[parent.name] = versions.read(parent).classes
-        found[parent.name] = tables.read(parent / versions.LABELS, tables.Label)
+        labels_of[parent.name] = tables.read(parent / versions.LABELS, tables.Label)
     if made.labels is not None:
         labels = tables.read(made.labels, tables.Label)
         classes[recipe.LABELS] = params.labelling(made.labels.parent)[1].classes
-        found[recipe.LABELS] = labels[labels["objectId"].isin(added(made, index, labels))] if made.extend else labels
+        labels_of[recipe.LABELS] = labels[labels["objectId"].isin(added(made, index, labels))] if made.extend else labels
     first, *others = classes
     for other in others:
         if classes[other] != classes[first]:
@@ -45,17 +55,17 @@ def sources(made: Recipe, index: pd.DataFrame) -> tuple[dict[str, pd.DataFrame],
                 f"{made.name}: {first} has the classes {', '.join(classes[first])}, but {other} has {', '.join(classes[other])}: "
                 "versions can be merged if their classes are the same, in the same order"
             )
-    for name, labels in found.items():
+    for name, labels in labels_of.items():
         versions.check(labels, classes[first], f"label.classes in params.yaml (as of {name})")
-    return found, classes[first]
+    return labels_of, classes[first]
 
 
 def machines(made: Recipe) -> dict[str, Collection[str]]:
     """The objects whose label a model gave, by the name of the parent or `labels`."""
-    found: dict[str, Collection[str]] = {parent.name: versions.labelled_by_models(parent) for parent in made.parents}
+    by_machine: dict[str, Collection[str]] = {parent.name: versions.labelled_by_models(parent) for parent in made.parents}
     if made.details is not None:
         details = tables.read(made.details, tables.LabelDetail)
-        found[recipe.LABELS] = details.loc[details["source"] == MODEL, "objectId"].tolist()
+        by_machine[recipe.LABELS] = details.loc[details["source"] == MODEL, "objectId"].tolist()
     elif made.labels is not None:
         logger.warning(
             "%s: nothing says which labels a model gave, so all count as given by people, also in the test: add `--details %s` "
@@ -63,21 +73,19 @@ def machines(made: Recipe) -> dict[str, Collection[str]]:
             made.name,
             made.labels.parent / recipe.DETAILS,
         )
-    return found
+    return by_machine
 
 
-def said(
-    made: Recipe, labels: pd.DataFrame, classes: list[str], index: pd.DataFrame, captures: pd.DataFrame, erased: frozenset[str]
-) -> pd.DataFrame | None:
+def said(made: Recipe, labels: pd.DataFrame, classes: list[str], archived: Archived) -> pd.DataFrame | None:
     """What the sheets say of the objects with these labels, and of the frames of videos; None without sheets."""
     if made.sheets is None:
         return None
     nothing = tables.empty(tables.Rejected).assign(site="")  # what is wrong with a line, `label` has said
-    words, _ = look(sheets(made.sheets), Known.of(captures, index, nothing, erased), classes)
+    words, _ = look(sheets(made.sheets), Known.of(archived.captures, archived.index, nothing, archived.erased), classes)
     return words[words["objectId"].isin(labels["objectId"])]
 
 
-def told(made: Recipe, words: pd.DataFrame | None, classes: list[str]) -> facts.Words:
+def described(made: Recipe, words: pd.DataFrame | None, classes: list[str]) -> facts.Words:
     """What is known of these words, and how far those agree who labelled blind."""
     if made.sheets is None or words is None:
         return facts.Words()
@@ -88,7 +96,7 @@ def told(made: Recipe, words: pd.DataFrame | None, classes: list[str]) -> facts.
 
 def added(made: Recipe, index: pd.DataFrame, labels: pd.DataFrame) -> set[str]:
     """The objects that --extend names. Raises SenguError for a sheet or site that is not there or adds nothing."""
-    found: set[str] = set()
+    objects: set[str] = set()
     known = set(labels["objectId"])
     for entry in made.extend:
         if entry in made.extending:
@@ -102,8 +110,8 @@ def added(made: Recipe, index: pd.DataFrame, labels: pd.DataFrame) -> set[str]:
             raise SenguError(
                 f"{made.name}: --extend {entry} adds nothing: none of its {len(ids)} objects has a label in {made.labels}"
             )
-        found |= ids & known
-    return found
+        objects |= ids & known
+    return objects
 
 
 def listed(path: Path, index: pd.DataFrame) -> list[str]:
@@ -112,35 +120,34 @@ def listed(path: Path, index: pd.DataFrame) -> list[str]:
     if "objectId" not in sheet:
         raise SenguError(f"{path}:1: columns are {','.join(sheet.columns)}, expected objectId among them")
     by_sha1 = {name.partition(".")[0]: name for name in index["objectId"].unique()}
-    found = []
+    objects = []
     for line, cell in zip(lines, sheet["objectId"], strict=True):
         name = by_sha1.get(cell.strip().lower().partition(".")[0])
         if name is None and cell.strip():
             ObjectId.parse(cell.strip().lower())
             logger.warning("%s:%d: %s stands in no index, and is passed over", path, line, cell)
         elif name is not None:
-            found.append(name)
-    return found
+            objects.append(name)
+    return objects
 
 
-def steps(
-    made: Recipe, index: pd.DataFrame, captures: pd.DataFrame, classes: list[str], erased: frozenset[str]
-) -> list[tuple[str, Stays]]:
+def steps(made: Recipe, classes: list[str], archived: Archived) -> list[tuple[str, Stays]]:
     """What the recipe takes out, step by step."""
-    found: list[tuple[str, Stays]] = []
-    found.append(("erased", lambda labels: ~labels["objectId"].str.partition(".")[0].isin(erased).to_numpy(dtype=bool)))
+    index, captures, erased = archived.index, archived.captures, archived.erased
+    parts: list[tuple[str, Stays]] = []
+    parts.append(("erased", lambda labels: ~labels["objectId"].str.partition(".")[0].isin(erased).to_numpy(dtype=bool)))
     if made.where:
         text = made.where
-        found.append(
+        parts.append(
             (f"where {text}", lambda labels: merging.only(merging.meeting(text, index, captures, labels, classes))(labels))
         )
     for path in made.exclude:
-        found.append((f"exclude {path}", merging.without(listed(path, index))))
+        parts.append((f"exclude {path}", merging.without(listed(path, index))))
     store = ObjectStore.below(made.objects)
     sizes = index.drop_duplicates("objectId").set_index("objectId")[["width", "height", "bytes"]]
     for entry in made.clean:
-        found.append((f"clean {entry}", cleaning(entry, made, sizes, store)))
-    return found
+        parts.append((f"clean {entry}", cleaning(entry, made, sizes, store)))
+    return parts
 
 
 def cleaning(entry: str, made: Recipe, sizes: pd.DataFrame, store: ObjectStore) -> Stays:
@@ -151,7 +158,11 @@ def cleaning(entry: str, made: Recipe, sizes: pd.DataFrame, store: ObjectStore) 
         return lambda labels: ~(labels["objectId"].map(shorter) < limit).to_numpy(dtype=bool)
     if name not in ("duplicates", "near-duplicates"):
         return lambda labels: merging.without(
-            [one.objectId for one in quality.measure_all(labels["objectId"].tolist(), store) if one.fails(name, limit)]
+            [
+                picture.objectId
+                for picture in quality.measure_all(labels["objectId"].tolist(), store)
+                if picture.fails(name, limit)
+            ]
         )(labels)
     assert made.duplicates is not None  # `recipe.check` saw to it
     groups = tables.read(made.duplicates, tables.Duplicate)
@@ -160,14 +171,15 @@ def cleaning(entry: str, made: Recipe, sizes: pd.DataFrame, store: ObjectStore) 
 
     def same_pixels(labels: pd.DataFrame) -> np.ndarray:
         grouped = labels.loc[labels["objectId"].isin(groups["objectId"]), "objectId"].tolist()
-        digests = pd.Series({one.objectId: one.digest for one in quality.measure_all(grouped, store)}, dtype="str")
+        digests = pd.Series({picture.objectId: picture.digest for picture in quality.measure_all(grouped, store)}, dtype="str")
         return merging.largest(labels, labels["objectId"].map(digests).fillna(labels["objectId"]), sizes)
 
     return same_pixels
 
 
-def seen(labels: pd.DataFrame, classes: list[str], index: pd.DataFrame, captures: pd.DataFrame) -> pd.DataFrame:
+def seen(labels: pd.DataFrame, classes: list[str], archived: Archived) -> pd.DataFrame:
     """A row per label and place where the object was seen; what no index has, has one row with empty cells."""
+    index, captures = archived.index, archived.captures
     rows = labels.assign(label=np.array(classes, dtype=object)[labels["value"]])
     own = index[index["objectId"].isin(labels["objectId"])]
     known = where.joined([own, captures[captures["urlId"].isin(own["urlId"])]], ("site", "urlId"))
@@ -178,26 +190,26 @@ def subjects(
     rows: pd.DataFrame, parents: tuple[Path, ...], labels: pd.DataFrame, words: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """objectId and subject of the objects of which it is known, sorted: what a sheet says stands before parents and captures."""
-    found = [words.loc[words["subject"] != "", ["objectId", "subject"]]] if words is not None else []
-    found += [csvfile.read(path) for parent in parents if (path := parent / facts.SUBJECTS).is_file()]
+    subjects_of = [words.loc[words["subject"] != "", ["objectId", "subject"]]] if words is not None else []
+    subjects_of += [csvfile.read(path) for parent in parents if (path := parent / facts.SUBJECTS).is_file()]
     if "subject" in rows:  # a picture may stand at several places
         captured = rows.loc[rows["subject"] != "", ["objectId", "subject"]]
-        found.append(captured.sort_values(["objectId", "subject"]))
-    table = pd.concat([pd.DataFrame({"objectId": [], "subject": []}, dtype="str"), *found])
+        subjects_of.append(captured.sort_values(["objectId", "subject"]))
+    table = pd.concat([pd.DataFrame({"objectId": [], "subject": []}, dtype="str"), *subjects_of])
     table = table[table["objectId"].isin(labels["objectId"])]
     return table.drop_duplicates("objectId").sort_values("objectId")
 
 
-def write(made: Recipe, index: pd.DataFrame, captures: pd.DataFrame, folder: Path) -> int:
+def write(made: Recipe, archived: Archived, folder: Path) -> int:
     """Fills the folder of a version; returns its number of rows."""
-    found, classes = sources(made, index)
-    merged = merging.merge(found, made.prefer, classes, made.name)
-    erased = tombstones.erased(made.erased)
-    labels, done = merging.compose(merged, steps(made, index, captures, classes, erased))
+    index = archived.index
+    labels_of, classes = sources(made, index)
+    merged = merging.merge(labels_of, made.prefer, classes, made.name)
+    labels, done = merging.compose(merged, steps(made, classes, archived))
     merging.check(labels, classes, made.name, done)
-    rows = seen(labels, classes, index, captures)
-    spoken = said(made, labels, classes, index, captures, erased)
-    own = told(made, spoken, classes)
+    rows = seen(labels, classes, archived)
+    spoken = said(made, labels, classes, archived)
+    own = described(made, spoken, classes)
     words = facts.inherited(made.parents, own) if made.parents else own
     known = facts.describe(made, facts.lineage(made.parents), done, rows, words)
     version = versions.describe(made.name, classes, labels, [parent.name for parent in made.parents])
@@ -206,28 +218,33 @@ def write(made: Recipe, index: pd.DataFrame, captures: pd.DataFrame, folder: Pat
     if len(of_whom):
         known.counts["subjects"] = int(of_whom["subject"].nunique())
         csvfile.write(folder / facts.SUBJECTS, ["objectId", "subject"], [of_whom[name].tolist() for name in of_whom])
-    by_models = labels.loc[merging.by_models(labels, found, machines(made)).to_numpy(), ["objectId"]]
+    by_models = labels.loc[merging.by_models(labels, labels_of, machines(made)).to_numpy(), ["objectId"]]
     if len(by_models):
         known.counts["labelled_by_models"] = len(by_models)
         csvfile.write(folder / versions.MODELS, ["objectId"], [by_models["objectId"].tolist()])
     (folder / versions.METADATA).write_text(facts.document(version, known), encoding="utf-8")
     (folder / croissant.NAME).write_text(croissant.document(version, known, folder), encoding="utf-8")
-    draw(made, labels, classes, rows, folder, erased)
+    draw_plots(labels, classes, rows, folder)
+    in_index = labels["objectId"].isin(rows.loc[rows["site"] != "", "objectId"])
+    here = labels.loc[in_index & ~labels["objectId"].str.partition(".")[0].isin(archived.erased), "objectId"]
+    draw_sheets(made, labels, classes, here, folder)
     return len(labels)
 
 
-def draw(
-    made: Recipe, labels: pd.DataFrame, classes: list[str], rows: pd.DataFrame, folder: Path, erased: frozenset[str]
-) -> None:
-    """The plots, and a contact sheet for each class."""
+def draw_plots(labels: pd.DataFrame, classes: list[str], rows: pd.DataFrame, folder: Path) -> None:
+    """The pictures by class, and by size."""
     samples.draw_classes(
         [int((labels["value"] == value).sum()) for value in range(len(classes))], classes, folder / samples.CLASSES
     )
     samples.draw_sizes(rows.drop_duplicates("objectId"), folder / samples.SIZES)
+
+
+def draw_sheets(made: Recipe, labels: pd.DataFrame, classes: list[str], here: pd.Series, folder: Path) -> None:
+    """A contact sheet for each class, of pictures that are `here`, object ids."""
     store = ObjectStore.below(made.objects)
-    in_index = labels[labels["objectId"].isin(rows.loc[rows["site"] != "", "objectId"])]
+    drawable = labels[labels["objectId"].isin(here)]
     for value, name in enumerate(classes):
-        ids = samples.pick(in_index, value, samples.PER_CLASS, erased)
+        ids = samples.pick(drawable, value, samples.PER_CLASS)
         count = int((labels["value"] == value).sum())
         samples.draw_sheet(f"{made.name}: {name}, {len(ids)} of {count}", ids, store, folder / samples.sheet_name(value))
 
@@ -238,7 +255,7 @@ def main(arguments: list[str]) -> None:
     index = tables.read_sites(made.index, sites, tables.IndexRow)
     captures = tables.read_sites(made.captures, sites, tables.Capture)
     with replaced_folder(made.version) as folder:
-        count = write(made, index, captures, folder)
+        count = write(made, Archived(index, captures, tombstones.erased(made.erased)), folder)
         usage.refuse_other_labels(made.name, folder)
     logger.info("%s: %d rows", made.name, count)
 

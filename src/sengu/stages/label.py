@@ -53,11 +53,11 @@ def main(arguments: list[str]) -> None:
     logger.info("%d objects labelled, %d left out because their sources disagree", len(merged.labels), left_out)
     unused = without_meaning(captures, index, merged.labels["objectId"], settings.tags)
     if len(unused):
-        shown = ", ".join(f"{tag} ({count})" for tag, count in unused.head(SHOWN).items())
+        listed = ", ".join(f"{tag} ({count})" for tag, count in unused.head(SHOWN).items())
         more = f" and {len(unused) - SHOWN} other tags" if len(unused) > SHOWN else ""
         logger.info(
             "unlabelled objects have tags that mean no class: %s%s; params.yaml: %s.tags says what a tag means",
-            shown,
+            listed,
             more,
             section,
         )

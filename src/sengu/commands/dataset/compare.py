@@ -55,14 +55,14 @@ def compare(predictions: Mapping[str, pd.DataFrame], duplicates: pd.DataFrame) -
     count = np.array(independent(groups))
     right = {name: (t.loc[shared, "actual"] == t.loc[shared, "predicted"]).to_numpy() for name, t in tables_of.items()}
     base = next(iter(right.values()))
-    found = []
-    for name, so in right.items():
-        low, high = wilson(np.array(so.mean()), count).tolist()
-        better, worse = np.array((so & ~base).mean()), np.array((base & ~so).mean())
+    compared = []
+    for name, correct in right.items():
+        low, high = wilson(np.array(correct.mean()), count).tolist()
+        better, worse = np.array((correct & ~base).mean()), np.array((base & ~correct).mean())
         less, more = of_difference(better, worse, count).tolist()
         own = len(tables_of[name])
-        found.append(Compared(name, own, len(shared), float(so.mean()), low, high, float(better - worse), less, more))
-    return found
+        compared.append(Compared(name, own, len(shared), float(correct.mean()), low, high, float(better - worse), less, more))
+    return compared
 
 
 def shared_by(actual: Mapping[str, pd.Series]) -> pd.Index:
@@ -123,12 +123,12 @@ def run(names: Sequence[str]) -> list[Compared]:
         )
     duplicates = tables.read(places.DUPLICATES, tables.Duplicate)
     shared_by({name: held_out(name, duplicates) for name in names})  # before hours of training
-    found = {}
+    predictions = {}
     try:
         for name in names:
-            found[name] = train(name)
+            predictions[name] = train(name)
             _restore()
-        return compare(found, duplicates)
+        return compare(predictions, duplicates)
     finally:
         _restore()
         _dvc("checkout", "--quiet", "--force", "--allow-missing")
@@ -144,20 +144,21 @@ def compare_command(names: tuple[str, ...], as_json: bool) -> None:
     """
     if len(set(names)) < 2:
         raise click.UsageError("name two versions or more, each once")
-    found = run(list(dict.fromkeys(names)))
+    compared = run(list(dict.fromkeys(names)))
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], indent=2))
+        click.echo(json.dumps([asdict(row) for row in compared], indent=2))
         return
     rows = [
         (
-            one.version,
-            f"{one.accuracy:.3f} ({one.low:.3f} to {one.high:.3f})",
-            "-" if one is found[0] else f"{one.difference:+.3f} ({one.difference_low:+.3f} to {one.difference_high:+.3f})",
+            row.version,
+            f"{row.accuracy:.3f} ({row.low:.3f} to {row.high:.3f})",
+            "-" if row is compared[0] else f"{row.difference:+.3f} ({row.difference_low:+.3f} to {row.difference_high:+.3f})",
         )
-        for one in found
+        for row in compared
     ]
     click.echo(
         pd.DataFrame(
-            rows, columns=["version", f"accuracy on {found[0].shared} shared test pictures", f"difference to {found[0].version}"]
+            rows,
+            columns=["version", f"accuracy on {compared[0].shared} shared test pictures", f"difference to {compared[0].version}"],
         ).to_string(index=False)
     )

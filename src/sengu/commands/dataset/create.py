@@ -54,7 +54,8 @@ def create(wanted: Recipe) -> Recipe:
     if wanted.where:
         check_columns(wanted.where)
     sections = (["label.classes"] if wanted.labels else []) + ["project"]
-    pipeline.add_version(wanted.name, wanted.command(), wanted.description, [*wanted.inputs(), *CODE], sections)
+    deps = [*wanted.inputs(), *CODE]
+    pipeline.add_version(pipeline.NewVersion(wanted.name, wanted.command(), wanted.description, deps, sections))
     return wanted
 
 
@@ -79,8 +80,8 @@ def frozen_suspects(wanted: Recipe) -> Recipe:
     """What label_errors suspects now, as a list that Git tracks: the stage of a version may not depend on later stages."""
     if SUSPECT not in wanted.clean:
         return wanted
-    found = tables.read(LABEL_ERRORS, tables.LabelError)
-    suspects = sorted(found.loc[found["suspect"] == "yes", "objectId"])
+    doubts = tables.read(LABEL_ERRORS, tables.LabelError)
+    suspects = sorted(doubts.loc[doubts["suspect"] == "yes", "objectId"])
     if not suspects:
         raise SenguError(f"--clean suspect: {LABEL_ERRORS} suspects no label: leave it out")
     path = LISTS / f"{wanted.name}-suspect.csv"

@@ -21,10 +21,10 @@ from sengu.repository import pipeline
 SHOWN = 24  # pictures of a section of the page
 
 
-def difference(one: str, other: str) -> dict[str, Any]:
-    """What `other` has that `one` has not, and the other way round; lists of object ids by class, or by `old -> new`."""
+def difference(before_name: str, after_name: str) -> dict[str, Any]:
+    """What one version has that another has not, and the other way round: object ids by class, or by `old -> new`."""
     family = lineage.tree(pipeline.versions())
-    before, after = (_labels(family.node(name).name) for name in (one, other))
+    before, after = (_labels(family.node(name).name) for name in (before_name, after_name))
     both = before.merge(after, on="objectId", how="outer", suffixes=("_before", "_after")).fillna("")
     old, new = both["label_before"], both["label_after"]
     changed = both[(old != "") & (new != "") & (old != new)]
@@ -51,27 +51,29 @@ def _by(rows: pd.DataFrame, names: pd.Series) -> dict[str, list[str]]:
 
 
 @click.command("diff")
-@click.argument("one", metavar="A")
-@click.argument("other", metavar="B")
+@click.argument("before_name", metavar="A")
+@click.argument("after_name", metavar="B")
 @click.option("--html", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the pictures.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, with all object ids.")
-def diff_command(one: str, other: str, path: Path | None, as_json: bool) -> None:
+def diff_command(before_name: str, after_name: str, path: Path | None, as_json: bool) -> None:
     """Print what B has more, less and labelled otherwise than A, by class."""
-    found = difference(one, other)
+    changes = difference(before_name, after_name)
     kinds = ("added", "removed", "relabelled")
     if path is not None:
         sections = {
             f"{kind}: {name}, {len(ids)}" + (f" (the first {SHOWN})" if len(ids) > SHOWN else ""): ids[:SHOWN]
             for kind in kinds
-            for name, ids in found[kind].items()
+            for name, ids in changes[kind].items()
         }
         with replaced_file(path) as partial:
-            partial.write_text(page(f"{one} and {other}", sections, ObjectStore.below(places.TREES)), encoding="utf-8")
+            partial.write_text(
+                page(f"{before_name} and {after_name}", sections, ObjectStore.below(places.TREES)), encoding="utf-8"
+            )
         click.echo(f"{path}: written", err=as_json)
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(changes, indent=2, ensure_ascii=False))
         return
     for kind in kinds:
-        counts = ", ".join(f"{name} {len(ids)}" for name, ids in found[kind].items())
-        click.echo(f"{kind:11} {sum(map(len, found[kind].values()))}{f' ({counts})' if counts else ''}")
-    click.echo(f"unchanged   {found['unchanged']}")
+        counts = ", ".join(f"{name} {len(ids)}" for name, ids in changes[kind].items())
+        click.echo(f"{kind:11} {sum(map(len, changes[kind].values()))}{f' ({counts})' if counts else ''}")
+    click.echo(f"unchanged   {changes['unchanged']}")

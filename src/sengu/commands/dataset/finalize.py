@@ -73,8 +73,8 @@ def missing(node: lineage.Node, family: lineage.Tree) -> Iterator[str]:
     if pinned is None or not folder.is_dir():
         yield f"{folder} was not built, or is not here: `dvc repro datasets/dvc.yaml:{node.stage_name}` and commit, or `dvc pull`"
         return
-    if (found := dvc_lock.dvc_hash(folder)) != pinned["md5"]:
-        yield f"{folder} is not what {proof.LOCK} pins (MD5 {found}, not {pinned['md5']}): `dvc checkout --force {folder}`"
+    if (md5 := dvc_lock.dvc_hash(folder)) != pinned["md5"]:
+        yield f"{folder} is not what {proof.LOCK} pins (MD5 {md5}, not {pinned['md5']}): `dvc checkout --force {folder}`"
         return
     document = facts.read(folder)
     if not document.get("purpose"):
@@ -95,8 +95,10 @@ def _stale(stage: str) -> str:
     done = _dvc("status", "--json", f"datasets/dvc.yaml:{stage}")
     if done.returncode:
         return done.stderr.strip()
-    found: dict[str, Any] = json.loads(done.stdout or "{}")
-    return ", ".join(sorted(str(next(iter(state))) for states in found.values() for state in states if isinstance(state, dict)))
+    states_of: dict[str, Any] = json.loads(done.stdout or "{}")
+    return ", ".join(
+        sorted(str(next(iter(state))) for states in states_of.values() for state in states if isinstance(state, dict))
+    )
 
 
 def _not_pushed(stage: str) -> Iterator[str]:

@@ -16,8 +16,11 @@ def log_command(name: str | None, as_json: bool) -> None:
     family = lineage.tree(pipeline.versions())
     names = family.ancestors(name) if name else family.ordered()
     if as_json:
-        found = [{"version": one, "parents": list(family.node(one).parents), "children": family.children(one)} for one in names]
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        family_tree = [
+            {"version": version, "parents": list(family.node(version).parents), "children": family.children(version)}
+            for version in names
+        ]
+        click.echo(json.dumps(family_tree, indent=2, ensure_ascii=False))
         return
     for line in lineage.drawn(family, name):
         node = family.node(line.split("─")[-1].strip().removesuffix(" (above)"))

@@ -5,7 +5,7 @@ Each check looks at one thing only, and says version, file and cure. Nothing is 
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,18 +59,18 @@ def prove(names: Iterable[str] = (), deep: bool = False) -> Report:
     """
     stages = pipeline.versions()
     family = lineage.tree(stages)
-    found = tags.tags()
+    known = tags.tags()
     final = {name: node.finalised for name, node in family.nodes.items() if node.finalised}
-    if final and not found:
+    if final and not known:
         raise NoTags(
             f"this clone has no tags, so nothing can be proved of {', '.join(final)}: run `git fetch --tags` and try again"
         )
     wanted = set(names)
-    for name in wanted - {tag.version for tag in found}:
+    for name in wanted - {tag.version for tag in known}:
         family.node(name)
-    faults = [fault for fault in _deleted(final, found) if not wanted or fault.version in wanted]
+    faults = [fault for fault in _deleted(final, known) if not wanted or fault.version in wanted]
     notes: list[str] = []
-    chosen = [tag for tag in found if not wanted or tag.version in wanted]
+    chosen = [tag for tag in known if not wanted or tag.version in wanted]
     lock = LOCK.read_text(encoding="utf-8") if LOCK.is_file() else ""
     tables: dict[str, bytes] = {}
     for tag in chosen:
@@ -96,9 +96,9 @@ def _tag_fault(tag: Tag, what: str) -> Fault:
     return Fault(tag.version, f"tag {tag.name}", what, f"`git fetch --force origin 'refs/tags/{tag.name}:refs/tags/{tag.name}'`")
 
 
-def _deleted(final: Mapping[str, str], found: Iterable[Tag]) -> Iterator[Fault]:
+def _deleted(final: Mapping[str, str], known: Iterable[Tag]) -> Iterator[Fault]:
     """Versions that were finalised once, by the file or by its history, and have no tag."""
-    tagged = {tag.version for tag in found}
+    tagged = {tag.version for tag in known}
     once = {**_in_history(), **final}
     for name, semver in once.items():
         if name not in tagged:
@@ -109,17 +109,17 @@ def _deleted(final: Mapping[str, str], found: Iterable[Tag]) -> Iterator[Fault]:
 
 def _in_history() -> dict[str, str]:
     """Names and numbers of the versions that some commit before HEAD finalised."""
-    found: dict[str, str] = {}
+    numbers: dict[str, str] = {}
     commits = ask("log", "--format=%H", f"-G{lineage.FINALISED}", "--", str(pipeline.DATASETS)).split()
     for commit in commits:
         try:
-            stages = (yaml.load(tags.shown(commit, str(pipeline.DATASETS)), tags.Loader) or {}).get("stages") or {}
+            stages = (yaml.load(tags.text_at(commit, str(pipeline.DATASETS)), tags.Loader) or {}).get("stages") or {}
         except yaml.YAMLError:
             continue
         for name, stage in stages.items():
             if semver := (stage.get("meta") or {}).get(lineage.FINALISED):
-                found.setdefault(name, str(semver))
-    return found
+                numbers.setdefault(name, str(semver))
+    return numbers
 
 
 def _of_tag(tag: Tag) -> Iterator[Fault]:
@@ -165,8 +165,8 @@ def _of_lock(tag: Tag, entry: Mapping[str, Any] | None, notes: list[str]) -> Ite
         else:
             differ = [name for name in (tags.LABEL, tags.METADATA) if listing.get(name) != _md5(tag, name)]
             for name in differ:
-                found = listing.get(name, "no such file")
-                yield Fault(tag.version, f"{LOCK} ({name})", f"it pins MD5 {found}, not {_md5(tag, name)}", cure)
+                md5 = listing.get(name, "no such file")
+                yield Fault(tag.version, f"{LOCK} ({name})", f"it pins MD5 {md5}, not {_md5(tag, name)}", cure)
             if not differ:
                 notes.append(
                     f"{tag.version}: plots or contact sheets differ from those at its tag, tables do not: this is allowed"
@@ -183,8 +183,8 @@ def _of_folder(tag: Tag, notes: list[str]) -> Iterator[Fault]:
         path = folder / name
         if not path.is_file():
             yield Fault(tag.version, str(path), "is missing", cure)
-        elif (found := both(path)) != tag.said[name]:
-            yield Fault(tag.version, str(path), f"is not what it was: {_first(found)}, not {_first(tag.said[name])}", cure)
+        elif (hashes := both(path)) != tag.said[name]:
+            yield Fault(tag.version, str(path), f"is not what it was: {_first(hashes)}, not {_first(tag.said[name])}", cure)
     listing = dvc_cache.listing(tag.said[tags.FOLDER])
     if listing is None:
         return
@@ -206,13 +206,13 @@ def _of_parents(tag: Tag, lock: str) -> Iterator[Fault]:
     for parent in _document(tag).get("lineage", []):
         name = str(parent["version"])
         path = FOLDER / name / versions.LABELS
-        found = digests.md5(path) if path.is_file() else None
-        if found is None:
+        md5 = digests.md5(path) if path.is_file() else None
+        if md5 is None:
             entry = tags.outs(tags.lock_entry(lock, name))
             listing = dvc_cache.listing(str(entry[0]["md5"])) if entry else None
-            found = listing.get(versions.LABELS) if listing else None
-        if found is not None and found != parent[versions.LABELS]:
-            what = f"its parent {name} is no longer what it was made from: MD5 {found}, not {parent[versions.LABELS]}"
+            md5 = listing.get(versions.LABELS) if listing else None
+        if md5 is not None and md5 != parent[versions.LABELS]:
+            what = f"its parent {name} is no longer what it was made from: MD5 {md5}, not {parent[versions.LABELS]}"
             back = f"`git checkout '{tag.name}' -- {LOCK} {pipeline.DATASETS}` and `dvc checkout --force {path.parent}`"
             cure = f"{back}; changes make a new version"
             yield Fault(tag.version, str(path), what, cure)
@@ -231,9 +231,9 @@ def _of_objects(tables: Mapping[str, bytes], notes: list[str], deep: bool) -> It
         if index is None:
             return
         known.update(index)
-    erased = tombstones.erased()
     trees = {site: ObjectTree(places.TREES / site) for site, _ in indexes if (places.TREES / site).is_dir()}
-    states: dict[str, str] = {}
+    erased = tombstones.erased()
+    objects = _Objects(known, trees, erased, deep)
     for version, table in tables.items():
         ids = [line.partition(b",")[0].decode("ascii", "replace") for line in table.splitlines()[1:]]
         gone = [name for name in ids if name not in known and name.partition(".")[0] not in erased]
@@ -241,25 +241,36 @@ def _of_objects(tables: Mapping[str, bytes], notes: list[str], deep: bool) -> It
             yield Fault(
                 version, "data/index", f"{_some(gone)} stand in no index", "list their site again in params.yaml, and `dvc repro`"
             )
-        bad = [name for name in ids if name in known and _state(name, known[name], trees, erased, states, deep)]
+        bad = [name for name in ids if name in known and objects.state(name)]
         if bad:
-            what = f"{_some(bad)} are {states[bad[0]]}"
+            what = f"{_some(bad)} are {objects.state(bad[0])}"
             yield Fault(version, f"data/object ({bad[0]})", what, "`sengu objects heal` restores them from the archive")
 
 
-def _state(
-    name: str, known: tuple[str, int], trees: Mapping[str, ObjectTree], erased: Iterable[str], states: dict[str, str], deep: bool
-) -> str:
-    """What is wrong with an object in the tree of a site: missing or damaged; empty if nothing is, or no tree is here."""
-    if name not in states:
-        site, size = known
-        states[name] = ""
-        if site in trees and name.partition(".")[0] not in erased:
-            object_id = ObjectId.parse(name)
-            found = trees[site].size(object_id)
-            damaged = found != size or (deep and digests.sha1(trees[site].path(object_id)) != object_id.sha1)
-            states[name] = "missing" if found < 0 else "damaged" if damaged else ""
-    return states[name]
+class _Objects:
+    """The objects of the index, by site and bytes, in the trees that are here; each is looked at once."""
+
+    def __init__(
+        self, known: Mapping[str, tuple[str, int]], trees: Mapping[str, ObjectTree], erased: Collection[str], deep: bool
+    ):
+        self.known, self.trees, self.erased, self.deep = known, trees, erased, deep
+        self._states: dict[str, str] = {}
+
+    def state(self, name: str) -> str:
+        """What is wrong with an object in the tree of its site: missing or damaged; empty if nothing is, or no tree is here."""
+        if name not in self._states:
+            self._states[name] = self._look(name)
+        return self._states[name]
+
+    def _look(self, name: str) -> str:
+        site, size = self.known[name]
+        if site not in self.trees or name.partition(".")[0] in self.erased:
+            return ""
+        tree, object_id = self.trees[site], ObjectId.parse(name)
+        if (bytes_here := tree.size(object_id)) < 0:
+            return "missing"
+        damaged = bytes_here != size or (self.deep and digests.sha1(tree.path(object_id)) != object_id.sha1)
+        return "damaged" if damaged else ""
 
 
 def _index(site: str, lock: Mapping[str, Any], notes: list[str]) -> tuple[dict[str, tuple[str, int]] | None, list[Fault]]:
@@ -280,11 +291,11 @@ def _index(site: str, lock: Mapping[str, Any], notes: list[str]) -> tuple[dict[s
         faults.append(Fault("(all)", f"dvc.lock ({path})", f"the index was not made from the {raw} that it pins", "`dvc repro`"))
     lines = data.splitlines()
     size = lines[0].decode().split(",").index("bytes")
-    found = {}
+    objects = {}
     for line in lines[1:]:
         cells = line.split(b",")
-        found[cells[0].decode("ascii", "replace")] = (site, int(cells[size]))
-    return found, faults
+        objects[cells[0].decode("ascii", "replace")] = (site, int(cells[size]))
+    return objects, faults
 
 
 def _some(ids: list[str]) -> str:
@@ -312,10 +323,10 @@ def _table(tag: Tag) -> bytes | None:
 
 def _document(tag: Tag) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(_bytes_of(tag, tags.METADATA) or b"{}")
+        document: dict[str, Any] = json.loads(_bytes_of(tag, tags.METADATA) or b"{}")
     except ValueError:
         return {}
-    return found
+    return document
 
 
 def _bytes_of(tag: Tag, name: str) -> bytes | None:

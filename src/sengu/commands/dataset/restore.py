@@ -55,11 +55,11 @@ def restore(name: str) -> tuple[tags.Tag, bool]:
             node = family.node(ancestor)
             _run(str(node.stage["cmd"]), root / "datasets" / str(node.stage.get("wdir", ".")))
         made = root / FOLDER / name
-        found = proof.both(made / tags.LABEL)
-        if found != tag.said[tags.LABEL]:
+        hashes = proof.both(made / tags.LABEL)
+        if hashes != tag.said[tags.LABEL]:
             raise SenguError(
-                f"{name}: label.csv comes out as MD5 {found.split()[0]}, not {tag.said[tags.LABEL].split()[0]} as tag {tag.name} "
-                "says: the index or the archive differs from that time; check them out as of the tag, and try again"
+                f"{name}: label.csv comes out as MD5 {hashes.split()[0]}, not {tag.said[tags.LABEL].split()[0]} as tag "
+                f"{tag.name} says: the index or the archive differs from that time; check them out as of the tag, and try again"
             )
         with replaced_folder(FOLDER / name) as partial:
             shutil.copytree(made, partial, dirs_exist_ok=True)

@@ -30,9 +30,9 @@ def page(title: str, sections: dict[str, list[str]], store: ObjectStore) -> str:
     parts = [f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><h1>{escape(title)}</h1>"]
     for heading, ids in sections.items():
         parts.append(f"<h2>{escape(heading)}</h2>")
-        shown = dict(samples.shown(ids, store))
+        pictures = dict(samples.pictures_here(ids, store))
         for name in ids:
-            picture = f'<img src="{thumbnail(shown[name])}" alt="">' if name in shown else "<i>not here</i>"
+            picture = f'<img src="{thumbnail(pictures[name])}" alt="">' if name in pictures else "<i>not here</i>"
             parts.append(
                 f'<figure style="display:inline-block;margin:4px">{picture}<figcaption>{name[:12]}…</figcaption></figure>'
             )
@@ -46,13 +46,13 @@ def page(title: str, sections: dict[str, list[str]], store: ObjectStore) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def sample_command(name: str, number: int, path: Path | None, as_json: bool) -> None:
     """Print some object ids of each class of the version NAME, or show them on a page."""
-    found = sampled(name, number)
+    ids_of = sampled(name, number)
     if path is not None:
         with replaced_file(path) as partial:
-            partial.write_text(page(f"{name}: a sample", found, ObjectStore.below(places.TREES)), encoding="utf-8")
-        click.echo(f"{path}: {sum(map(len, found.values()))} pictures", err=as_json)
+            partial.write_text(page(f"{name}: a sample", ids_of, ObjectStore.below(places.TREES)), encoding="utf-8")
+        click.echo(f"{path}: {sum(map(len, ids_of.values()))} pictures", err=as_json)
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(ids_of, indent=2, ensure_ascii=False))
     elif path is None:
-        for label, ids in found.items():
-            click.echo("\n".join([label, *(f"  {one}" for one in ids)]))
+        for label, ids in ids_of.items():
+            click.echo("\n".join([label, *(f"  {object_id}" for object_id in ids)]))

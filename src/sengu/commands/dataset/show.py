@@ -10,7 +10,7 @@ from sengu.datasets.recipe import FOLDER
 from sengu.repository import pipeline
 
 
-def shown(name: str) -> dict[str, Any]:
+def facts_of(name: str) -> dict[str, Any]:
     """dataset.json, and what it cannot hold: children, tag, models, and whether the version may be changed."""
     family = lineage.tree(pipeline.versions())
     family.node(name)
@@ -33,11 +33,11 @@ def may_change(name: str, family: lineage.Tree) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def show_command(name: str, as_json: bool) -> None:
     """Print what is known of the version NAME, and whether it may be changed."""
-    found = shown(name)
+    known = facts_of(name)
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(known, indent=2, ensure_ascii=False))
         return
-    click.echo("\n".join(_lines(found, "")))
+    click.echo("\n".join(_lines(known, "")))
 
 
 def _lines(value: dict[str, Any], indent: str) -> list[str]:

@@ -19,26 +19,29 @@ from sengu.labels import agreement, checks, quiz
 QUIZZED = ["annotator", "objectId", "value", "rule", "note"]
 
 
-def problems(found: LabelSet) -> list[str]:
+def problems(label_set: LabelSet) -> list[str]:
     """All that is wrong with the sheets and rules of a label set; none if they may be built upon."""
-    return [*found.looked[1], *checks.problems(found.words, found.merged.labels, found.rules, found.settings.classes)]
+    return [
+        *label_set.looked[1],
+        *checks.problems(label_set.words, label_set.merged.labels, label_set.rules, label_set.settings.classes),
+    ]
 
 
-def counts(found: LabelSet) -> dict[str, dict[str, int]]:
+def counts(label_set: LabelSet) -> dict[str, dict[str, int]]:
     """How many words stand, by class, annotator, rule and how."""
-    standing = found.standing
-    by = {"class": standing["value"].map(found.class_of), "annotator": standing["annotator"]}
+    standing = label_set.standing
+    by = {"class": standing["value"].map(label_set.class_of), "annotator": standing["annotator"]}
     by |= {"rule": standing["rule"].replace("", "none"), "how": standing["how"].replace("", "not said")}
     return {
         name: {str(key): int(number) for key, number in cells.value_counts().sort_index().items()} for name, cells in by.items()
     }
 
 
-def found_quizzes(found: LabelSet) -> dict[str, list[quiz.Result]]:
+def quiz_results(label_set: LabelSet) -> dict[str, list[quiz.Result]]:
     """Annotator -> how far their answers in quiz/ agree with what each predecessor says now."""
-    classes = found.settings.classes
+    classes = label_set.settings.classes
     said: dict[str, dict[str, dict[str, str]]] = {}
-    for who, name, value, rule, note in found.standing[QUIZZED].itertuples(index=False, name=None):
+    for who, name, value, rule, note in label_set.standing[QUIZZED].itertuples(index=False, name=None):
         said.setdefault(who, {})[name] = {"value": classes[value], "rule": rule, "note": note}
     return {
         path.stem: [quiz.result(who, given, said.get(who, {})) for who, given in quiz.answers(path, classes).items()]
@@ -52,44 +55,46 @@ def _opinions(classes: int) -> pd.DataFrame | None:
         return None
     from sengu import embeddings
 
-    found = embeddings.read(places.EMBEDDINGS)
-    if found.probabilities.shape[1] != classes:
+    seen = embeddings.read(places.EMBEDDINGS)
+    if seen.probabilities.shape[1] != classes:
         return None
-    return pd.DataFrame(np.asarray(found.probabilities), list(found.objects))
+    return pd.DataFrame(np.asarray(seen.probabilities), list(seen.objects))
 
 
-def _write_consensus(path: Path, found: LabelSet, labels: pd.DataFrame) -> None:
-    label = found.merged.labels.set_index("objectId")["value"]
-    now = [found.class_of(int(label.get(name, -1))) for name in labels["objectId"]]
-    columns = [labels["objectId"].tolist(), [""] * len(labels), labels["value"].map(found.class_of).tolist(), now]
+def _write_consensus(path: Path, label_set: LabelSet, labels: pd.DataFrame) -> None:
+    label = label_set.merged.labels.set_index("objectId")["value"]
+    now = [label_set.class_of(int(label.get(name, -1))) for name in labels["objectId"]]
+    columns = [labels["objectId"].tolist(), [""] * len(labels), labels["value"].map(label_set.class_of).tolist(), now]
     with replaced_file(path) as partial:
         quality = [f"{number:.4f}" for number in labels["quality"]]
         csvfile.write(partial, ["objectId", "value", "suggested", "label", "quality"], [*columns, quality])
 
 
-def _report(found: LabelSet, wrong: list[str], agreements: dict[str, agreement.Agreement], people: pd.DataFrame | None) -> None:
+def _report(
+    label_set: LabelSet, wrong: list[str], agreements: dict[str, agreement.Agreement], people: pd.DataFrame | None
+) -> None:
     for line in wrong:
         click.echo(line)
-    conflicts = found.merged.conflicts
+    conflicts = label_set.merged.conflicts
     left_out = int((conflicts["label"] == "").sum())
     click.echo(
-        f"{len(found.words)} words, {len(found.standing)} stand; {len(found.merged.labels)} labels; "
+        f"{len(label_set.words)} words, {len(label_set.standing)} stand; {len(label_set.merged.labels)} labels; "
         f"{len(conflicts)} objects whose sources differ, {left_out} of them left out"
     )
-    for name, numbers in counts(found).items():
+    for name, numbers in counts(label_set).items():
         click.echo(f"by {name}: " + (", ".join(f"{key} {number}" for key, number in numbers.items()) or "none"))
     click.echo("agreement on pictures labelled blind by two or more (value, 95% limits):")
-    for name, one in agreements.items():
-        click.echo(f"  {name}: {one.pictures} pictures; raw {one.raw}; alpha {one.alpha}; AC1 {one.ac1}")
-    for name, (looks, same) in checks.steadiness(found.words).items():
+    for name, measures in agreements.items():
+        click.echo(f"  {name}: {measures.pictures} pictures; raw {measures.raw}; alpha {measures.alpha}; AC1 {measures.ac1}")
+    for name, (looks, same) in checks.steadiness(label_set.words).items():
         click.echo(f"{name} looked again at {looks} pictures, and said the same of {same}")
-    for name, results in found_quizzes(found).items():
+    for name, results in quiz_results(label_set).items():
         for result in results:
             click.echo(f"quiz: {name} {result}")
     if people is not None and len(people) > 1:
         rated = people[people["quality"].notna()]
-        shown = [f"{who} {quality:.2f}" for who, quality in zip(rated["annotator"], rated["quality"], strict=True)]
-        click.echo("quality of annotators, a suggestion: " + (", ".join(shown) or "undefined, no picture has words of two"))
+        rates = [f"{who} {quality:.2f}" for who, quality in zip(rated["annotator"], rated["quality"], strict=True)]
+        click.echo("quality of annotators, a suggestion: " + (", ".join(rates) or "undefined, no picture has words of two"))
 
 
 @click.command("check")
@@ -100,34 +105,34 @@ def _report(found: LabelSet, wrong: list[str], agreements: dict[str, agreement.A
 )
 def command(name: str, as_json: bool, consensus: Path | None) -> None:
     """Check sheets and rules together, and measure how far annotators agree; exit with 1 if anything is wrong."""
-    found = LabelSet.called(name)
-    wrong = problems(found)
-    agreements = checks.agreements(checks.blind(found.words), found.settings.classes)
+    label_set = LabelSet.called(name)
+    wrong = problems(label_set)
+    agreements = checks.agreements(checks.blind(label_set.words), label_set.settings.classes)
     people = None
-    standing = found.standing[found.standing["how"] != "model"]
+    standing = label_set.standing[label_set.standing["how"] != "model"]
     if standing["annotator"].nunique() > 1:
         from sengu.labels.consensus import suggest  # cleanlab, which takes seconds
 
-        suggested = suggest(standing, _opinions(len(found.settings.classes)))
+        suggested = suggest(standing, _opinions(len(label_set.settings.classes)))
         people = suggested.annotators
         if consensus is not None:
-            _write_consensus(consensus, found, suggested.labels)
+            _write_consensus(consensus, label_set, suggested.labels)
     if as_json:
-        click.echo(json.dumps(_as_json(found, wrong, agreements), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(_as_json(label_set, wrong, agreements), ensure_ascii=False, indent=2))
     else:
-        _report(found, wrong, agreements, people)
+        _report(label_set, wrong, agreements, people)
     if wrong:
         click.echo(f"{len(wrong)} things are wrong", err=True)
         sys.exit(1)
 
 
-def _as_json(found: LabelSet, wrong: list[str], agreements: dict[str, agreement.Agreement]) -> dict[str, Any]:
+def _as_json(label_set: LabelSet, wrong: list[str], agreements: dict[str, agreement.Agreement]) -> dict[str, Any]:
     return {
         "problems": wrong,
-        "words": len(found.words),
-        "labels": len(found.merged.labels),
-        "conflicts": len(found.merged.conflicts),
-        "counts": counts(found),
+        "words": len(label_set.words),
+        "labels": len(label_set.merged.labels),
+        "conflicts": len(label_set.merged.conflicts),
+        "counts": counts(label_set),
         "agreement": checks.as_json(agreements),
-        "quizzes": {name: [asdict(one) for one in results] for name, results in found_quizzes(found).items()},
+        "quizzes": {name: [asdict(answer) for answer in results] for name, results in quiz_results(label_set).items()},
     }

@@ -23,17 +23,17 @@ def command(object_id: str, name: str, rule: str, value: str, was: str | None, w
 
     The rule's hash stays as it is: an example explains a rule, and does not change it.
     """
-    found = LabelSet.called(name)
-    one = str(named(object_id, ObjectStore.below(places.TREES)))
-    right = found.class_of(found.value_of(value))
+    label_set = LabelSet.called(name)
+    picture = str(named(object_id, ObjectStore.below(places.TREES)))
+    right = label_set.class_of(label_set.value_of(value))
     if was is None:
-        labels = found.merged.labels
-        before = labels.loc[labels["objectId"] == one, "value"]
-        was = found.class_of(int(before.iloc[0])) if len(before) else ""
+        labels = label_set.merged.labels
+        before = labels.loc[labels["objectId"] == picture, "value"]
+        was = label_set.class_of(int(before.iloc[0])) if len(before) else ""
     else:
-        was = found.class_of(found.value_of(was))
+        was = label_set.class_of(label_set.value_of(was))
     if "\n" in why:
         raise SenguError("--why is one line")
-    example = Example(one, right, was if was != right else "", why.strip(), 0)
-    rules.add_example(found.folder, rule.upper(), example)
-    click.echo(f"{found.folder / rules.FILE}: {rule.upper()}: {example}")
+    example = Example(picture, right, was if was != right else "", why.strip(), 0)
+    rules.add_example(label_set.folder, rule.upper(), example)
+    click.echo(f"{label_set.folder / rules.FILE}: {rule.upper()}: {example}")

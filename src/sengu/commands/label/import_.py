@@ -17,31 +17,31 @@ from sengu.labels.sheets import Line, append
 from sengu.labels.words import HOW, SHOWN, Known, look
 
 
-def resolve(said: Iterable[Said], found: LabelSet, translated: dict[str, str], default: str) -> dict[str, list[Line]]:
+def resolve(said: Iterable[Said], label_set: LabelSet, translated: dict[str, str], default: str) -> dict[str, list[Line]]:
     """The lines of each annotator's sheet. Raises SenguError with everything that is no picture or class of ours."""
-    seen = found.index[["site", "objectId", "urlId"]].merge(
-        found.captures[["site", "urlId", "url", "filename"]], on=["site", "urlId"]
+    seen = label_set.index[["site", "objectId", "urlId"]].merge(
+        label_set.captures[["site", "urlId", "url", "filename"]], on=["site", "urlId"]
     )
     pictures = Pictures(seen["objectId"].unique().tolist(), _only(seen, "filename"), _only(seen, "url"))
     faults: list[str] = []
     lines: dict[str, list[Line]] = {}
-    classes = {*found.settings.classes, *map(str, range(len(found.settings.classes)))}
-    for one in said:
-        object_id = pictures.find(one.picture)
-        value = translated.get(one.value, one.value)
+    classes = {*label_set.settings.classes, *map(str, range(len(label_set.settings.classes)))}
+    for word in said:
+        object_id = pictures.find(word.picture)
+        value = translated.get(word.value, word.value)
         if not object_id:
             several = "several objects have" if object_id == "" else "no object has"
-            faults.append(f"{one.place}: {several} the name {one.picture!r}: correct it, or crawl the site it comes from")
+            faults.append(f"{word.place}: {several} the name {word.picture!r}: correct it, or crawl the site it comes from")
         elif value not in classes:
-            choices = ", ".join(found.settings.classes)
+            choices = ", ".join(label_set.settings.classes)
             faults.append(
-                f"{one.place}: {one.value!r} is no class: expected one of {choices}; translate it with --map '{one.value}=…'"
+                f"{word.place}: {word.value!r} is no class: expected one of {choices}; translate it with --map '{word.value}=…'"
             )
         else:
-            who = one.annotator or default
+            who = word.annotator or default
             if not who:
-                raise SenguError(f"{one.place} names no annotator: name one with --annotator")
-            lines.setdefault(who, []).append((object_id, value, who, one.labelledAt, one.rule, one.how, one.note))
+                raise SenguError(f"{word.place} names no annotator: name one with --annotator")
+            lines.setdefault(who, []).append((object_id, value, who, word.labelledAt, word.rule, word.how, word.note))
     if faults:
         raise SenguError(f"{len(faults)} pictures cannot be imported:\n  " + "\n  ".join(faults[:SHOWN]))
     return lines
@@ -56,8 +56,8 @@ def _only(seen: pd.DataFrame, column: str) -> dict[str, str]:
 
 def _checked(said: list[Said], how: str, at: str) -> list[Said]:
     """With what the command line says of all of them."""
-    said = [replace(one, how=how) for one in said] if how else said
-    return [one if one.labelledAt or one.how == "model" else replace(one, labelledAt=at) for one in said]
+    said = [replace(word, how=how) for word in said] if how else said
+    return [word if word.labelledAt or word.how == "model" else replace(word, labelledAt=at) for word in said]
 
 
 @click.command("import")
@@ -76,19 +76,19 @@ def command(
     FILE is an export of Label Studio (JSON, JSON-MIN, CSV), of CVAT ("CVAT for images 1.1"), a sheet that was filled in, or a
     CSV file of a tagger with a column of pictures and one of classes. What the sheets have already is not added again.
     """
-    for one in translations:
-        if "=" not in one:
-            raise SenguError(f"--map {one!r}: write it as THEIRS=OURS")
-    translated = dict(one.split("=", 1) for one in translations)
-    found = LabelSet.called(name)
+    for pair in translations:
+        if "=" not in pair:
+            raise SenguError(f"--map {pair!r}: write it as THEIRS=OURS")
+    translated = dict(pair.split("=", 1) for pair in translations)
+    label_set = LabelSet.called(name)
     said = importing.read(file, kind or "")
-    known = _said_already(found, said)
+    known = _said_already(label_set, said)
     now = labelled_at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    lines = resolve(_checked(said, how or "", now), found, translated, annotator)
-    _check(lines, found.known, found.settings.classes)
+    lines = resolve(_checked(said, how or "", now), label_set, translated, annotator)
+    _check(lines, label_set.known, label_set.settings.classes)
     total = 0
     for who, theirs in lines.items():
-        path = found.folder / f"{_file_name(who)}.csv"
+        path = label_set.folder / f"{_file_name(who)}.csv"
         theirs = [line for line in theirs if (line[0], line[1], who, line[4], line[5]) not in known or labelled_at]
         total += (added := append(path, theirs))
         click.echo(f"{path}: {added} lines added")
@@ -96,12 +96,12 @@ def command(
         click.echo("nothing is new")
 
 
-def _said_already(found: LabelSet, said: list[Said]) -> set[tuple[str, str, str, str, str]]:
+def _said_already(label_set: LabelSet, said: list[Said]) -> set[tuple[str, str, str, str, str]]:
     """What stands already of those words that say no date: importing them twice must not date them anew."""
-    if all(one.labelledAt for one in said) or not found.folder.is_dir():
+    if all(word.labelledAt for word in said) or not label_set.folder.is_dir():
         return set()
-    standing = found.standing
-    names = standing["value"].map(found.class_of)
+    standing = label_set.standing
+    names = standing["value"].map(label_set.class_of)
     return {
         key
         for value in (names, standing["value"].astype("str"))
@@ -118,8 +118,8 @@ def _check(lines: dict[str, list[Line]], known: Known, classes: list[str]) -> No
             append(paths[-1], theirs)
         _, faults = look(paths, known, classes)
     if faults:
-        shown = [fault.partition(": ")[2] for fault in faults[:SHOWN]]
-        raise SenguError(f"{len(faults)} lines cannot be imported:\n  " + "\n  ".join(shown))
+        listed = [fault.partition(": ")[2] for fault in faults[:SHOWN]]
+        raise SenguError(f"{len(faults)} lines cannot be imported:\n  " + "\n  ".join(listed))
 
 
 def _file_name(who: str) -> str:

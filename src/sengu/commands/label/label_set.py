@@ -103,5 +103,5 @@ def option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def versions() -> dict[str, pd.DataFrame]:
     """The labels of each dataset version that is here, by name."""
-    found = sorted(places.DATASETS.glob("*/label.csv"))
-    return {path.parent.name: tables.read(path, tables.Label) for path in found}
+    paths = sorted(places.DATASETS.glob("*/label.csv"))
+    return {path.parent.name: tables.read(path, tables.Label) for path in paths}

@@ -32,28 +32,28 @@ class Repository:
 
     def __init__(self, name: str):
         self.name = name
-        self._found = LabelSet.called(name)
+        self._label_set = LabelSet.called(name)
         self._stamp = self._stamped()
-        self.classes: Sequence[str] = self._found.settings.classes
-        self.folder: Path = self._found.folder
-        self._names = {one for one in self._found.index["objectId"].unique() if not ObjectId.parse(one).is_video}
+        self.classes: Sequence[str] = self._label_set.settings.classes
+        self.folder: Path = self._label_set.folder
+        self._names = {picture for picture in self._label_set.index["objectId"].unique() if not ObjectId.parse(picture).is_video}
 
     def _stamped(self) -> list[tuple[str, int, int]]:
-        states = ((path, path.stat()) for path in sheets(self._found.folder))
-        return [(str(path), found.st_size, found.st_mtime_ns) for path, found in states]
+        states = ((path, path.stat()) for path in sheets(self._label_set.folder))
+        return [(str(path), state.st_size, state.st_mtime_ns) for path, state in states]
 
     @property
-    def found(self) -> LabelSet:
+    def label_set(self) -> LabelSet:
         """The label set as its sheets are now."""
         stamp = self._stamped()
         if stamp != self._stamp:
-            before = self._found
-            self._found = LabelSet.called(self.name)
+            before = self._label_set
+            self._label_set = LabelSet.called(self.name)
             for table in ("captures", "index", "known", "settings"):  # which no sheet changes
                 if table in before.__dict__:
-                    self._found.__dict__[table] = before.__dict__[table]
+                    self._label_set.__dict__[table] = before.__dict__[table]
             self._stamp = stamp
-        return self._found
+        return self._label_set
 
     def rules(self) -> Mapping[str, Rule]:
         return rules.read(self.folder)
@@ -62,9 +62,9 @@ class Repository:
         return object_id in self._names
 
     def queue(self, kind: str, annotator: str, condition: str, value: int) -> list[str]:
-        found = self.found
-        names = queue(found, kind, annotator, again=False, value=value)
-        names = meeting(found, names, condition) if condition else names
+        label_set = self.label_set
+        names = queue(label_set, kind, annotator, again=False, value=value)
+        names = meeting(label_set, names, condition) if condition else names
         return [name for name in names if name in self._names]
 
     @cached_property
@@ -88,9 +88,11 @@ class Repository:
         return [name for name in self._groups.get(object_id, ()) if name != object_id and name in self._names]
 
     def _captures(self, object_id: str) -> tuple[dict[str, Any], pd.DataFrame]:
-        found = self._found
-        rows = found.index[found.index["objectId"] == object_id]
-        captures = found.captures[found.captures["urlId"].isin(rows["urlId"]) & found.captures["site"].isin(rows["site"])]
+        label_set = self._label_set
+        rows = label_set.index[label_set.index["objectId"] == object_id]
+        captures = label_set.captures[
+            label_set.captures["urlId"].isin(rows["urlId"]) & label_set.captures["site"].isin(rows["site"])
+        ]
         return {str(key): cell for key, cell in rows.iloc[0].items()}, captures
 
     def facts(self, object_id: str) -> dict[str, Any]:
@@ -102,7 +104,7 @@ class Repository:
     def opinions(self, object_id: str, annotator: str) -> dict[str, Any]:
         _, captures = self._captures(object_id)
         tags = sorted({tag for cell in captures["tags"] for tag in cell.split("|") if tag})
-        standing = self.found.standing
+        standing = self.label_set.standing
         words = standing[(standing["objectId"] == object_id) & (standing["annotator"] != annotator)]
         said = [
             {"annotator": who, "value": self.classes[value], "rule": rule, "how": how, "note": note}
@@ -121,28 +123,28 @@ class Repository:
             row = model.row(object_id)
         except SenguError:  # an object that came after the last `dvc repro embed`
             return {}, []
-        labels = self.found.merged.labels
+        labels = self.label_set.merged.labels
         value_of = dict(zip(labels["objectId"], labels["value"], strict=True))
         similarities, rows = embeddings.nearest(model.vectors[row], model.vectors, LOOKED)
-        near = [(model.objects[one], float(alike)) for one, alike in zip(rows, similarities, strict=True) if one != row]
+        near = [(model.objects[other], float(alike)) for other, alike in zip(rows, similarities, strict=True) if other != row]
         similar = [
             {"id": name, "value": self.classes[value_of[name]], "similarity": round(alike, 3)}
             for name, alike in near
             if name in value_of and name in self._names
         ]
         chances = model.probabilities[row]
-        of_class = {name: round(float(one), 3) for name, one in zip(self.classes, chances, strict=False)}
+        of_class = {name: round(float(chance), 3) for name, chance in zip(self.classes, chances, strict=False)}
         return of_class if len(chances) == len(self.classes) else {}, similar[:SIMILAR]
 
     def predecessors(self, annotator: str) -> dict[str, dict[str, dict[str, str]]]:
-        standing = self.found.standing
+        standing = self.label_set.standing
         people = standing[(standing["how"] != "model") & (standing["annotator"] != annotator)]
-        found: dict[str, dict[str, dict[str, str]]] = {}
+        said_by: dict[str, dict[str, dict[str, str]]] = {}
         columns = ["annotator", "objectId", "value", "rule", "note"]
         for who, name, value, rule, note in people[columns].itertuples(index=False, name=None):
             if name in self._names:
-                found.setdefault(who, {})[name] = {"value": self.classes[value], "rule": rule, "note": note}
-        return found
+                said_by.setdefault(who, {})[name] = {"value": self.classes[value], "rule": rule, "note": note}
+        return said_by
 
     def review(self) -> dict[str, Any]:
         return {
@@ -153,18 +155,20 @@ class Repository:
         }
 
     def _versions(self) -> list[dict[str, Any]]:
-        found = versions()
-        told = []
-        for name, labels in found.items():
+        labels_of = versions()
+        described = []
+        for name, labels in labels_of.items():
             facts = version_files.read(places.DATASETS / name)
-            before = [found[parent] for parent in facts.parents if parent in found]
+            before = [labels_of[parent] for parent in facts.parents if parent in labels_of]
             parents = pd.concat(before)["objectId"] if before else labels["objectId"].iloc[:0]
             counts = labels["value"].value_counts()
             samples = {
-                title: [one for one in labels.loc[labels["value"] == value, "objectId"] if one in self._names][:SAMPLE]
+                title: [picture for picture in labels.loc[labels["value"] == value, "objectId"] if picture in self._names][
+                    :SAMPLE
+                ]
                 for value, title in enumerate(facts.classes)
             }
-            told.append(
+            described.append(
                 {
                     "name": name,
                     "parents": list(facts.parents),
@@ -175,7 +179,7 @@ class Repository:
                     "samples": samples,
                 }
             )
-        return told
+        return described
 
     def _mistakes(self) -> list[dict[str, Any]]:
         """What the model calls otherwise than the labels of the test split, the surest first."""
@@ -203,8 +207,8 @@ class Repository:
         ]
 
     def _conflicts(self) -> list[dict[str, Any]]:
-        found = []
-        for cells in self.found.merged.conflicts.head(SHOWN).to_dict("records"):
+        conflicts = []
+        for cells in self.label_set.merged.conflicts.head(SHOWN).to_dict("records"):
             if cells["objectId"] not in self._names:
                 continue
             parts = [cells[name].split("|") for name in ("values", "annotators", "sources", "rules")]
@@ -212,8 +216,8 @@ class Repository:
                 {"value": self.classes[int(value)], "annotator": who, "source": source, "rule": rule}
                 for value, who, source, rule in zip(*parts, strict=True)
             ]
-            found.append({"id": cells["objectId"], "sides": sides, "label": cells["label"]})
-        return found
+            conflicts.append({"id": cells["objectId"], "sides": sides, "label": cells["label"]})
+        return conflicts
 
     def _to_confirm(self) -> list[list[str]]:
         seen: dict[str, list[str]] = {}

@@ -30,9 +30,9 @@ LOOPBACK = "127.0.0.1"
 def annotators(names: tuple[str, ...]) -> tuple[str, ...]:
     """Who labels: the names given, or that of Git's user. Raises SenguError for what cannot be the name of a sheet."""
     people = names or (re.sub(r"[^\w-]+", "-", ask("config", "user.name")).strip("-").lower(),)
-    for one in people:
-        if PERSON.fullmatch(one) is None:
-            raise SenguError(f"{one!r} cannot be the name of a sheet: give --annotator a name of letters, digits, _ and -")
+    for person in people:
+        if PERSON.fullmatch(person) is None:
+            raise SenguError(f"{person!r} cannot be the name of a sheet: give --annotator a name of letters, digits, _ and -")
     return tuple(dict.fromkeys(people))
 
 

@@ -35,11 +35,11 @@ class Outdated:
     test: int = 0  # pictures in the test split
 
 
-def changed(found: LabelSet) -> list[Outdated]:
+def changed(label_set: LabelSet) -> list[Outdated]:
     """For each rule that was edited or deleted, the objects whose words that stand were said under its old text."""
-    citations = Citations(found.folder, found.rules)
+    citations = Citations(label_set.folder, label_set.rules)
     old: dict[str, set[str]] = {}
-    for _, word in found.standing[found.standing["rule"] != ""].iterrows():
+    for _, word in label_set.standing[label_set.standing["rule"] != ""].iterrows():
         cited = citations.of(word)
         if cited is not None and not cited.is_current:
             old.setdefault(cited.name, set()).add(word["objectId"])
@@ -58,14 +58,14 @@ def changed(found: LabelSet) -> list[Outdated]:
 
 def releases() -> dict[str, str]:
     """Tag -> the dataset version that the released model learned, by the dvc.lock of the tag."""
-    found = {}
+    versions_of = {}
     for tag in ask("tag", "--list", RELEASES).splitlines():
         text = ask("show", f"{tag}:./dvc.lock")
         stage = (yaml.safe_load(text) or {}).get("stages", {}).get("split", {}) if text else {}
         match = re.search(r"data/dataset/([\w-]+)", str(stage.get("cmd", "")))
         if match:
-            found[tag] = match[1]
-    return found
+            versions_of[tag] = match[1]
+    return versions_of
 
 
 def _test() -> set[str]:
@@ -75,27 +75,27 @@ def _test() -> set[str]:
     return set(split.loc[split["type"] == "test", "objectId"])
 
 
-def _write(path: Path, outdated: list[Outdated], found: LabelSet) -> None:
+def _write(path: Path, outdated: list[Outdated], label_set: LabelSet) -> None:
     if path.exists():
         raise SenguError(f"{path} is there already, and may be filled in: move it away, or name another with --out")
     with replaced_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for one in outdated:
-            citation = found.rules[one.rule].citation if one.rule in found.rules else ""
-            writer.writerows([name, "", "", "", citation, "blind", ""] for name in one.objects)
+        for edit in outdated:
+            citation = label_set.rules[edit.rule].citation if edit.rule in label_set.rules else ""
+            writer.writerows([name, "", "", "", citation, "blind", ""] for name in edit.objects)
 
 
-def _show_rules(found: LabelSet) -> None:
-    cited = found.standing["rule"].str.partition("@")[0] if len(found.standing) else pd.Series(dtype="str")
+def _show_rules(label_set: LabelSet) -> None:
+    cited = label_set.standing["rule"].str.partition("@")[0] if len(label_set.standing) else pd.Series(dtype="str")
     numbers = cited.value_counts()
-    for rule in found.rules.values():
+    for rule in label_set.rules.values():
         words = int(numbers.get(rule.name, 0))
         click.echo(f"{rule.citation}  {rule.title}: {words} words cite it, {len(rule.examples)} examples")
-    for name in sorted(set(numbers.index) - set(found.rules) - {""}):
-        click.echo(f"{name}  is not in {found.folder / rules.FILE}: {numbers[name]} words cite it")
-    if not found.rules:
-        click.echo(f"{found.folder / rules.FILE} has no numbered rule: write one under a heading such as `## R1 Dots`")
+    for name in sorted(set(numbers.index) - set(label_set.rules) - {""}):
+        click.echo(f"{name}  is not in {label_set.folder / rules.FILE}: {numbers[name]} words cite it")
+    if not label_set.rules:
+        click.echo(f"{label_set.folder / rules.FILE} has no numbered rule: write one under a heading such as `## R1 Dots`")
 
 
 @click.command("rules")
@@ -105,28 +105,28 @@ def _show_rules(found: LabelSet) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(name: str, only_changed: bool, out: Path | None, as_json: bool) -> None:
     """List the rules as a sheet cites them; with --changed, what an edit of a rule leaves to do."""
-    found = LabelSet.called(name)
+    label_set = LabelSet.called(name)
     if not only_changed:
         if as_json:
-            click.echo(json.dumps([asdict(rule) | {"citation": rule.citation} for rule in found.rules.values()], indent=2))
+            click.echo(json.dumps([asdict(rule) | {"citation": rule.citation} for rule in label_set.rules.values()], indent=2))
         else:
-            _show_rules(found)
+            _show_rules(label_set)
         return
-    outdated = changed(found)
+    outdated = changed(label_set)
     if out is not None and outdated:
-        _write(out, outdated, found)
+        _write(out, outdated, label_set)
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in outdated], indent=2))
+        click.echo(json.dumps([asdict(edit) for edit in outdated], indent=2))
         return
-    for one in outdated:
-        now = found.rules.get(one.rule)
-        click.echo(f"{one.rule}: {len(one.objects)} labels were made under {'another' if now else 'a deleted'} text")
-        for object_id in one.objects:
+    for edit in outdated:
+        now = label_set.rules.get(edit.rule)
+        click.echo(f"{edit.rule}: {len(edit.objects)} labels were made under {'another' if now else 'a deleted'} text")
+        for object_id in edit.objects:
             click.echo(f"  {object_id}")
-        click.echo("  in versions: " + (", ".join(f"{key} ({number})" for key, number in one.versions.items()) or "none"))
-        click.echo("  in released models: " + (", ".join(one.releases) or "none"))
-        share = f"{one.of_test / one.test:.1%}" if one.test else "undefined, there is no split"
-        click.echo(f"  in the test split: {one.of_test} of {one.test} ({share})")
+        click.echo("  in versions: " + (", ".join(f"{key} ({number})" for key, number in edit.versions.items()) or "none"))
+        click.echo("  in released models: " + (", ".join(edit.releases) or "none"))
+        share = f"{edit.of_test / edit.test:.1%}" if edit.test else "undefined, there is no split"
+        click.echo(f"  in the test split: {edit.of_test} of {edit.test} ({share})")
     if not outdated:
         click.echo("every label that cites a rule was made under its text of now")
     elif out is not None:

@@ -27,34 +27,34 @@ MONTH = len("2026-11")
 LABEL_ERRORS = Path("reports/label_errors.csv")
 
 
-def queue(found: LabelSet, kind: str, annotator: str, again: bool, value: int = 0) -> list[str]:
+def queue(label_set: LabelSet, kind: str, annotator: str, again: bool, value: int = 0) -> list[str]:
     """The objects of a queue, in the order in which to ask for them; `value` is the class that the queue `class` is of."""
     if kind == "disagreement":
-        return [str(name) for name in found.merged.conflicts["objectId"]]
+        return [str(name) for name in label_set.merged.conflicts["objectId"]]
     if kind == "rule-changed":
-        return sorted({name for one in changed(found) for name in one.objects})
+        return sorted({name for rule in changed(label_set) for name in rule.objects})
     if kind == "suspect":
-        return _suspect(found)
-    names = queues.shuffled(_unseen(found, annotator, again))
+        return _suspect(label_set)
+    names = queues.shuffled(_unseen(label_set, annotator, again))
     if kind in ("uncertain", "class", "far"):
-        return _by_model(found, kind, names, value)
+        return _by_model(label_set, kind, names, value)
     if kind == "groups":
         return _groups(names)
     if kind == "site":
-        sites = found.index.groupby("objectId")["site"].unique()
+        sites = label_set.index.groupby("objectId")["site"].unique()
         return queues.in_turn(names, {str(name): list(of_it) for name, of_it in sites.items()})
     if kind in ("tag", "device", "date"):
         column = {"tag": "tags", "device": "device", "date": "taken"}[kind]
-        return queues.in_turn(names, _belongs(found, column))
+        return queues.in_turn(names, _belongs(label_set, column))
     return names
 
 
-def _belongs(found: LabelSet, column: str) -> dict[str, list[str]]:
+def _belongs(label_set: LabelSet, column: str) -> dict[str, list[str]]:
     """Object id -> its tags or devices, or the months in which it was taken, or fetched where nobody knows."""
-    captures = found.captures
+    captures = label_set.captures
     if column == "taken":
         captures = captures.assign(taken=captures["taken"].where(captures["taken"] != "", captures["fetched"]).str[:MONTH])
-    seen = found.index[["site", "urlId", "objectId"]].merge(captures[["site", "urlId", column]], on=["site", "urlId"])
+    seen = label_set.index[["site", "urlId", "objectId"]].merge(captures[["site", "urlId", column]], on=["site", "urlId"])
     joined = seen[seen[column] != ""].groupby("objectId")[column].agg("|".join)
     return {str(name): sorted(set(text.split("|"))) for name, text in joined.items()}
 
@@ -72,28 +72,28 @@ def _groups(names: list[str]) -> list[str]:
     return list(first.values())
 
 
-def _unseen(found: LabelSet, annotator: str, again: bool) -> set[str]:
+def _unseen(label_set: LabelSet, annotator: str, again: bool) -> set[str]:
     """Pictures without a label and without a line in any sheet; `again`, those of which this annotator said nothing."""
-    pictures = {name for name in found.index["objectId"].unique() if not ObjectId.parse(name).is_video}
-    standing = merging.latest(found.words)
+    pictures = {name for name in label_set.index["objectId"].unique() if not ObjectId.parse(name).is_video}
+    standing = merging.latest(label_set.words)
     is_undone = (standing["value"] == NONE) & (standing["how"] == "") & standing["note"].str.startswith(UNDONE)
     standing = standing[~is_undone]  # a slip on the labelling page says nothing of the picture
     if again:
         return pictures - set(standing.loc[standing["annotator"] == annotator, "objectId"])
-    return pictures - set(found.merged.labels["objectId"]) - set(standing["objectId"])
+    return pictures - set(label_set.merged.labels["objectId"]) - set(standing["objectId"])
 
 
-def _suspect(found: LabelSet) -> list[str]:
+def _suspect(label_set: LabelSet) -> list[str]:
     """What confident learning takes for wrong, the most doubtful first, if it still has the label that was doubted."""
     if not LABEL_ERRORS.is_file():
         raise SenguError(f"{LABEL_ERRORS} is missing: run `dvc repro label_errors`, or `dvc pull`")
     ranked = tables.read(LABEL_ERRORS, tables.LabelError)
-    labels = found.merged.labels.set_index("objectId")["value"]
+    labels = label_set.merged.labels.set_index("objectId")["value"]
     ranked = ranked[ranked["suspect"] == "yes"]
     return [name for name, value in zip(ranked["objectId"], ranked["value"], strict=True) if labels.get(name) == value]
 
 
-def _by_model(found: LabelSet, kind: str, names: list[str], value: int) -> list[str]:
+def _by_model(label_set: LabelSet, kind: str, names: list[str], value: int) -> list[str]:
     """Those that the model has seen: the least certain first, or the likeliest of a class, or the farthest from any label."""
     from sengu import embeddings
 
@@ -104,7 +104,7 @@ def _by_model(found: LabelSet, kind: str, names: list[str], value: int) -> list[
         return []
     rows = np.array([row_of[name] for name in known], np.int64)
     if kind == "far":
-        labelled = [row_of[name] for name in found.merged.labels["objectId"] if name in row_of]
+        labelled = [row_of[name] for name in label_set.merged.labels["objectId"] if name in row_of]
         weights = embeddings.distances(rows, np.array(labelled, np.int64), model.vectors)
     elif kind == "class":
         if value >= model.probabilities.shape[1]:
@@ -115,11 +115,11 @@ def _by_model(found: LabelSet, kind: str, names: list[str], value: int) -> list[
     return [known[row] for row in np.argsort(-weights, kind="stable")]
 
 
-def meeting(found: LabelSet, names: list[str], condition: str) -> list[str]:
+def meeting(label_set: LabelSet, names: list[str], condition: str) -> list[str]:
     """Those of the objects that meet a condition on the columns of index, captures and labels."""
-    details = found.merged.details
-    details = details[[name for name in details if name == "objectId" or name not in found.captures]]  # both know a subject
-    table = where.joined([found.index, found.captures, details], ("site", "urlId", "objectId"))
+    details = label_set.merged.details
+    details = details[[name for name in details if name == "objectId" or name not in label_set.captures]]  # both know a subject
+    table = where.joined([label_set.index, label_set.captures, details], ("site", "urlId", "objectId"))
     meeting = set(table.loc[where.parse(condition).of(table), "objectId"])
     return [name for name in names if name in meeting]
 
@@ -159,24 +159,33 @@ def command(
         raise SenguError(f"{out} is there already, and may be filled in: move it away, or name another with --out")
     if again and not annotator:
         raise SenguError("--again needs --annotator: what that person has said is left out")
-    found = LabelSet.called(name)
+    label_set = LabelSet.called(name)
     citation = ""
     if rule_name:
-        if rule_name.upper() not in found.rules:
-            raise SenguError(f"there is no rule {rule_name}: the rules are {', '.join(found.rules) or 'none'}")
-        citation = found.rules[rule_name.upper()].citation
+        if rule_name.upper() not in label_set.rules:
+            raise SenguError(f"there is no rule {rule_name}: the rules are {', '.join(label_set.rules) or 'none'}")
+        citation = label_set.rules[rule_name.upper()].citation
     if kind == "class" and not class_name:
-        raise SenguError(f"the queue class needs --class, one of {', '.join(found.settings.classes)}")
-    names = queue(found, kind, annotator, again, found.value_of(class_name) if class_name else 0)
+        raise SenguError(f"the queue class needs --class, one of {', '.join(label_set.settings.classes)}")
+    names = queue(label_set, kind, annotator, again, label_set.value_of(class_name) if class_name else 0)
     if condition:
-        names = meeting(found, names, condition)
+        names = meeting(label_set, names, condition)
     if not names:
         raise SenguError(f"the queue {kind} is empty{', with this condition' if condition else ''}: try another")
-    said = set(found.words.loc[found.words["annotator"] == annotator, "objectId"])
+    said = set(label_set.words.loc[label_set.words["annotator"] == annotator, "objectId"])
     store = ObjectStore.below(places.TREES)
     lines = [
-        [one, "", annotator, "", citation, "repeat" if one in said else "blind", "", str(store.path(ObjectId.parse(one)))]
-        for one in names[:number]
+        [
+            picture,
+            "",
+            annotator,
+            "",
+            citation,
+            "repeat" if picture in said else "blind",
+            "",
+            str(store.path(ObjectId.parse(picture))),
+        ]
+        for picture in names[:number]
     ]
     with replaced_file(out) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")

@@ -41,31 +41,63 @@ class Why:
     type: str = ""
 
 
-def why(found: LabelSet, object_id: str) -> Why:
+@dataclass(frozen=True)
+class _Decision:
+    """What decided an object's label: the `latest` word of each annotator, the `best` rank that speaks of it, and how words that
+    differ are merged.
+    """
+
+    latest: pd.DataFrame
+    best: str
+    label: int
+    disagreement: str
+
+    def of_word(self, word: pd.Series, is_latest: bool) -> str:
+        """What came of a word."""
+        if word["how"] == "quiz":
+            return "a quiz: says nothing of the picture"
+        if not is_latest:
+            later = self.latest[self.latest["annotator"] == word["annotator"]].iloc[0]
+            return f"outranked by what {word['annotator']} said later, {later['sheet']}:{later['line']}"
+        if word["value"] == NONE:
+            return f"takes back what {word['annotator']} said"
+        if word["how"] == "model" and self.best == "sheet":
+            return "outranked by people"
+        return self.of_value(int(word["value"]))
+
+    def of_value(self, value: int) -> str:
+        """What came of a value that the best rank gives."""
+        if self.label == NONE:
+            return f"left out: sources differ, and label.disagreement is {self.disagreement}"
+        return "stands" if value == self.label else f"outranked: label.disagreement is {self.disagreement}"
+
+
+def why(label_set: LabelSet, object_id: str) -> Why:
     """All that was said about an object, the oldest first, and where its label stands."""
-    words = found.words[found.words["objectId"] == object_id].sort_values(["time", "sheet", "line"], kind="stable")
+    words = label_set.words[label_set.words["objectId"] == object_id].sort_values(["time", "sheet", "line"], kind="stable")
     latest = merging.latest(words)
-    parts = [rank[rank["objectId"] == object_id] for rank in found.ranks]
-    merged = merging.merge(parts, found.settings.disagreement)
+    parts = [rank[rank["objectId"] == object_id] for rank in label_set.ranks]
+    merged = merging.merge(parts, label_set.settings.disagreement)
     label = int(merged.labels["value"].iloc[0]) if len(merged.labels) else NONE
     best = next((rank for rank, part in zip(merging.RANKS, parts, strict=True) if len(part)), "")
-    citations = Citations(found.folder, found.rules)
+    citations = Citations(label_set.folder, label_set.rules)
+    decision = _Decision(latest, best, label, label_set.settings.disagreement)
     said = []
     for row, word in words.iterrows():
         rule, text = _rule(citations, word)
         said.append(
             Word(
-                found.class_of(word["value"]) or "taken back", word["annotator"], word["labelledAt"], word["how"], rule, text,
-                f"{word['sheet']}:{word['line']}", word["note"], _outcome(word, row in latest.index, latest, best, label, found),
+                label_set.class_of(word["value"]) or "taken back", word["annotator"], word["labelledAt"], word["how"], rule, text,
+                f"{word['sheet']}:{word['line']}", word["note"], decision.of_word(word, row in latest.index),
             )
         )  # fmt: skip
     for rank, part in zip(merging.RANKS[2:], parts[2:], strict=True):
         for _, hint in part.iterrows():
-            outcome = _judged(int(hint["value"]), label, found) if rank == best else f"outranked by a {best}"
-            said.append(Word(found.class_of(hint["value"]), "", "", rank, "", "", hint["source"], "", outcome))
+            outcome = decision.of_value(int(hint["value"])) if rank == best else f"outranked by a {best}"
+            said.append(Word(label_set.class_of(hint["value"]), "", "", rank, "", "", hint["source"], "", outcome))
     stands = {name: table.loc[table["objectId"] == object_id, "value"] for name, table in versions().items()}
-    of_versions = {name: found.class_of(int(values.iloc[0])) for name, values in stands.items() if len(values)}
-    return Why(object_id, found.class_of(label), said, of_versions, _type(object_id))
+    of_versions = {name: label_set.class_of(int(values.iloc[0])) for name, values in stands.items() if len(values)}
+    return Why(object_id, label_set.class_of(label), said, of_versions, _type(object_id))
 
 
 def _rule(citations: Citations, word: pd.Series) -> tuple[str, str]:
@@ -78,25 +110,6 @@ def _rule(citations: Citations, word: pd.Series) -> tuple[str, str]:
     dated = ", by the date" if cited.by_date else ""
     state = "as it is now" if cited.is_current else "changed since" if cited.name in citations.current else "deleted since"
     return f"{cited.rule.citation} ({state}{dated})", f"{cited.rule.title}: {' '.join(cited.rule.text.split())}"
-
-
-def _outcome(word: pd.Series, is_latest: bool, latest: pd.DataFrame, best: str, label: int, found: LabelSet) -> str:
-    if word["how"] == "quiz":
-        return "a quiz: says nothing of the picture"
-    if not is_latest:
-        later = latest[latest["annotator"] == word["annotator"]].iloc[0]
-        return f"outranked by what {word['annotator']} said later, {later['sheet']}:{later['line']}"
-    if word["value"] == NONE:
-        return f"takes back what {word['annotator']} said"
-    if word["how"] == "model" and best == "sheet":
-        return "outranked by people"
-    return _judged(int(word["value"]), label, found)
-
-
-def _judged(value: int, label: int, found: LabelSet) -> str:
-    if label == NONE:
-        return f"left out: sources differ, and label.disagreement is {found.settings.disagreement}"
-    return "stands" if value == label else f"outranked: label.disagreement is {found.settings.disagreement}"
 
 
 def _type(object_id: str) -> str:
