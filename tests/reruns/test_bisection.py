@@ -32,7 +32,7 @@ def test_dates_come_first_and_leave_enough_tries_for_packages(number: int) -> No
         """A package a day has a new version."""
         return {name: "2" if (day - DAY).days > place else "1" for place, name in enumerate(NAMES)}
 
-    guilty = bisection.find_by_date(OLD, NEW, DAY, DAY + timedelta(days=170), at, Trial(planted(NAMES[number])))
+    guilty = bisection.find_by_date(OLD, NEW, (DAY, DAY + timedelta(days=170)), at, Trial(planted(NAMES[number])))
     assert guilty.packages == (NAMES[number],)
     assert guilty.tried <= MOST
     assert guilty.between is not None
@@ -40,7 +40,7 @@ def test_dates_come_first_and_leave_enough_tries_for_packages(number: int) -> No
 
 
 def test_an_index_without_dates_is_halved_by_packages() -> None:
-    guilty = bisection.find_by_date(OLD, NEW, DAY, DAY + timedelta(days=900), lambda day: None, Trial(planted(NAMES[3])))
+    guilty = bisection.find_by_date(OLD, NEW, (DAY, DAY + timedelta(days=900)), lambda day: None, Trial(planted(NAMES[3])))
     assert guilty.packages == (NAMES[3],)
 
 

@@ -90,7 +90,7 @@ def arrive(stale: str, push: bool = True) -> tuple[list[str], list[crawl.Crawled
     chosen = crawl.choose((), every=True, stale=stale)
     crawled = crawl.crawl(chosen) if chosen else []
     undone = False
-    if any(one.status for one in crawled):
+    if any(result.status for result in crawled):
         command = ["dvc", "repro", "--keep-going"]
         undone = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode != 0
     else:

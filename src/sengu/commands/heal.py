@@ -17,7 +17,7 @@ import click
 from sengu.base import locks
 from sengu.base.errors import SenguError
 from sengu.commands import places, verify
-from sengu.commands.objects import verify as trees
+from sengu.commands.objects.verify import Finding, heal_trees
 from sengu.commands.verify import CACHE, FOLDER, OUTPUT, TREE, Damage
 from sengu.repository import dvc_lock, pins, restoring, verified
 
@@ -145,15 +145,15 @@ def _pinned(stage: str) -> dict[str, str]:
 
 def _trees(damages: Iterable[Damage]) -> list[str]:
     """Restores the leaves of object trees from the archives."""
-    found = [
-        trees.Finding(damage.state, damage.path.parts[2], Path(*damage.path.parts[3:]).as_posix())
+    findings = [
+        Finding(damage.state, damage.path.parts[2], Path(*damage.path.parts[3:]).as_posix())
         for damage in damages
         if damage.item.kind == TREE
     ]
-    if not found:
+    if not findings:
         return []
-    left = trees.heal(found)
-    return [f"{len(found) - len(left)} objects: from the archives"]
+    left = heal_trees(findings)
+    return [f"{len(findings) - len(left)} objects: from the archives"]
 
 
 @click.command("heal")

@@ -129,7 +129,7 @@ def _guilty(source: Path, stage: str, old: Versions, new: Versions) -> Guilty:
     with replaced_file(loose) as partial:
         partial.write_text(libraries.loosened((source / PYPROJECT).read_text(encoding="utf-8")), encoding="utf-8")
     first = date.fromisoformat(ask("log", "-1", "--format=%cs", "--", str(REQUIREMENTS)) or "1970-01-01")
-    return bisection.find_by_date(old, new, first, datetime.now(UTC).date(), at, Trial(is_good))
+    return bisection.find_by_date(old, new, (first, datetime.now(UTC).date()), at, Trial(is_good))
 
 
 def _metrics(folder: Path) -> dict[str, Any]:
@@ -179,11 +179,11 @@ def report(result: Rebuilt) -> str:
             for m in result.metrics
         ]
     if result.guilty:
-        lines += ["", f"Guilty: {_told(result.guilty)}."]
+        lines += ["", f"Guilty: {_in_words(result.guilty)}."]
     return "\n".join(lines) + "\n"
 
 
-def _told(guilty: Guilty) -> str:
+def _in_words(guilty: Guilty) -> str:
     between = f", new between {guilty.between[0]} and {guilty.between[1]}" if guilty.between else ""
     return f"{' or '.join(guilty.packages)} ({guilty.tried} environments{between})"
 
@@ -201,6 +201,6 @@ def command(latest: bool) -> None:
         partial.write_text(text, encoding="utf-8")
     click.echo(text)
     if not result.is_good:
-        what = f"; guilty: {_told(result.guilty)}" if result.guilty else ""
+        what = f"; guilty: {_in_words(result.guilty)}" if result.guilty else ""
         raise SenguError(f"the newest libraries do not give this project again{what}; see {REPORT} and {LOG}")
     click.echo(f"ready for review: git diff HEAD...{result.branch}")

@@ -58,7 +58,7 @@ def origins(path: Path) -> list[Origin]:
         return traces
     if (data := path.read_bytes()).count(b"\r\n"):  # mail turns the line ends of texts
         plain = hashlib.md5(data.replace(b"\r\n", b"\n"), usedforsecurity=False).hexdigest()
-        traces = [replace(one, what=f"{one.what}; its line ends were changed") for one in _pinned(plain)]
+        traces = [replace(origin, what=f"{origin.what}; its line ends were changed") for origin in _pinned(plain)]
     return traces or [*_of_release(path), *_in_release(path), *_in_git(path)]
 
 
@@ -181,6 +181,6 @@ def command(file: Path) -> None:
         raise SenguError(
             f"{file} (MD5 {md5(file)}) is nothing that this repository pins or tracks: if it is in a folder that only the remote "
             "has, run `dvc fetch --all-commits` and repeat; else it is from another repository, or was changed"
-            + (f"; {told}" if (told := says(file)) else "")
+            + (f"; {own_words}" if (own_words := says(file)) else "")
         )
     click.echo("\n\n".join(map(described, traces)))

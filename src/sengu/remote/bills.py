@@ -47,13 +47,13 @@ def bill(present: Iterable[Stored], old_versions: Iterable[int], pins: Mapping[s
     """The bill of a month. `old_versions` are the sizes of what is kept of overwritten and deleted objects."""
     lines: dict[str, dict[str, Line]] = {"storage class": {}, "kind": {}, "site": {}, "dataset version": {}}
     total, unpriced, everything = Line(), set(), list(present)
-    for one in everything:
-        if one.storage_class not in prices.classes:
-            unpriced.add(one.storage_class)
-        line = Line(1, one.size, cost(one.size, price_of(one.storage_class, prices)))
+    for stored in everything:
+        if stored.storage_class not in prices.classes:
+            unpriced.add(stored.storage_class)
+        line = Line(1, stored.size, cost(stored.size, price_of(stored.storage_class, prices)))
         total += line
-        pin = pins.get(one.oid)
-        _count(lines["storage class"], one.storage_class, line)
+        pin = pins.get(stored.oid)
+        _count(lines["storage class"], stored.storage_class, line)
         _count(lines["kind"], kind_of(pin), line)
         _count(lines["site"], next((s for path in sorted(pin.paths) if (s := site_of(path))), "-") if pin else "-", line)
         for version in (pin.versions if pin else []) or ["-"]:
@@ -62,8 +62,8 @@ def bill(present: Iterable[Stored], old_versions: Iterable[int], pins: Mapping[s
         line = Line(1, size, cost(size, price_of("STANDARD", prices)))
         total += line
         _count(lines["kind"], "old versions", line)
-    gigabytes = sum(one.size for one in everything) / GB
-    retrieval = sum(one.size / GB * price_of(one.storage_class, prices).retrieval for one in everything)
+    gigabytes = sum(stored.size for stored in everything) / GB
+    retrieval = sum(stored.size / GB * price_of(stored.storage_class, prices).retrieval for stored in everything)
     requests = {
         "a check": len(everything) / 1000 * prices.write / 1000,
         "a push of everything": len(everything) * prices.write / 1000,

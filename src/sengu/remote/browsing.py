@@ -44,19 +44,19 @@ def sample(names: list[str]) -> list[str]:
     return [names[i * len(names) // SHOWN] for i in range(SHOWN)]
 
 
-def pages(found: Groups, store: ObjectStore, max_pixels: int) -> Iterator[tuple[str, bytes]]:
+def pages(groups_by_heading: Groups, store: ObjectStore, max_pixels: int) -> Iterator[tuple[str, bytes]]:
     """Names below `catalog/` and their content: an index, and a page and a sheet for each group."""
     index = [HEAD.format(title="Contact sheets"), '<p><a href="../README.html">What lies here</a></p>\n']
     with images.limited(max_pixels), TemporaryDirectory(prefix="sengu-") as folder:
-        for heading, members in found.items():
+        for heading, members in groups_by_heading.items():
             index.append(f"<h2>By {heading}</h2>\n<ul>\n")
             for number, (name, ids) in enumerate(tqdm(sorted(members.items()), desc=f"sheets by {heading}", disable=None)):
                 sheet = f"{heading}-{number:04}"
-                shown = sample(ids)
-                count = f"{len(shown)} of {len(ids)}" if len(shown) < len(ids) else str(len(ids))
+                sampled = sample(ids)
+                count = f"{len(sampled)} of {len(ids)}" if len(sampled) < len(ids) else str(len(ids))
                 index.append(f'<li><a href="{sheet}.html">{escape(name)}</a>: {len(ids)} pictures and videos\n')
-                yield f"{sheet}.jpg", _sheet(f"{name}: {count}", shown, store, Path(folder) / "sheet.jpg")
-                lines = "\n".join(escape(one) for one in ids[:10_000])
+                yield f"{sheet}.jpg", _sheet(f"{name}: {count}", sampled, store, Path(folder) / "sheet.jpg")
+                lines = "\n".join(escape(object_id) for object_id in ids[:10_000])
                 body = f'<p><a href="index.html">all sheets</a></p>\n<img src="{sheet}.jpg" alt="">\n<p>{count} shown.</p>\n'
                 body += f"<pre>{lines}</pre>\n"
                 yield f"{sheet}.html", (HEAD.format(title=escape(name)) + body + "</html>\n").encode()

@@ -45,6 +45,7 @@ class Checked:
     remote: str
     findings: list[Finding] = field(default_factory=list)
     states: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)  # why a state is what it is
     present: dict[str, Stored] = field(default_factory=dict)  # everything that lies there, pinned or not
     bytes_read: int = 0
     requests: int = 0
@@ -70,35 +71,34 @@ def check(store: Store, pins: Mapping[str, Pin], cache: Cache, memory: Memory, d
     has changed first, then what was read longest ago. None reads nothing.
     """
     result = Checked(store.remote.name)
-    result.present = {one.oid: one for one in store.objects()}
-    details: dict[str, str] = {}
+    result.present = {stored.oid: stored for stored in store.objects()}
     for oid, pin in pins.items():
-        found = result.present.get(oid)
-        result.states[oid], details[oid] = findings.judge(oid, pin.size, found)
-        if found is not None and isinstance(store, S3Store):
-            _look_closer(store, found, result.states, details, cache)
+        stored = result.present.get(oid)
+        result.states[oid], result.details[oid] = findings.judge(oid, pin.size, stored)
+        if stored is not None and isinstance(store, S3Store):
+            _look_closer(store, stored, result, cache)
     verified = memory.verified()
     for oid, state in result.states.items():
         # what was read once and has not changed since is known
         if state == UNREAD and verified.get(oid, ("", 0.0))[0] == result.present[oid].stamp:
             result.states[oid] = RIGHT
     if deep is not None:
-        _read(store, result, details, memory, verified, deep)
+        _read(store, result, memory, verified, deep)
     for oid, pin in pins.items():
         state = result.states[oid]
         if state not in (RIGHT, UNREAD):
-            result.findings.append(Finding(state, oid, store.remote.name, pin, details[oid], cache.has(oid)))
+            result.findings.append(Finding(state, oid, store.remote.name, pin, result.details[oid], cache.has(oid)))
     result.bytes_read, result.requests = store.bytes_read, store.requests
     return result
 
 
-def _look_closer(store: S3Store, found: Stored, states: dict[str, str], details: dict[str, str], cache: Cache) -> None:
+def _look_closer(store: S3Store, stored: Stored, result: Checked, cache: Cache) -> None:
     """Composite ETags, other encryption, and restored cold objects: what one line of a listing does not tell."""
-    oid = found.oid
-    if states[oid] == UNREAD and found.is_composite:
+    oid, states, details = stored.oid, result.states, result.details
+    if states[oid] == UNREAD and stored.is_composite:
         copy = cache.path(oid)
-        same = etags.is_that_of(copy, found.etag) if copy else None
-        if same is None and found.size < ONE_PART:  # DVC would have sent it in one part, so it is of somebody else, and read
+        same = etags.is_that_of(copy, stored.etag) if copy else None
+        if same is None and stored.size < ONE_PART:  # DVC would have sent it in one part, so it is of somebody else, and read
             same = md5(store.chunks(oid)) == md5_of(oid)
         if same is not None:
             states[oid], details[oid] = (RIGHT, "") if same else (DAMAGED, "another content, sent in parts")
@@ -110,41 +110,34 @@ def _look_closer(store: S3Store, found: Stored, states: dict[str, str], details:
             states[oid] = findings.judge(oid, -1, head)[0]
 
 
-def _read(
-    store: Store,
-    result: Checked,
-    details: dict[str, str],
-    memory: Memory,
-    verified: Mapping[str, tuple[str, float]],
-    budget: Budget,
-) -> None:
+def _read(store: Store, result: Checked, memory: Memory, verified: Mapping[str, tuple[str, float]], budget: Budget) -> None:
     """Reads objects, the least recently read first, until the budget is spent."""
     known = [result.present[oid] for oid, state in result.states.items() if state in (RIGHT, UNREAD)]
 
-    def last_read(one: Stored) -> float:
-        stamp, at = verified.get(one.oid, ("", 0.0))
-        return at if stamp == one.stamp else 0.0
+    def last_read(stored: Stored) -> float:
+        stamp, at = verified.get(stored.oid, ("", 0.0))
+        return at if stamp == stored.stamp else 0.0
 
-    most, end = budget.share * sum(one.size for one in known), time.monotonic() + budget.seconds
+    most, end = budget.share * sum(stored.size for stored in known), time.monotonic() + budget.seconds
     read = 0
-    for one in tqdm(sorted(known, key=last_read), desc=f"read {store.remote.name}", unit="object", disable=None):
-        if read + one.size > most or time.monotonic() > end:
+    for stored in tqdm(sorted(known, key=last_read), desc=f"read {store.remote.name}", unit="object", disable=None):
+        if read + stored.size > most or time.monotonic() > end:
             continue  # a smaller one may still fit; after the end of the time none does
-        read += one.size
+        read += stored.size
         try:
-            digest = md5(store.chunks(one.oid))
+            digest = md5(store.chunks(stored.oid))
         except FileNotFoundError:
-            result.states[one.oid], details[one.oid] = MISSING, "gone since the check began"
+            result.states[stored.oid], result.details[stored.oid] = MISSING, "gone since the check began"
             continue
         except OSError as error:
-            result.states[one.oid], details[one.oid] = DAMAGED, f"cannot be read: {error.strerror}"
+            result.states[stored.oid], result.details[stored.oid] = DAMAGED, f"cannot be read: {error.strerror}"
             continue
-        if digest == md5_of(one.oid):
-            result.states[one.oid] = RIGHT
-            memory.remember(one.oid, one.stamp)
+        if digest == md5_of(stored.oid):
+            result.states[stored.oid] = RIGHT
+            memory.remember(stored.oid, stored.stamp)
         else:
-            result.states[one.oid], details[one.oid] = DAMAGED, f"content has MD5 {digest}"
-            memory.forget([one.oid])
+            result.states[stored.oid], result.details[stored.oid] = DAMAGED, f"content has MD5 {digest}"
+            memory.forget([stored.oid])
     memory.save()
 
 

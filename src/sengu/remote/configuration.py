@@ -139,25 +139,25 @@ def doubts(root: Path = Path()) -> list[str]:
     """What is wrong with the configuration itself, a line each, with its cure."""
     committed, local = _read(root, "config"), _read(root, "config.local")
     name = committed.get("core", {}).get("remote")
-    found = []
+    lines = []
     for key, settings in committed.get("remote", {}).items():
         here = local.get("remote", {}).get(key, {})
-        if not (urlsplit(settings["url"]).scheme or any(Path(one.get("url", "")).is_absolute() for one in (settings, here))):
-            found.append(
+        if not (urlsplit(settings["url"]).scheme or any(Path(known.get("url", "")).is_absolute() for known in (settings, here))):
+            lines.append(
                 f".dvc/config: the address of remote {key!r} is relative ({settings['url']}), so `dvc push --all-tags` and "
                 f"`dvc exp push` would lose data: run {SETUP}"
             )
         if "verify" not in {**settings, **here}:
-            found.append(
+            lines.append(
                 f".dvc/config: remote {key!r} is without verify, so DVC checks out what it has corrupted: "
                 f"`dvc remote modify {key} verify true`, and commit"
             )
     for key, settings in local.get("remote", {}).items():
         if "url" not in settings:
-            found.append(f".dvc/config.local: remote {key!r} has no url, so commits that do not know it are skipped: run {SETUP}")
+            lines.append(f".dvc/config.local: remote {key!r} has no url, so commits that do not know it are skipped: run {SETUP}")
     if name is not None and local.get("core", {}).get("remote", name) != name:
-        found.append(f".dvc/config.local names the default remote {local['core']['remote']!r}, .dvc/config {name!r}: run {SETUP}")
-    return found
+        lines.append(f".dvc/config.local names the default remote {local['core']['remote']!r}, .dvc/config {name!r}: run {SETUP}")
+    return lines
 
 
 def check(root: Path) -> None:

@@ -54,28 +54,38 @@ class Finding:
         }
 
 
-def judge(oid: str, size: int, found: Stored | None) -> tuple[str, str]:
+def judge(oid: str, size: int, stored: Stored | None) -> tuple[str, str]:
     """The state of an object by what a listing says, and why; UNREAD where that does not show the content."""
-    if found is None:
+    if stored is None:
         return MISSING, ""
-    if size >= 0 and found.size != size:
-        return DAMAGED, f"{found.size} bytes, expected {size}"
-    if found.storage_class in COLD:
-        return COLD_STATE, found.storage_class
-    if not found.etag or found.is_composite:
+    if size >= 0 and stored.size != size:
+        return DAMAGED, f"{stored.size} bytes, expected {size}"
+    if stored.storage_class in COLD:
+        return COLD_STATE, stored.storage_class
+    if not stored.etag or stored.is_composite:
         return UNREAD, ""
-    return (RIGHT, "") if found.etag == md5_of(oid) else (DAMAGED, f"content has MD5 {found.etag}")
+    return (RIGHT, "") if stored.etag == md5_of(oid) else (DAMAGED, f"content has MD5 {stored.etag}")
 
 
 def table(findings: Sequence[Finding]) -> str:
     """The findings for a person, the irreplaceable ones first."""
     rows = [("state", "worth", "remote", "path", "stage", "needed by", "versions", "models", "cure")]
-    for one in sorted(findings, key=lambda f: (f.worth, f.state, f.remote, min(f.pin.paths))):
-        needed_by = [*one.pin.branches, *one.pin.tags]
-        path = min(one.pin.paths) + (f" (+{len(one.pin.paths) - 1})" if len(one.pin.paths) > 1 else "")
-        pin = one.pin
+    for finding in sorted(findings, key=lambda f: (f.worth, f.state, f.remote, min(f.pin.paths))):
+        needed_by = [*finding.pin.branches, *finding.pin.tags]
+        path = min(finding.pin.paths) + (f" (+{len(finding.pin.paths) - 1})" if len(finding.pin.paths) > 1 else "")
+        pin = finding.pin
         rows.append(
-            (one.state, one.worth, one.remote, path, pin.stage, _few(needed_by), _few(pin.versions), _few(pin.models), one.cure)
+            (
+                finding.state,
+                finding.worth,
+                finding.remote,
+                path,
+                pin.stage,
+                _few(needed_by),
+                _few(pin.versions),
+                _few(pin.models),
+                finding.cure,
+            )
         )
     return aligned(rows)
 
@@ -92,8 +102,8 @@ def _few(names: Sequence[str]) -> str:
 
 def copies(states: Mapping[str, Mapping[str, str]], devices: Mapping[str, str]) -> dict[str, int]:
     """How many independent copies there are of each object, by its state in each remote and what the remotes stand on."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for oid in {oid for of_remote in states.values() for oid in of_remote}:
         places = {devices[remote] for remote, of_remote in states.items() if of_remote.get(oid) not in (None, MISSING, DAMAGED)}
-        found[oid] = len(places)
-    return found
+        counts[oid] = len(places)
+    return counts

@@ -111,10 +111,10 @@ def _may_return(copy: Path, pin: Pin, sources: Sources) -> bool:
 
 
 def _arrived(store: Store, oid: str) -> bool:
-    found = store.head(oid)
-    if found is None:
+    stored = store.head(oid)
+    if stored is None:
         return False
-    return found.etag == md5_of(oid) if found.etag and not found.is_composite else md5(store.chunks(oid)) == md5_of(oid)
+    return stored.etag == md5_of(oid) if stored.etag and not stored.is_composite else md5(store.chunks(oid)) == md5_of(oid)
 
 
 def _advice(finding: Finding, rebuilding: bool) -> str:
@@ -127,12 +127,12 @@ def _advice(finding: Finding, rebuilding: bool) -> str:
 
 def newest_right(versions: Iterable[OldVersion], until: float = float("inf")) -> dict[str, list[OldVersion]]:
     """The versions of each object that may be right, the newest first: those whose ETag is their MD5, or is composite."""
-    found: dict[str, list[OldVersion]] = {}
+    by_object: dict[str, list[OldVersion]] = {}
     for version in versions:
         is_right = version.etag == md5_of(version.oid) or "-" in version.etag
         if is_right and not version.is_deletion and version.modified <= until:
-            found.setdefault(version.oid, []).append(version)
-    return {oid: sorted(of_oid, key=lambda v: -v.modified) for oid, of_oid in found.items()}
+            by_object.setdefault(version.oid, []).append(version)
+    return {oid: sorted(of_oid, key=lambda v: -v.modified) for oid, of_oid in by_object.items()}
 
 
 @contextmanager

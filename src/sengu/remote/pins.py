@@ -5,7 +5,7 @@ import posixpath
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -99,14 +99,14 @@ def model_of(tag: str) -> str:
 def refs(experiments: bool = False) -> list[Ref]:
     """This working tree, the commit it is at, all local and remote-tracking branches and all tags."""
     head = _git("rev-parse", "--verify", "--quiet", "HEAD", fails="").strip()
-    found = [Ref(HERE, "tree"), *([Ref("HEAD", "commit", head)] if head else [])]
+    known = [Ref(HERE, "tree"), *([Ref("HEAD", "commit", head)] if head else [])]
     # of an annotated tag the commit is wanted, not the tag
     for line in _git("for-each-ref", "--format=%(refname)\t%(objectname)\t%(*objectname)").splitlines():
         name, commit, peeled = line.split("\t")
         prefix = next((prefix for prefix in KINDS if name.startswith(prefix)), "")
         if prefix and not name.endswith("/HEAD") and (experiments or prefix != "refs/exps/"):
-            found.append(Ref(name.removeprefix(prefix), KINDS[prefix], peeled or commit))
-    return found
+            known.append(Ref(name.removeprefix(prefix), KINDS[prefix], peeled or commit))
+    return known
 
 
 def history() -> list[Ref]:
@@ -139,9 +139,10 @@ def pinned(known: Iterable[Ref], listing: Callable[[str], bytes | None]) -> tupl
     unknown = []
     listings: dict[str, list[dict[str, str]] | None] = {}
     for output, needed_by in by_output.items():
-        _add(pins, output.oid, output.path, output, output.size if not output.oid.endswith(".dir") else -1, needed_by)
         if not output.oid.endswith(".dir"):
+            _add(pins, output, needed_by)
             continue
+        _add(pins, replace(output, size=-1), needed_by)  # the size of a folder is not that of its listing
         if output.oid not in listings:
             data = listing(output.oid)
             listings[output.oid] = json.loads(data) if data is not None else None
@@ -149,7 +150,8 @@ def pinned(known: Iterable[Ref], listing: Callable[[str], bytes | None]) -> tupl
         if files is None:
             unknown.append(output.oid)
         for file in files or []:
-            _add(pins, file["md5"], posixpath.join(output.path, file["relpath"]), output, -1, needed_by)
+            place = posixpath.join(output.path, file["relpath"])
+            _add(pins, replace(output, oid=file["md5"], path=place, size=-1), needed_by)
     return pins, unknown
 
 
@@ -158,20 +160,20 @@ def erased(known: Iterable[Ref]) -> frozenset[str]:
 
     An old commit is older than its erasures: what it does not list is erased all the same.
     """
-    found = set(tombstones.erased_files())
+    md5s = set(tombstones.erased_files())
     for commit in {ref.commit for ref in known if ref.commit}:
         text = _git("show", f"{commit}:./{tombstones.FILES}", fails="")
-        found |= {line.partition(",")[0] for line in text.splitlines()[1:]}
-    return frozenset(found)
+        md5s |= {line.partition(",")[0] for line in text.splitlines()[1:]}
+    return frozenset(md5s)
 
 
 def erased_objects(known: Iterable[Ref]) -> frozenset[str]:
     """The SHA-1s of erased objects, as this working tree or any of these refs lists them."""
-    found = set(tombstones.erased())
+    sha1s = set(tombstones.erased())
     for commit in {ref.commit for ref in known if ref.commit}:
         text = _git("show", f"{commit}:./{tombstones.TOMBSTONES}", fails="")
-        found |= {line.partition(",")[0].partition(".")[0] for line in text.splitlines()[1:]}
-    return frozenset(found)
+        sha1s |= {line.partition(",")[0].partition(".")[0] for line in text.splitlines()[1:]}
+    return frozenset(sha1s)
 
 
 def parse(files: Mapping[str, bytes]) -> list[Output]:
@@ -179,22 +181,22 @@ def parse(files: Mapping[str, bytes]) -> list[Output]:
 
     Outputs with `cache: false` or `push: false` are left out: DVC does not push them.
     """
-    found: list[Output] = []
+    outs: list[Output] = []
     params = _document(files, "params.yaml")
     for path in sorted(files):
         folder, name = posixpath.split(path)
         if name == "dvc.lock":
             stages = _document(files, posixpath.join(folder, "dvc.yaml")).get("stages", {})
             for stage, entry in (_document(files, path).get("stages") or {}).items():
-                found += _of_stage(folder, stage, entry, stages.get(stage.partition("@")[0], {}), params)
+                outs += _of_stage(folder, stage, entry, stages.get(stage.partition("@")[0], {}), params)
         elif name.endswith(".dvc") and name != ".dvc":
             document = _document(files, path)
             base = posixpath.join(folder, document.get("wdir", "."))
             for out in document.get("outs") or []:
                 if "md5" in out and out.get("cache", True) and out.get("push", True):
                     place = posixpath.normpath(posixpath.join(base, out["path"]))
-                    found.append(Output(out["md5"], place, path, out.get("size", -1), True, out.get("remote", "")))
-    return found
+                    outs.append(Output(out["md5"], place, path, out.get("size", -1), True, out.get("remote", "")))
+    return outs
 
 
 def _of_stage(
@@ -231,12 +233,12 @@ def is_irreplaceable(stage: str, params: Mapping[str, Any]) -> bool:
     return name == "backbone" and (params.get("backbone") or {}).get("source") != "embedded"
 
 
-def _add(pins: dict[str, Pin], oid: str, path: str, output: Output, size: int, needed_by: set[Ref]) -> None:
-    pin = pins.setdefault(oid, Pin(oid, path, output.stage, size, output.is_irreplaceable))
+def _add(pins: dict[str, Pin], output: Output, needed_by: set[Ref]) -> None:
+    pin = pins.setdefault(output.oid, Pin(output.oid, output.path, output.stage, output.size, output.is_irreplaceable))
     pin.refs |= needed_by
     pin.remotes.add(output.remote)
-    pin.paths.add(path)
-    pin.size = max(pin.size, size)
+    pin.paths.add(output.path)
+    pin.size = max(pin.size, output.size)
     # what several stages have is as precious as for the one that needs it most
     pin.is_irreplaceable |= output.is_irreplaceable
 

@@ -51,17 +51,17 @@ def statements(policy: params.Bucket, bucket: str) -> list[dict[str, Any]]:
     """The statements of a bucket policy: TLS only, and a fixed entrance."""
     arns = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": arns}
-    found: list[dict[str, Any]] = []
+    denials: list[dict[str, Any]] = []
     if policy.tls_only:
-        found.append({"Sid": f"{PREFIX}tls", **deny, "Condition": {"Bool": {"aws:SecureTransport": "false"}}})
+        denials.append({"Sid": f"{PREFIX}tls", **deny, "Condition": {"Bool": {"aws:SecureTransport": "false"}}})
     entrance: dict[str, Any] = {}  # every condition must hold for the denial, so either entrance will do
     if policy.vpc_endpoints:
         entrance["StringNotEquals"] = {"aws:SourceVpce": policy.vpc_endpoints}
     if policy.address_ranges:
         entrance["NotIpAddress"] = {"aws:SourceIp": policy.address_ranges}
     if entrance:
-        found.append({"Sid": f"{PREFIX}entrance", **deny, "Condition": entrance})
-    return found
+        denials.append({"Sid": f"{PREFIX}entrance", **deny, "Condition": entrance})
+    return denials
 
 
 def lifecycle(policy: params.Bucket, prefix: str, tiers: Sequence[params.Tiering] = ()) -> list[dict[str, Any]]:
@@ -82,29 +82,29 @@ def lifecycle(policy: params.Bucket, prefix: str, tiers: Sequence[params.Tiering
 
 def changes(kept: Mapping[str, Any], asked: Mapping[str, Any], policy: params.Bucket) -> list[Change]:
     """What is to be set, so that the bucket is at least as asked; what others have set beside it stays."""
-    found = []
+    needed = []
     for setting in SETTINGS:
         want, have = asked[setting], kept.get(setting)
         if want is None or not missing_parts(setting, have, want):
             continue
-        found.append(Change(setting, _merged(setting, have, want), _says(setting, want, policy)))
-    return found
+        needed.append(Change(setting, _merged(setting, have, want), _says(setting, want, policy)))
+    return needed
 
 
 def missing_parts(setting: str, have: Any, want: Any) -> list[str]:
     """The parts of a setting that a store does not keep as asked; empty if it does."""
     if setting == "policy":
-        kept = {one.get("Sid"): one for one in json.loads(have or "{}").get("Statement", [])}
-        return [one["Sid"] for one in want if not _covers(kept.get(one["Sid"]), one)]
+        kept = {item.get("Sid"): item for item in json.loads(have or "{}").get("Statement", [])}
+        return [item["Sid"] for item in want if not _covers(kept.get(item["Sid"]), item)]
     if setting == "lifecycle":
-        kept = {one.get("ID"): one for one in have or []}
-        found = []
+        kept = {item.get("ID"): item for item in have or []}
+        parts = []
         for rule in want:
             known = kept.get(rule["ID"])
             if known is None or not _covers({**known, "Filter": _filter(known)}, rule):
                 keys = [key for key in rule if known is not None and key != "Filter" and not _covers(known.get(key), rule[key])]
-                found.append(f"{rule['ID']}{': ' + ', '.join(keys) if keys else ''}")
-        return found
+                parts.append(f"{rule['ID']}{': ' + ', '.join(keys) if keys else ''}")
+        return parts
     if setting == "tags":
         kept = {tag["Key"]: tag["Value"] for tag in have or []}
         return [tag["Key"] for tag in want if kept.get(tag["Key"]) != tag["Value"]]
@@ -160,10 +160,12 @@ def _filter(rule: Mapping[str, Any]) -> dict[str, str]:
 
 def _merged(setting: str, have: Any, want: Any) -> Any:
     if setting == "policy":
-        others = [one for one in json.loads(have or "{}").get("Statement", []) if not str(one.get("Sid", "")).startswith(PREFIX)]
+        others = [
+            item for item in json.loads(have or "{}").get("Statement", []) if not str(item.get("Sid", "")).startswith(PREFIX)
+        ]
         return json.dumps({"Version": "2012-10-17", "Statement": others + want})
     if setting == "lifecycle":
-        return [one for one in have or [] if not str(one.get("ID", "")).startswith(PREFIX)] + want
+        return [item for item in have or [] if not str(item.get("ID", "")).startswith(PREFIX)] + want
     if setting == "tags":
         names = {tag["Key"] for tag in want}
         return [tag for tag in have or [] if tag["Key"] not in names] + want

@@ -51,29 +51,29 @@ class Project:
 
     def pins(self) -> tuple[dict[str, Pin], list[str]]:
         """Every pinned object but erased ones, and the folders whose listing is not to be had."""
-        found, unknown = pins.pinned(self.refs, self.listings)
-        return {oid: pin for oid, pin in found.items() if oid not in self.erased}, [
+        pinned, unknown = pins.pinned(self.refs, self.listings)
+        return {oid: pin for oid, pin in pinned.items() if oid not in self.erased}, [
             oid for oid in unknown if oid not in self.erased
         ]
 
-    def pins_of(self, store: Store, found: dict[str, Pin]) -> dict[str, Pin]:
+    def pins_of(self, store: Store, pinned: dict[str, Pin]) -> dict[str, Pin]:
         """The pinned objects that a remote must have: one that outputs name has these only, a further one everything."""
         name = store.remote.name
         if name in self.settings.further:
-            return found
-        owned = any(name in pin.remotes for pin in found.values())
+            return pinned
+        owned = any(name in pin.remotes for pin in pinned.values())
         # one that nothing names is asked for as if it were the default one
         meant = {name} if owned and name != configuration.default().name else {name, ""}
-        return {oid: pin for oid, pin in found.items() if pin.remotes & meant}
+        return {oid: pin for oid, pin in pinned.items() if pin.remotes & meant}
 
     def check(self, deep: Budget | None, stores: Iterable[Store] | None = None) -> list[Checked]:
         """Checks the remotes; a folder is read within remote.check_budget unless `deep` says how far."""
-        found, _ = self.pins()
+        pinned, _ = self.pins()
         results = []
         for store in stores or self.stores:
             budget = deep
             if budget is None and store.remote.is_folder:
                 budget = Budget.parse(self.settings.check_budget)
             memory = Memory(store.remote.name)
-            results.append(check(store, self.pins_of(store, found), self.cache, memory, budget))
+            results.append(check(store, self.pins_of(store, pinned), self.cache, memory, budget))
         return results

@@ -1,6 +1,6 @@
 """What lies in a remote, and what is or was pinned -> what may go. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sengu.base.params import Retention
@@ -19,35 +19,33 @@ class Leftover:
     keep: str = ""  # why it stays; empty if it may go
 
 
-def leftovers(
-    present: Mapping[str, Stored],
-    pinned: Iterable[str],
-    history: Mapping[str, Sequence[Output]],
-    last: Iterable[str],
-    retention: Retention,
-    now: float,
-) -> list[Leftover]:
-    """Every object that is not pinned, with the reason why it stays, if it does.
+@dataclass(frozen=True)
+class Needed:
+    """What Git knows of objects: those that branches and tags pin, what any commit had, and what never goes."""
 
-    `history` says by oid what any commit had, `last` holds the newest version of every irreplaceable path, which never goes.
-    """
-    needed, newest = set(pinned), set(last)
-    found = []
-    for oid, one in sorted(present.items()):
-        if oid in needed:
+    pinned: Collection[str]
+    history: Mapping[str, Sequence[Output]]  # by oid
+    last: Collection[str]  # the newest version of every irreplaceable path
+
+
+def leftovers(present: Mapping[str, Stored], needed: Needed, retention: Retention, now: float) -> list[Leftover]:
+    """Every object that is not pinned, with the reason why it stays, if it does."""
+    unpinned = []
+    for oid, stored in sorted(present.items()):
+        if oid in needed.pinned:
             continue
-        known = history.get(oid, ())
+        known = needed.history.get(oid, ())
         path = min((output.path for output in known), default="")
         days = retention_days(known, retention)
-        age = (now - one.modified) / DAY
-        if oid in newest:
+        age = (now - stored.modified) / DAY
+        if oid in needed.last:
             keep = "the last version of what cannot be made again"
         elif age < days:
             keep = f"{age:.0f} days old, kept for {days}"
         else:
             keep = ""
-        found.append(Leftover(one, path, keep))
-    return found
+        unpinned.append(Leftover(stored, path, keep))
+    return unpinned
 
 
 def retention_days(known: Sequence[Output], retention: Retention) -> int:

@@ -24,7 +24,7 @@ def plan(versions: Iterable[OldVersion], pins: Mapping[str, Pin], until: float =
     known = list(versions)
     latest = {version.oid: version for version in known if version.is_latest}
     right = newest_right(known, until)
-    found = []
+    planned = []
     for oid, pin in pins.items():
         now = latest.get(oid)
         if now is not None and now.etag == md5_of(oid):
@@ -34,14 +34,14 @@ def plan(versions: Iterable[OldVersion], pins: Mapping[str, Pin], until: float =
             continue  # in several parts: `check` compares it, and `heal` mends it
         if candidates:
             what = "overwritten" if now is not None and not now.is_deletion else "deleted"
-            found.append(Restored(oid, pin, candidates[0], what))
-    return found
+            planned.append(Restored(oid, pin, candidates[0], what))
+    return planned
 
 
 def restore(store: S3Store, restored: Iterable[Restored]) -> Iterator[Restored]:
-    for one in restored:
-        store.write_version(one.version)
-        yield one
+    for item in restored:
+        store.write_version(item.version)
+        yield item
 
 
 def moment(text: str) -> float:

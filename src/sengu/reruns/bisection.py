@@ -69,12 +69,13 @@ def find(old: Versions, new: Versions, trial: Trial) -> Guilty:
 
 
 def find_by_date(
-    old: Versions, new: Versions, first: date, last: date, at: Callable[[date], Versions | None], trial: Trial
+    old: Versions, new: Versions, days: tuple[date, date], at: Callable[[date], Versions | None], trial: Trial
 ) -> Guilty:
-    """As `find`, after the days between were halved as long as enough tries are left for the packages.
+    """As `find`, after the `days` between the two sets were halved as long as enough tries are left for the packages.
 
     `at` gives the set of a day, None if there is none.
     """
+    first, last = days
     while (last - first).days > 1 and trial.left > _tries(changed(old, new)):
         middle = first + timedelta(days=(last - first).days // 2)
         versions = at(middle)

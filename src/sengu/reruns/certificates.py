@@ -133,28 +133,32 @@ def read(path: Path) -> Certificate:
 
 def read_all(folder: Path = FOLDER) -> list[Certificate]:
     """All certificates of the repository, the latest first."""
-    return sorted((read(path) for path in folder.glob("*.json")), key=lambda one: one.when, reverse=True)
+    return sorted((read(path) for path in folder.glob("*.json")), key=lambda certificate: certificate.when, reverse=True)
 
 
 def verified_by(certificates: Sequence[Certificate], outputs: str) -> list[Certificate]:
     """The latest full certificate of each machine that attests these outputs."""
     latest: dict[str, Certificate] = {}
-    for one in sorted(certificates, key=lambda one: one.when):
-        if one.outputs == outputs and not one.quick:
-            latest[one.machine.name] = one
-    return [one for one in latest.values() if one.holds]
+    for certificate in sorted(certificates, key=lambda certificate: certificate.when):
+        if certificate.outputs == outputs and not certificate.quick:
+            latest[certificate.machine.name] = certificate
+    return [certificate for certificate in latest.values() if certificate.holds]
 
 
 def attested(certificates: Sequence[Certificate], outputs: str) -> list[Certificate]:
     """The certificates of these outputs with which nothing is wrong, those of `--quick` among them."""
-    return [one for one in certificates if one.outputs == outputs and first_bad(one.rows) is None]
+    return [certificate for certificate in certificates if certificate.outputs == outputs and first_bad(certificate.rows) is None]
 
 
 def exact(certificates: Sequence[Certificate], outputs: str, machine: Machine) -> frozenset[str]:
     """The stages that gave the pinned bytes of these outputs on such a processor with as many cores."""
     kind = machine.processor, machine.cores
-    alike = [one for one in certificates if one.outputs == outputs and (one.machine.processor, one.machine.cores) == kind]
-    return frozenset(row.stage for one in alike for row in one.rows if row.state == "same")
+    alike = [
+        certificate
+        for certificate in certificates
+        if certificate.outputs == outputs and (certificate.machine.processor, certificate.machine.cores) == kind
+    ]
+    return frozenset(row.stage for certificate in alike for row in certificate.rows if row.state == "same")
 
 
 def _as_json(certificate: Certificate) -> dict[str, Any]:

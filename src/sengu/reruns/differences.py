@@ -52,9 +52,9 @@ def _files(old: Path, new: Path) -> str:
 
 
 def _first_byte(old: Path, new: Path) -> int | None:
-    with old.open("rb") as one, new.open("rb") as other:
+    with old.open("rb") as before_stream, new.open("rb") as after_stream:
         for start in itertools.count(0, BLOCK):
-            before, after = one.read(BLOCK), other.read(BLOCK)
+            before, after = before_stream.read(BLOCK), after_stream.read(BLOCK)
             if before != after:
                 return start + _position(before, after)
             if not before:
@@ -67,10 +67,10 @@ def _contents(name: str, old: bytes, new: bytes) -> str:
     readers = {".csv": _tables, ".json": _documents, ".npy": _npy, ".onnx": _onnx, ".zip": _zips, ".npz": _zips}
     reader = readers.get(Path(name).suffix, _lines)
     try:
-        found = reader(old, new)
+        difference = reader(old, new)
     except Exception:  # noqa: BLE001 - whatever a parser makes of damaged bytes, the bytes themselves can be told
-        found = ""
-    return found or f"byte {_position(old, new)} of {len(old)} before and {len(new)} now"
+        difference = ""
+    return difference or f"byte {_position(old, new)} of {len(old)} before and {len(new)} now"
 
 
 def _position(old: bytes, new: bytes) -> int:
@@ -82,11 +82,11 @@ def _position(old: bytes, new: bytes) -> int:
 def _tables(old: bytes, new: bytes) -> str:
     before, after = (list(csv.reader(io.StringIO(data.decode(), newline=""))) for data in (old, new))
     heading = before[0] if before else []
-    for number, (one, other) in enumerate(itertools.zip_longest(before, after), start=1):
-        if one is None or other is None:
-            which, row = ("missing now", one) if other is None else ("new", other)
+    for number, (old_row, new_row) in enumerate(itertools.zip_longest(before, after), start=1):
+        if old_row is None or new_row is None:
+            which, row = ("missing now", old_row) if new_row is None else ("new", new_row)
             return f"row {number} {which} ({len(before)} rows before, {len(after)} now): {_short(','.join(row))}"
-        for column, (value, another) in enumerate(itertools.zip_longest(one, other)):
+        for column, (value, another) in enumerate(itertools.zip_longest(old_row, new_row)):
             if value != another:
                 name = heading[column] if number > 1 and column < len(heading) else str(column + 1)
                 return f"row {number}, column {name}: {_short(value)} before, {_short(another)} now"
@@ -118,8 +118,8 @@ def _zips(old: bytes, new: bytes) -> str:
         for name in dict.fromkeys([*old_names, *new_names]):
             if name not in old_names or name not in new_names:
                 return f"member {name}: {'new' if name in new_names else 'missing now'}"
-            if (one := before.read(name)) != (other := after.read(name)):
-                return f"member {name}: {_contents(name, one, other)}"
+            if (old_member := before.read(name)) != (new_member := after.read(name)):
+                return f"member {name}: {_contents(name, old_member, new_member)}"
         if old_names != new_names:
             return f"the order of the members: {_short(old_names)} before, {_short(new_names)} now"
         for one_info, other_info in zip(before.infolist(), after.infolist(), strict=True):
@@ -141,11 +141,13 @@ def _arrays(old: np.ndarray, new: np.ndarray) -> str:
     if not unequal.any():
         return ""
     place = np.unravel_index(int(unequal.argmax()), unequal.shape)
-    one, other = np.atleast_1d(old)[place], np.atleast_1d(new)[place]
+    value, another = np.atleast_1d(old)[place], np.atleast_1d(new)[place]
     most = ""
     if np.issubdtype(old.dtype, np.floating):
         most = f", the largest of them {np.nanmax(np.abs(old.astype(np.float64) - new.astype(np.float64))):.3g}"
-    return f"element {[int(i) for i in place]}: {one} before, {other} now; {int(unequal.sum())} of {unequal.size} differ{most}"
+    return (
+        f"element {[int(i) for i in place]}: {value} before, {another} now; {int(unequal.sum())} of {unequal.size} differ{most}"
+    )
 
 
 def _both_nan(old: np.ndarray, new: np.ndarray) -> Any:
@@ -163,18 +165,20 @@ def _onnx(old: bytes, new: bytes) -> str:
             return f"tensor {name}: {'new' if name in tensors[1] else 'missing now'}"
         if difference := _arrays(*(numpy_helper.to_array(each[name]) for each in tensors)):
             return f"tensor {name}: {difference}"
-    for number, (one, other) in enumerate(itertools.zip_longest(before.graph.node, after.graph.node)):
-        if one != other:
-            return f"node {number}: {_short(getattr(one, 'name', None))} before, {_short(getattr(other, 'name', None))} now"
+    for number, (old_node, new_node) in enumerate(itertools.zip_longest(before.graph.node, after.graph.node)):
+        if old_node != new_node:
+            return (
+                f"node {number}: {_short(getattr(old_node, 'name', None))} before, {_short(getattr(new_node, 'name', None))} now"
+            )
     return ""
 
 
 def _lines(old: bytes, new: bytes) -> str:
     """The first line of a text; nothing of what is no text."""
     before, after = (data.decode().splitlines() for data in (old, new))
-    for number, (one, other) in enumerate(itertools.zip_longest(before, after), start=1):
-        if one != other:
-            return f"line {number}: {_short(one)} before, {_short(other)} now"
+    for number, (old_line, new_line) in enumerate(itertools.zip_longest(before, after), start=1):
+        if old_line != new_line:
+            return f"line {number}: {_short(old_line)} before, {_short(new_line)} now"
     return ""
 
 

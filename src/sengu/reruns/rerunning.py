@@ -67,7 +67,7 @@ class Rerun:
             if row.state != "same" and not step.numeric and not self.hands_on:
                 if varied:
                     causes = self._causes(step)
-                    row = replace(row, causes=causes, why=f"{row.why}; {_told(causes)}")
+                    row = replace(row, causes=causes, why=f"{row.why}; {_in_words(causes)}")
                 self._restore(step)
             shutil.rmtree(self.before, ignore_errors=True)
             logger.info("%s: %s, %.1f s%s", row.stage, row.state, seconds, f": {row.why}" if row.why else "")
@@ -151,7 +151,7 @@ def pins(folder: Path) -> dict[str, Pins]:
     return pinned
 
 
-def _told(causes: tuple[str, ...]) -> str:
+def _in_words(causes: tuple[str, ...]) -> str:
     if not causes:
         return "it takes several of the variations together"
     if causes == ("chance",):

@@ -170,4 +170,4 @@ def test_the_screen_names_each_gap_with_its_cure_and_who_has_gone_on(folder: Pat
 @pytest.mark.skipif(not (ROOT / "HANDOVER.md").is_file(), reason="this repository has no HANDOVER.md yet")
 def test_the_document_of_this_repository_is_not_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert document.is_current(facts.facts()), "run `sengu handover document` and commit HANDOVER.md"
+    assert document.is_current(facts.gather()), "run `sengu handover document` and commit HANDOVER.md"

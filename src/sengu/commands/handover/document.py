@@ -8,8 +8,7 @@ import click
 
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
-from sengu.commands.handover import facts as known
-from sengu.commands.handover.facts import Facts
+from sengu.commands.handover.facts import Facts, gather, spider
 from sengu.commands.handover.status import missing, unverified
 
 DOCUMENT = Path("HANDOVER.md")
@@ -53,7 +52,7 @@ def _lines(facts: Facts) -> Iterator[str]:
     rows = [(size.path, f"{size.files}", _megabytes(size.bytes)) for size in facts.sizes]
     yield from _table(("output", "files", "MB"), [*rows, ("all", "", _megabytes(sum(size.bytes for size in facts.sizes)))])
     yield from ("", "## Sites", "")
-    yield from _table(("site", "walked by"), [(name, known.spider(site)) for name, site in sorted(facts.sites.items())])
+    yield from _table(("site", "walked by"), [(name, spider(site)) for name, site in sorted(facts.sites.items())])
     yield from ("", "## Datasets and models", "")
     versions = [(Path(size.path).name, size.files, _megabytes(size.bytes)) for size in facts.datasets]
     yield from _table(("dataset version", "files", "MB"), versions)
@@ -63,13 +62,19 @@ def _lines(facts: Facts) -> Iterator[str]:
     yield from ("", "## Annotation", "", f"Rules: labels/RULES.md ({facts.rules}).", "")
     yield from _table(("sheet", "rows"), [(sheet.name, sheet.rows) for sheet in facts.sheets])
     yield from ("", f"Agreement between annotators: {facts.agreement or 'there are no sheets'}.", "", "## Verified reruns", "")
-    quick = len({one.machine.name for one in facts.attested} - {one.machine.name for one in facts.verified_by})
+    quick = len(
+        {certificate.machine.name for certificate in facts.attested}
+        - {certificate.machine.name for certificate in facts.verified_by}
+    )
     more = f", the stages before training on {_machines(quick)} more" if quick else ""
     yield f"Everything was rerun from a fresh clone, to the pinned result, on {_machines(len(facts.verified_by))}{more}."
     yield ""
     yield from _table(
         ("when", "who", "result", "processor", "commit"),
-        [(one.when, one.who, one.result, one.machine.processor, f"`{one.commit[:12]}`") for one in facts.certificates],
+        [
+            (certificate.when, certificate.who, certificate.result, certificate.machine.processor, f"`{certificate.commit[:12]}`")
+            for certificate in facts.certificates
+        ],
     )
     yield from ("", "## Known gaps", "")
     yield from _gaps(facts)
@@ -123,13 +128,13 @@ def _machines(count: int) -> str:
 @click.option("--check", is_flag=True, help="Write nothing: say whether HANDOVER.md is what the facts say.")
 def command(check: bool) -> None:
     """Write HANDOVER.md from facts; refuses while one is missing that a successor needs."""
-    facts = known.facts()
+    facts = gather()
     if check:
         if not is_current(facts):
             raise SenguError(f"{DOCUMENT} is missing or stale: run `sengu handover document` and commit it")
         return
-    if found := missing(facts):
-        raise SenguError("; ".join(f"{gap.what} ({gap.cure})" for gap in found))
+    if gaps := missing(facts):
+        raise SenguError("; ".join(f"{gap.what} ({gap.cure})" for gap in gaps))
     with replaced_file(DOCUMENT) as partial:
         partial.write_text(text(facts), encoding="utf-8")
     click.echo(f"{DOCUMENT} written: git add {DOCUMENT} && git commit")

@@ -81,7 +81,7 @@ class Facts:
         return hashlib.sha256(json.dumps(tracked, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def facts() -> Facts:
+def gather() -> Facts:
     """The facts of the repository in the current folder. Raises SenguError if it has no lock file, or params.yaml is wrong."""
     document = params.document()
     locked = comparing.stages(Path())
@@ -117,10 +117,11 @@ def agreement() -> str:
     objects = pd.DataFrame({"objectId": ids, "filename": "", "video": ""}, dtype="str")
     classes = params.labelling(places.LABELS)[1].classes
     said, _ = words.look(paths, words.Known(objects, erased=tombstones.erased()), classes)
-    found = checks.agreements(checks.blind(said), classes)["all"]
-    if not found.pictures:
+    overall = checks.agreements(checks.blind(said), classes)["all"]
+    if not overall.pictures:
         return "no picture was labelled blind by two or more"
-    return f"{found.pictures} pictures were labelled blind by two or more: raw {found.raw}; alpha {found.alpha}; AC1 {found.ac1}"
+    how_far = f"raw {overall.raw}; alpha {overall.alpha}; AC1 {overall.ac1}"
+    return f"{overall.pictures} pictures were labelled blind by two or more: {how_far}"
 
 
 def remote() -> str:

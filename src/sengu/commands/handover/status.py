@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import click
 
 from sengu.base.errors import SenguError
-from sengu.commands.handover import facts as known
-from sengu.commands.handover.facts import RULES, Facts
+from sengu.commands.handover.facts import RULES, Facts, gather, uncommitted, unpushed
 from sengu.repository.git import ask
 from sengu.reruns.rerunning import first_bad
 
@@ -55,7 +54,7 @@ def unverified(facts: Facts) -> tuple[str, bool]:
     """What is to be said of outputs that no machine has rerun in full, and whether no rerun has ever held."""
     if facts.attested:
         return "only the stages before training were rerun to these outputs (--quick)", False
-    if any(first_bad(one.rows) is None for one in facts.certificates):
+    if any(first_bad(certificate.rows) is None for certificate in facts.certificates):
         return "the outputs changed since the last verified rerun", False
     return "these outputs were never verified", True
 
@@ -66,41 +65,41 @@ def missing(facts: Facts) -> list[Gap]:
 
 
 def _local_gaps() -> Iterator[Gap]:
-    if labels := known.uncommitted("labels", "tombstones.csv"):
+    if labels := uncommitted("labels", "tombstones.csv"):
         yield Gap(f"labels are not committed: {_some(labels)}", "git add labels tombstones.csv && git commit")
-    if pinned := known.uncommitted("dvc.lock", "datasets", "dvc.yaml", "params.yaml", ".dvc/config"):
+    if pinned := uncommitted("dvc.lock", "datasets", "dvc.yaml", "params.yaml", ".dvc/config"):
         yield Gap(f"what pins the data is not committed: {_some(pinned)}", "dvc repro && git commit --all")
 
 
 def _unpushed() -> Iterator[Gap]:
     try:
-        unpushed = known.unpushed()
+        names = unpushed()
     except Exception as error:  # noqa: BLE001 - each kind of remote fails in its own way, and the user needs to see which
         text = " ".join(str(error).split())
         yield Gap(f"the remote cannot be asked ({text or type(error).__name__})", "dvc pull, which says why")
         return
-    if unpushed:
-        yield Gap(f"{len(unpushed)} objects are not in the remote: {_some(unpushed)}", "dvc push")
+    if names:
+        yield Gap(f"{len(names)} objects are not in the remote: {_some(names)}", "dvc push")
 
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:LONGEST]) + (f" and {len(names) - LONGEST} more" if len(names) > LONGEST else "")
 
 
-def screen(facts: Facts, found: list[Gap], mark: Callable[[bool], str]) -> str:
+def screen(facts: Facts, open_gaps: list[Gap], mark: Callable[[bool], str]) -> str:
     """The whole answer as text."""
-    lines = [f"Could you leave tomorrow? {'Yes.' if not found else f'Not yet: {len(found)} gaps.'}", ""]
-    for gap in found:
+    lines = [f"Could you leave tomorrow? {'Yes.' if not open_gaps else f'Not yet: {len(open_gaps)} gaps.'}", ""]
+    for gap in open_gaps:
         lines += [f"{mark(False)} {gap.what}", f"      {gap.cure}"]
     machines = facts.verified_by
     if machines:
-        latest = max(machines, key=lambda one: one.when)
+        latest = max(machines, key=lambda certificate: certificate.when)
         plural = "" if len(machines) == 1 else "s"
         lines += [f"{mark(True)} verified by {len(machines)} machine{plural}, last by {latest.who} on {latest.when[:10]}"]
     lines += ["", "A successor (somebody but the first author) has"]
     for drill in facts.drills:
-        told = f"{drill.who}, {drill.when}" if drill.who else f"nobody yet: {drill.command}"
-        lines.append(f"{mark(bool(drill.who))} {drill.name:20} {told}")
+        who_and_when = f"{drill.who}, {drill.when}" if drill.who else f"nobody yet: {drill.command}"
+        lines.append(f"{mark(bool(drill.who))} {drill.name:20} {who_and_when}")
     return "\n".join(lines)
 
 
@@ -111,8 +110,8 @@ def _marked(done: bool) -> str:
 @click.command("status")
 def command() -> None:
     """Could you leave tomorrow? What is missing, and the command that closes each gap; exits with 1 while there is any."""
-    facts = known.facts()
-    found = list(gaps(facts))
-    click.echo(screen(facts, found, _marked))
-    if found:
-        raise SenguError(f"{len(found)} gaps")
+    facts = gather()
+    open_gaps = list(gaps(facts))
+    click.echo(screen(facts, open_gaps, _marked))
+    if open_gaps:
+        raise SenguError(f"{len(open_gaps)} gaps")

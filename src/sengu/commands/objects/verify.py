@@ -61,7 +61,7 @@ def verify_sites(sites: Sequence[str]) -> list[Finding]:
     return findings
 
 
-def heal(findings: Sequence[Finding]) -> list[Finding]:
+def heal_trees(findings: Sequence[Finding]) -> list[Finding]:
     """Restores what is missing or damaged from the archives; returns what still is not as it should be."""
     settings = params.section("objects", params.Objects)
     wanted = [finding for finding in findings if finding.state != "foreign"]
@@ -108,7 +108,7 @@ def verify_command(sites: tuple[str, ...]) -> None:
 def heal_command() -> None:
     """Restore missing and damaged objects from the archives."""
     findings = [finding for finding in verify_sites(params.site_names()) if finding.state != "foreign"]
-    left = heal(findings) if findings else []
+    left = heal_trees(findings) if findings else []
     click.echo(f"{len(findings) - len(left)} objects restored")
     if left:
         click.echo(_table(left))

@@ -30,11 +30,11 @@ def command(name: str) -> None:
 
 def publish(project: Project) -> None:
     """Writes the catalogue into every remote that counts, and takes away what an earlier one had beside it."""
-    found, _ = project.pins()
+    pinned, _ = project.pins()
     sheets = dict(_sheets(project))
     bundle = _bundle()
     for store in project.stores:
-        files = dict(_documents(project, store, found, bool(sheets)))
+        files = dict(_documents(project, store, pinned, bool(sheets)))
         if bundle:
             files[catalog.BUNDLE] = bundle
         files |= {f"{catalog.PAGES}{page}": data for page, data in sheets.items()}
@@ -47,8 +47,8 @@ def publish(project: Project) -> None:
         )
 
 
-def _documents(project: Project, store: Store, found: dict[str, pins.Pin], has_sheets: bool) -> Iterator[tuple[str, bytes]]:
-    present = {one.oid: one for one in store.objects()}
+def _documents(project: Project, store: Store, pinned: dict[str, pins.Pin], has_sheets: bool) -> Iterator[tuple[str, bytes]]:
+    present = {stored.oid: stored for stored in store.objects()}
     artifacts = yaml.safe_load(PIPELINE.read_text(encoding="utf-8")).get("artifacts", {}) if PIPELINE.is_file() else {}
     facts = params.project() if params.PARAMS.is_file() else params.Project()
     about = catalog.About(
@@ -59,7 +59,7 @@ def _documents(project: Project, store: Store, found: dict[str, pins.Pin], has_s
         RULES.read_text(encoding="utf-8") if RULES.is_file() else "",
         {name: str(artifact.get("desc", artifact.get("path", ""))) for name, artifact in artifacts.items()},
     )
-    document = catalog.document(about, project.pins_of(store, found), present, sorted(project.erased))
+    document = catalog.document(about, project.pins_of(store, pinned), present, sorted(project.erased))
     data = catalog.serialized(document)
     yield catalog.CATALOG, data
     yield catalog.DIGEST, catalog.digest(data)
@@ -82,9 +82,9 @@ def _sheets(project: Project) -> Iterator[tuple[str, bytes]]:
         table = tables.read(places.LABEL, tables.Label)
         labels = dict(zip(table["objectId"], table["value"].astype(int), strict=True))
     classes = params.section("label", params.LabelParams).classes
-    found = browsing.groups(pd.concat(frames, ignore_index=True), labels, classes, pins.erased_objects(project.refs))
+    groups = browsing.groups(pd.concat(frames, ignore_index=True), labels, classes, pins.erased_objects(project.refs))
     max_pixels = params.section("objects", params.Objects).max_pixels
-    yield from browsing.pages(found, ObjectStore.below(places.TREES), max_pixels)
+    yield from browsing.pages(groups, ObjectStore.below(places.TREES), max_pixels)
 
 
 def _bundle() -> bytes:

@@ -33,18 +33,18 @@ def command(name: str, deep: bool, budget: str, all_commits: bool, quiet_if_righ
 
 def report(project: Project, results: list[Checked], as_json: bool = False, quiet_if_right: bool = False) -> bool:
     """Prints what was found; says whether all is right."""
-    found = [finding for result in results for finding in result.findings]
+    wrong = [finding for result in results for finding in result.findings]
     doubts = [*configuration.doubts(), *too_few_copies(project, results)]
     _, unknown = project.pins()
     if as_json:
-        click.echo(json.dumps({"findings": [f.as_dict() for f in found], "doubts": doubts, "unknown": unknown}, indent=2))
-    elif found:
-        click.echo(findings.table(found))
+        click.echo(json.dumps({"findings": [f.as_dict() for f in wrong], "doubts": doubts, "unknown": unknown}, indent=2))
+    elif wrong:
+        click.echo(findings.table(wrong))
     for line in doubts:
         click.echo(line, err=True)
     if unknown:
         click.echo(f"{len(unknown)} folders have no listing in cache or remote, so their files could not be asked for", err=True)
-    is_right = not (found or doubts or unknown)  # what could not be asked for may be missing
+    is_right = not (wrong or doubts or unknown)  # what could not be asked for may be missing
     if pins.is_shallow() and not (is_right and quiet_if_right):
         click.echo(
             "this clone is shallow: what only other branches, tags and older commits pin was not asked for; "

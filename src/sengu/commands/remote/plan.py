@@ -57,7 +57,7 @@ def _tiers(store: S3Store, settings: params.RemoteParams, name: str) -> tuple[li
     rules = policies.tiers_of(settings.bucket, name)
     if not rules:
         return [], []
-    sizes = [one.size for one in store.objects()]
+    sizes = [stored.size for stored in store.objects()]
     named = {output.remote for output in pins.outputs(pins.Ref(pins.HERE, "tree"))}
     is_shared = name not in named or name == configuration.default_name()
     weighed = [policies.weighed(rule, sizes, settings.prices) for rule in rules]
@@ -67,9 +67,9 @@ def _tiers(store: S3Store, settings: params.RemoteParams, name: str) -> tuple[li
 
 def ignored(changes: Sequence[Change], kept: Mapping[str, Any]) -> list[str]:
     """What the store was told, and does not keep."""
-    found = []
+    lost = []
     for change in changes:
         want = json.loads(change.value)["Statement"] if change.setting == "policy" else change.value
         parts = policies.missing_parts(change.setting, kept.get(change.setting), want)
-        found += [f"{change.setting}: {part}" if part != change.setting else part for part in parts]
-    return found
+        lost += [f"{change.setting}: {part}" if part != change.setting else part for part in parts]
+    return lost

@@ -10,7 +10,7 @@ from sengu.remote.bills import human
 from sengu.remote.findings import aligned
 from sengu.remote.pins import Output
 from sengu.remote.project import Project
-from sengu.remote.pruning import last_versions, leftovers
+from sengu.remote.pruning import Needed, last_versions, leftovers
 
 SHOWN = 50
 
@@ -41,17 +41,19 @@ def command(name: str, dry_run: bool, shows_all: bool, final: bool) -> None:
     }
     last = last_versions(commits)
     last |= {oid for oid, pin in past.items() if any(_is_below(path, past, last) for path in pin.paths) and pin.is_irreplaceable}
-    present = {one.oid: one for one in store.objects()}
-    found = leftovers(present, needed, history, last, project.settings.retention, time.time())
-    doomed = [one for one in found if not one.keep]
-    listed = found if shows_all else doomed
+    present = {stored.oid: stored for stored in store.objects()}
+    unpinned = leftovers(present, Needed(needed, history, last), project.settings.retention, time.time())
+    doomed = [leftover for leftover in unpinned if not leftover.keep]
+    listed = unpinned if shows_all else doomed
     if listed:
         rows = [("size", "path in history", "object", "stays because")]
-        rows += [(human(one.stored.size), one.path or "-", one.stored.oid, one.keep) for one in listed[:SHOWN]]
+        rows += [
+            (human(leftover.stored.size), leftover.path or "-", leftover.stored.oid, leftover.keep) for leftover in listed[:SHOWN]
+        ]
         click.echo(aligned(rows))
-    size = sum(one.stored.size for one in doomed)
+    size = sum(leftover.stored.size for leftover in doomed)
     more = f" (the first {SHOWN} are shown)" if len(listed) > SHOWN else ""
-    click.echo(f"{len(doomed)} objects of {human(size)} may go, {len(found) - len(doomed)} stay for now{more}", err=True)
+    click.echo(f"{len(doomed)} objects of {human(size)} may go, {len(unpinned) - len(doomed)} stay for now{more}", err=True)
     if dry_run or not doomed:
         return
     if not store.keeps_versions and not final:
@@ -59,8 +61,8 @@ def command(name: str, dry_run: bool, shows_all: bool, final: bool) -> None:
     answer = click.prompt(f"Type {len(doomed)} to delete them from {store.remote.url}", default="", show_default=False)
     if answer.strip() != str(len(doomed)):
         raise SenguError("nothing was deleted")
-    for one in doomed:
-        store.delete(one.stored.oid)
+    for leftover in doomed:
+        store.delete(leftover.stored.oid)
     click.echo(f"{len(doomed)} objects deleted")
 
 

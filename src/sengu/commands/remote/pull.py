@@ -20,13 +20,13 @@ def command(targets: tuple[str, ...]) -> None:
     configuration.set_up()
     project = Project.here()
     project.refs = [pins.Ref(pins.HERE, "tree")]
-    found, _ = project.pins()
+    pinned, _ = project.pins()
     lacking: list[Finding] = []
     for store in project.stores:
         if store.remote.name not in project.settings.further:
-            wanted = {oid: pin for oid, pin in project.pins_of(store, found).items() if not project.cache.has(oid)}
+            wanted = {oid: pin for oid, pin in project.pins_of(store, pinned).items() if not project.cache.has(oid)}
             lacking += check(store, wanted, project.cache, Memory(store.remote.name), None).findings
-    cold = sorted({min(one.pin.paths) for one in lacking if one.state == COLD_STATE})
+    cold = sorted({min(finding.pin.paths) for finding in lacking if finding.state == COLD_STATE})
     if lacking:
         click.echo(findings.table(lacking), err=True)
     if cold:

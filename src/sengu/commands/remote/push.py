@@ -44,9 +44,9 @@ def command(explains: bool) -> None:
 
 def _copy_owned(project: Project, store: Store) -> None:
     """Sends a further remote what outputs keep in a remote of their own, which `dvc push --remote` leaves out."""
-    found, _ = project.pins()
-    present = {one.oid for one in store.objects()}
-    owned = [pin for oid, pin in found.items() if oid not in present and pin.remotes - {"", store.remote.name}]
+    pinned, _ = project.pins()
+    present = {stored.oid for stored in store.objects()}
+    owned = [pin for oid, pin in pinned.items() if oid not in present and pin.remotes - {"", store.remote.name}]
     if not owned:
         return  # healing looks at older versions, which takes rights that pushing does not need
     others = [other for other in project.stores if other is not store]

@@ -26,9 +26,9 @@ def command(name: str, page: Path) -> None:
     """Say what lies in the remote and what it costs in a month, and how it has grown since the last report."""
     project = Project.here(name)
     store = project.stores[0]
-    found, _ = project.pins()
+    pinned, _ = project.pins()
     old = [version.size for version in store.versions() if not version.is_latest and not version.is_deletion]
-    bill = bills.bill(store.objects(), old, found, project.settings.prices)
+    bill = bills.bill(store.objects(), old, pinned, project.settings.prices)
     before, last = _last(store.remote.name)
     click.echo(_table(bill))
     growth = _growth(bill, before, last)

@@ -25,12 +25,12 @@ def command(name: str, time: str, dry_run: bool) -> None:
     store = project.stores[0]
     if not isinstance(store, S3Store) or not store.keeps_versions:
         raise SenguError(f"{store.remote.url} keeps no versions: `sengu remote heal` looks for copies elsewhere")
-    found, _ = project.pins()
-    planned = restoring.plan(store.versions(), project.pins_of(store, found), until)
+    pinned, _ = project.pins()
+    planned = restoring.plan(store.versions(), project.pins_of(store, pinned), until)
     done = planned if dry_run else list(restoring.restore(store, planned))
     rows = [
         ("was", "path", "as of", "object"),
-        *((one.what, min(one.pin.paths), _utc(one.version.modified), one.oid) for one in done),
+        *((restored.what, min(restored.pin.paths), _utc(restored.version.modified), restored.oid) for restored in done),
     ]
     if done:
         click.echo(aligned(rows))

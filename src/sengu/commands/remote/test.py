@@ -71,8 +71,8 @@ def _overwritten(probe: Probe) -> None:
     _same(probe.read(), SECOND)
 
 
-def _same(found: bytes | None, expected: bytes) -> None:
-    if found != expected:
+def _same(received: bytes | None, expected: bytes) -> None:
+    if received != expected:
         raise SenguError("other bytes came back than were sent")
 
 

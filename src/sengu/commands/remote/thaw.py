@@ -28,25 +28,25 @@ def command(paths: tuple[str, ...], name: str, wait: bool, every: float) -> None
     remote.thaw_days and remote.thaw_tier of params.yaml say for how long and how fast.
     """
     project = Project.here(name)
-    found, _ = project.pins()
-    places = {oid: path for oid, pin in found.items() for path in pin.paths if _is_at(path, paths)}
+    pinned, _ = project.pins()
+    places = {oid: path for oid, pin in pinned.items() for path in pin.paths if _is_at(path, paths)}
     if not places:
         raise SenguError(f"nothing pinned lies at {', '.join(paths)}: see `dvc list . --recursive --dvc-only`")
     rows, pending = [("object", "class", "path", "state")], []
     for store in project.stores:
         if not isinstance(store, S3Store):
             continue
-        cold = [one for one in store.objects() if one.oid in places and one.storage_class in COLD]
-        for one in cold:
-            if not store.restoring(one.oid):
-                store.thaw(one.oid, project.settings.thaw_days, project.settings.thaw_tier)
-            state = _state(store, one.oid, one.storage_class, project.settings.thaw_tier)
-            rows.append((one.oid, one.storage_class, places[one.oid], state))
+        cold = [stored for stored in store.objects() if stored.oid in places and stored.storage_class in COLD]
+        for stored in cold:
+            if not store.restoring(stored.oid):
+                store.thaw(stored.oid, project.settings.thaw_days, project.settings.thaw_tier)
+            state = _state(store, stored.oid, stored.storage_class, project.settings.thaw_tier)
+            rows.append((stored.oid, stored.storage_class, places[stored.oid], state))
             if not state.startswith("readable"):
-                pending.append((store, one))
+                pending.append((store, stored))
     click.echo(aligned(rows) if len(rows) > 1 else "nothing of it is cold")
     while wait and pending:
-        pending = [(store, one) for store, one in pending if not _is_readable(store, one.oid)]
+        pending = [(store, stored) for store, stored in pending if not _is_readable(store, stored.oid)]
         if pending:
             click.echo(f"{len(pending)} objects are still cold", err=True)
             time.sleep(every)
