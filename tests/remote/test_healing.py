@@ -11,16 +11,31 @@ from reruns import stubs
 
 from sengu.base.tables import tombstones
 
+# a program that also says, beside the remote, how many files its clone has pulled or made by then
+COUNTS = (
+    "import os, pathlib\n"
+    "count = sum(path.is_file() for path in pathlib.Path('.dvc/cache/files/md5').rglob('*'))\n"
+    "open(os.environ.get('COUNTED', os.devnull), 'a').write(f'{sys.argv[2]} {count}\\n')\n"
+)
 PROGRAMS = {
-    "label": stubs.writes("'a table'"),
-    "train": stubs.writes("'a model'"),
-    "clock": stubs.writes("time.time_ns()", "time"),
+    "label": stubs.writes("'labels'"),
+    "tree": stubs.writes("'leaves'") + COUNTS,  # which no remote has
+    "table": stubs.writes("'a table'") + COUNTS,
+    "train": stubs.writes("'a model'") + COUNTS,
+    "clock": stubs.writes("time.time_ns()", "time") + COUNTS,
 }
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return stubs.project(tmp_path_factory.mktemp("rebuild") / "project", PROGRAMS)
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stubs.project(tmp_path_factory.mktemp("rebuild") / "project", PROGRAMS, uncached=["tree"])
+
+
+@pytest.fixture
+def made(template: Path, tmp_path: Path) -> Path:
+    """The project of each test, with a remote of its own beside it."""
+    shutil.copytree(template.parent / "remote", tmp_path / "remote")
+    return shutil.copytree(template, tmp_path / "project", symlinks=True)
 
 
 def oid(folder: Path, stage: str) -> str:
@@ -38,6 +53,7 @@ def lose(folder: Path, *stages: str) -> dict[str, Path]:
     return places
 
 
+@pytest.mark.slow
 def test_a_rebuild_is_the_last_resort_and_gives_the_same_bytes_or_nothing(made: Path) -> None:
     places = lose(made, "train", "clock")
     before = (made / "dvc.lock").read_bytes()
@@ -54,11 +70,25 @@ def test_a_rebuild_is_the_last_resort_and_gives_the_same_bytes_or_nothing(made: 
     assert not (made / "data/train").exists()  # all of it happened in a clone
 
 
-def test_what_was_erased_is_not_rebuilt(made: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(made, tmp_path / "project", symlinks=True)
-    shutil.copytree(made.parent / "remote", tmp_path / "remote")
-    places = lose(folder, "label", "clock")
-    with chdir(folder):
-        tombstones.add_files([oid(folder, "label"), oid(folder, "clock")], "2026-11-27")
-    assert sengu(folder, "remote", "heal", "--rebuild").code == 0  # nothing of it is asked for
+def test_what_was_erased_is_not_rebuilt(made: Path) -> None:
+    places = lose(made, "label", "clock")
+    with chdir(made):
+        tombstones.add_files([oid(made, "label"), oid(made, "clock")], "2026-11-27")
+    assert sengu(made, "remote", "heal", "--rebuild").code == 0  # nothing of it is asked for
     assert not places["label"].exists()
+
+
+@pytest.mark.slow
+def test_a_rebuild_pulls_what_it_needs_and_no_more(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = tmp_path / "counted"
+    monkeypatch.setenv("COUNTED", str(counted))
+    places = lose(made, "train")
+    assert sengu(made, "remote", "heal", "--rebuild").code == 0
+    assert places["train"].read_text() == "a model\n"
+    assert counted.read_text() == "data/train 1\n"  # the table was pulled
+    counted.unlink()
+    places = lose(made, "table", "train")
+    assert sengu(made, "remote", "heal", "--rebuild").code == 0
+    assert (places["table"].read_text(), places["train"].read_text()) == ("a table\n", "a model\n")
+    # the labels were pulled, and no tree is in the cache
+    assert counted.read_text() == "data/tree 1\ndata/table 1\ndata/train 2\n"

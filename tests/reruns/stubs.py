@@ -1,6 +1,6 @@
 """A small repository with a pipeline of programs that are written in a test, committed and pushed to a remote beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import yaml
@@ -15,8 +15,11 @@ install: .venv/.installed
 """
 
 
-def project(folder: Path, programs: Mapping[str, str], params: str = "sites: {}\n") -> Path:
-    """A repository whose stages each run one program, which writes data/<stage>; each but the first reads what is before it."""
+def project(folder: Path, programs: Mapping[str, str], params: str = "sites: {}\n", uncached: Collection[str] = ()) -> Path:
+    """A repository whose stages each run one program, which writes data/<stage>; each but the first reads what is before it.
+
+    The outputs of stages that are `uncached` stay here, as object trees do.
+    """
     folder.mkdir(parents=True)
     stages, before = {}, "source.csv"  # each program under a name that no library has
     (folder / "source.csv").write_text("a\n")
@@ -26,7 +29,7 @@ def project(folder: Path, programs: Mapping[str, str], params: str = "sites: {}\
         stages[name] = {
             "cmd": f"mkdir -p data && python run_{name}.py {before} {out}",
             "deps": [f"run_{name}.py", before],
-            "outs": [out],
+            "outs": [{out: {"cache": False}} if name in uncached else out],
         }
         before = out
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))

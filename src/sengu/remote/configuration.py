@@ -126,6 +126,16 @@ def add_options(root: Path, name: str, options: Mapping[str, str]) -> None:
         conf["remote"].setdefault(name, {}).update(options)
 
 
+def lend(root: Path, clone: Path) -> None:
+    """Lets a clone, which may lie anywhere, reach the remotes of the repository in `root`."""
+    name = default_name(root)
+    with _editing(clone, "local") as conf:
+        if name:
+            conf["core"]["remote"] = name
+        for remote in remotes(root).values():
+            conf["remote"].setdefault(remote.name, {})["url"] = remote.url
+
+
 def cache_folder(root: Path = Path()) -> Path:
     """Where DVC keeps its cache."""
     folder = str(root / ".dvc/cache")

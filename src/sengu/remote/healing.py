@@ -1,9 +1,5 @@
 """Missing and damaged objects of a remote -> put back: from the cache, older versions, another remote, or a rebuild."""
 
-import os
-import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +8,6 @@ from pathlib import Path
 
 from sengu.base import digests
 from sengu.base.errors import SenguError
-from sengu.base.tables import tombstones
 from sengu.remote.checking import Store
 from sengu.remote.findings import Finding
 from sengu.remote.folder import md5
@@ -143,40 +138,3 @@ def temporary(chunks: Iterable[bytes]) -> Iterator[Path]:
             stream.write(chunk)
         stream.flush()
         yield Path(stream.name)
-
-
-def rebuilder(folder: Path) -> Callable[[Pin], Mapping[str, Path]]:
-    """A function that runs the stage of a pin again, in a clone in `folder` at a commit that pins it; gives files by MD5.
-
-    The clone takes this working tree's tombstones, whatever its commit, so that nothing erased is made again.
-    """
-
-    def rebuild(pin: Pin) -> Mapping[str, Path]:
-        ref = min(pin.refs, key=lambda ref: (not ref.commit, ref.kind == "tag", ref.name))
-        if not ref.commit:
-            return {}  # pinned by what is not committed only
-        clone = folder / re.sub(r"\W+", "-", f"{ref.commit[:10]}-{pin.stage}")
-        root = Path.cwd()
-        _call(root, "git", "clone", "--quiet", "--shared", "--no-checkout", str(root), str(clone))
-        _call(clone, "git", "checkout", "--quiet", "--detach", ref.commit)
-        for name in (".dvc/config", ".dvc/config.local", str(tombstones.TOMBSTONES)):
-            if (root / name).is_file():
-                (clone / name).write_bytes((root / name).read_bytes())
-        dvc = [sys.executable, "-m", "dvc"]
-        _call(clone, *dvc, "pull", "--quiet", "--allow-missing", required=False)
-        _call(clone, *dvc, "repro", "--quiet", "--force", "--single-item", pin.stage, required=False)
-        outs = [clone / path.split("/")[0] for path in pin.paths]
-        files = {
-            digests.md5(path): path for out in outs for path in ([out] if out.is_file() else out.rglob("*")) if path.is_file()
-        }
-        cached = {path.parent.name + path.name: path for path in (clone / ".dvc/cache/files/md5").glob("*/*.dir")}
-        return {**files, **cached}
-
-    return rebuild
-
-
-def _call(folder: Path, *command: str, required: bool = True) -> None:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
-    if required and done.returncode:
-        raise SenguError(f"`{' '.join(command)}` failed: {done.stderr.strip()}")

@@ -11,8 +11,9 @@ from sengu import warc
 from sengu.remote import configuration, pins
 from sengu.remote.checking import store_of
 from sengu.remote.findings import COLD_STATE, aligned
-from sengu.remote.healing import Outcome, Sources, heal, rebuilder
+from sengu.remote.healing import Outcome, Sources, heal
 from sengu.remote.project import Project
+from sengu.remote.rebuilding import rebuilder
 
 ROUNDS = 3  # a listing that comes back may show more that is missing
 
