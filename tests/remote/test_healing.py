@@ -10,6 +10,8 @@ from bucket import sengu
 from reruns import stubs
 
 from sengu.base.tables import tombstones
+from sengu.remote import rebuilding
+from sengu.remote.rebuilding import Clone, Made, Maker
 
 # a program that also says, beside the remote, how many files its clone has pulled or made by then
 COUNTS = (
@@ -92,3 +94,12 @@ def test_a_rebuild_pulls_what_it_needs_and_no_more(made: Path, tmp_path: Path, m
     assert (places["table"].read_text(), places["train"].read_text()) == ("a table\n", "a model\n")
     # the labels were pulled, and no tree is in the cache
     assert counted.read_text() == "data/tree 1\ndata/table 1\ndata/train 2\n"
+
+
+def test_a_rebuild_never_asks_the_web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = []
+    monkeypatch.setattr(rebuilding, "dvc", lambda folder, *arguments: commands.append((arguments[0], arguments[-1])))
+    archive = Made(tmp_path / "data/raw/birds", f"{'0' * 32}.dir")
+    makers = {"crawl@birds": Maker(False, (), (archive,)), "extract@birds": Maker(True, (archive.path,), ())}
+    Clone(tmp_path, makers).run("extract@birds")
+    assert commands == [("pull", "data/raw/birds"), ("repro", "extract@birds")]
