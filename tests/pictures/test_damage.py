@@ -155,3 +155,17 @@ def test_a_heic_is_read_and_its_damage_found() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_drawn_jpegs_are_whole(draw, seed: int) -> None:
     assert reason(draw(pictures.draw("dots", seed))) == ""
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_zeros_in_a_tiff_that_jpeg_packs_are_found(mode: str) -> None:
+    whole = encoded("TIFF", mode=mode, compression="jpeg")
+    assert reason(whole) == ""
+    assert reason(zeroed(whole)).startswith("damaged: ")
+    assert reason(encoded("TIFF", mode=mode, compression="tiff_lzw")) == ""
+
+
+def test_an_avif_that_is_cut_off_is_said_to_be_that() -> None:
+    whole = encoded("AVIF")
+    assert reason(whole) == ""
+    assert reason(whole[: len(whole) // 2]) == "truncated"

@@ -21,6 +21,7 @@ AHEAD = 8  # bytes that libjpeg-turbo reads ahead
 TRIES = 20  # markers of one JPEG before which spare bytes are looked for
 CUT = 16  # bytes at the end of a WebP's data without which it cannot be decoded, if it is whole
 SCAN, END = b"\xff\xda", b"\xff\xd9"
+JPEG, SEPARATE = 7, 2  # of TIFF: a compression, and a plane for each colour
 EXTRANEOUS = re.compile(r"(?<!\d)(\d++) extraneous bytes before marker 0x(\w\w)")
 STANDALONE = (0x01, *range(0xD0, 0xD9))  # markers of a JPEG that no length follows
 
@@ -68,6 +69,29 @@ def avif(data: bytes) -> str:
     except cv2.error:
         decoded = None
     return ZEROED if decoded is None else ""
+
+
+def tiff(data: bytes) -> str:
+    """The reason why a strip or tile of a TIFF that JPEG packs is not whole; empty text if nothing says so.
+
+    libtiff drops what libjpeg warns of. The tables that the strips share stand in the header (TIFF Technical Note 2).
+    """
+    import tifffile
+
+    with tifffile.TiffFile(BytesIO(data)) as file:
+        page = file.pages[0]
+        assert isinstance(page, tifffile.TiffPage)
+        mode = {1: "L", 3: "RGB", 4: "CMYK"}.get(1 if page.planarconfig == SEPARATE else page.samplesperpixel, "")
+        if page.compression != JPEG:
+            return ""
+        tables = (page.jpegtables or b"").removesuffix(END)
+        places = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+    for start, size in places:
+        strip = data[start : start + size]
+        whole = tables + strip[2:] if tables else strip
+        if strip and (reason := jpeg(whole if END in strip[-8:] else whole + END, mode)):
+            return reason
+    return ""
 
 
 def heif(data: bytes) -> str:

@@ -35,7 +35,12 @@ EXTENSIONS = {
 }
 OPENED = [name for name in EXTENSIONS if name not in ("MPO", "HEIF")]  # the JPEG reader finds out; loaded when one comes
 PLAIN = ("RGB", "L")  # modes that nothing can fail to bring to 8-bit RGB once they are loaded
-LOOKS = {"WEBP": damage.webp, "AVIF": damage.avif, "HEIF": damage.heif}  # for damage that decoding does not show
+LOOKS = {
+    "WEBP": damage.webp,
+    "AVIF": damage.avif,
+    "HEIF": damage.heif,
+    "TIFF": damage.tiff,
+}  # for damage that decoding does not show
 BACKGROUND = (255, 255, 255)
 # what Pillow raises on broken bytes, depending on the format
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError, ArithmeticError, struct.error)

@@ -49,7 +49,24 @@ def unopened(data: bytes) -> str:
     for signature, name in SIGNATURES:
         if data.startswith(signature):
             return name
-    return unreadable(data) or ("tiff of an unknown form" if is_tiff(data) else "unknown format")
+    if reason := unreadable(data):
+        return reason
+    if data[4:8] == b"ftyp" and data[8:12] in AVIF_BRANDS:
+        return "truncated" if _is_cut_off(data) else "broken"
+    return "tiff of an unknown form" if is_tiff(data) else "unknown format"
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """Does the last box of an ISO media file end behind the file?"""
+    place = 0
+    while place + 16 <= len(data):
+        size = int.from_bytes(data[place : place + 4])
+        if size == 1:
+            size = int.from_bytes(data[place + 8 : place + 16])
+        if size < 8:  # up to the end, or nonsense
+            return False
+        place += size
+    return place > len(data)
 
 
 def unreadable(data: bytes) -> str:
