@@ -21,6 +21,7 @@ from tqdm import tqdm
 from crawlers.spiders import MEDIA
 from sengu import warc
 from sengu.base.errors import SenguError
+from sengu.base.io_errors import is_refusal
 from sengu.base.tables import Failed
 
 GZIP, ARC = b"\x1f\x8b", b"filedesc://"
@@ -58,6 +59,8 @@ def adopt(paths: Iterable[Path], writer: warc.Writer, known: set[bytes], erased:
                         last = record.stream_pos
                         copied += _copy(record, f"{name}, byte {last}", adoption)
             except OSError as error:
+                if is_refusal(error):
+                    raise
                 raise SenguError(f"{name}: not a whole WARC file, behind byte {max(last, 0)}: {error}") from error
             if last < 0:
                 raise SenguError(f"{name}: not a WARC file: it is empty")

@@ -9,6 +9,7 @@ import pytest
 from project import attempt, environment
 
 from sengu.base import errors
+from sengu.base.atomic import replaced_file
 
 PROGRAM = "from sengu.base.errors import SenguError, run_program\ndef main(arguments):\n    {}\nrun_program(main, '')\n"
 
@@ -31,6 +32,13 @@ def said(folder: Path, line: str) -> tuple[int, str]:
 )
 def test_what_the_user_can_mend_is_one_line(tmp_path: Path, line: str, expected: str) -> None:
     assert said(tmp_path, line) == (1, expected)
+
+
+@pytest.mark.parametrize("error", ["OSError(28, 'No space left on device')", "RuntimeError('x: No space left on device')"])
+def test_a_full_disk_that_names_no_file_is_one_of_the_output(tmp_path: Path, error: str) -> None:
+    program = PROGRAM.replace("''", "'IN OUT'").format(f"raise {error}")
+    done = attempt(tmp_path, sys.executable, "-P", "-c", program, "a.csv", "b.csv")
+    assert (done.returncode, done.stdout) == (1, "error: b.csv: No space left on device\n")
 
 
 def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
@@ -63,6 +71,19 @@ def test_a_file_where_a_folder_should_be_is_said_to_be_that(tmp_path: Path, caps
         with pytest.raises(SystemExit) as ended, errors.one_line():
             wanted.mkdir(parents=True, exist_ok=True)
         assert str(ended.value) == f"error: {tmp_path}/data is a file where a folder should be: move it away, and run this again"
+
+
+def test_a_folder_where_a_file_should_be_and_a_link_to_nothing_are_said_to_be_that(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(SystemExit) as ended, errors.one_line(), replaced_file(tmp_path / "a.csv") as partial:
+        partial.touch()
+    assert str(ended.value) == (f"error: {tmp_path}/a.csv is a folder where a file should be: move it away, and run this again")
+    (tmp_path / "data").symlink_to("nowhere")
+    with pytest.raises(SystemExit) as ended, errors.one_line(), replaced_file(tmp_path / "data/a.csv"):
+        pass
+    assert str(ended.value) == (
+        f"error: {tmp_path}/data is a link to nowhere, where nothing is: move it away, and run this again"
+    )
 
 
 def test_control_characters_of_an_error_do_not_reach_the_terminal() -> None:

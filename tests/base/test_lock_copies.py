@@ -133,3 +133,10 @@ def test_git_does_not_see_the_copies_where_nothing_ignores_them(tmp_path: Path, 
     Path("dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
     assert lock_copies.keep() == ""
     assert run(tmp_path, "git", "status", "--porcelain").split() == ["??", "dvc.lock"]
+
+
+def test_where_nothing_can_be_written_there_is_no_copy_and_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("dvc.lock").write_text("stages: {}\n")
+    Path(".sengu").write_bytes(b"")  # as nobody may write below it
+    assert lock_copies.keep() == ""

@@ -1,6 +1,7 @@
 """Archives made by others, as other tools write them: WACZ, ARC, records without or with the same id, half of a pair."""
 
 import gzip
+import resource
 import sys
 import zipfile
 from pathlib import Path
@@ -57,6 +58,20 @@ def test_records_without_an_id_or_all_with_the_same_are_taken_and_taken_once(tmp
     assert adopted(tmp_path, site(**more)) == (0, [])
     archive = warc.gather(warc.files(tmp_path / "raw", "web"))
     assert warc.payload(archive.find(f"{HOST}/b.jpg")) == JPEG["b"]
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_archive(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    (tmp_path / "x.warc.gz").write_bytes(site())
+    writer = warc.Writer(tmp_path / "raw", "web", {})
+    # a limit on the size of files gives the error of a full disk, at the same places
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: '.*/raw/web-00000\.warc\.gz\.open'"):
+            foreign.adopt([tmp_path / "x.warc.gz"], writer, set(), ())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        writer.close()
 
 
 def test_a_record_without_a_date_is_taken(tmp_path: Path) -> None:

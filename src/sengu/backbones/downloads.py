@@ -16,6 +16,7 @@ import requests
 from tqdm import tqdm
 
 from sengu.base.errors import SenguError
+from sengu.base.io_errors import is_refusal
 
 TIMEOUT = 60  # seconds without a byte
 HANDLE = re.compile(r"[^/]+/[^/]+/[^/]+/[^/]+/[1-9][0-9]*")
@@ -89,6 +90,8 @@ def unpack(archive: Path, folder: Path, source: str) -> None:
         with tarfile.open(archive) as packed:
             packed.extractall(folder, filter="data")
     except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError) as error:
+        if is_refusal(error):
+            raise
         reason = str(error).splitlines()[0]  # tarfile lists every compression it tried
         raise SenguError(
             f"params.yaml: backbone.source: {source} is not a whole tar archive ({reason}): fetch it again; {PINNED}"

@@ -10,6 +10,7 @@ import numpy as np
 
 from sengu.base import zips
 from sengu.base.errors import SenguError
+from sengu.base.io_errors import is_refusal
 
 # what NumPy and zipfile say of files that are empty, cut or changed; RuntimeError of a flag that a flipped bit sets
 DAMAGE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -30,6 +31,8 @@ def read(path: Path, cure: str) -> dict[str, np.ndarray]:
         with path.open("rb") as stream, np.lib.npyio.NpzFile(stream) as stored:
             return {name: stored[name] for name in stored.files}
     except DAMAGE as error:
+        if is_refusal(error):
+            raise
         raise SenguError(f"{path} is damaged ({str(error) or type(error).__name__}): {cure}") from error
 
 
@@ -44,6 +47,8 @@ def mapped(path: Path, dtype: str, dimensions: int, rows: int, table: Path) -> n
     try:
         array = np.lib.format.open_memmap(path, mode="r")
     except DAMAGE as error:
+        if is_refusal(error):
+            raise
         raise SenguError(f"{path} is damaged ({error}): {cure}") from error
     if array.dtype != dtype or array.ndim != dimensions:
         expected = f"expected {np.dtype(dtype)} in {dimensions} dimensions"

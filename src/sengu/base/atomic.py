@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
-FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or the part of it that one user may fill
-NAMELESS = (*FULL, errno.EFBIG, errno.EIO, errno.EROFS)  # what a write to an open file may meet
+from sengu.base.io_errors import named
+
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # of a folder, on file systems that write names at once or not on demand
 
 
@@ -24,17 +24,6 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def named(path: Path) -> Iterator[None]:
-    """Within, an error of writing, as that of a full disk, names `path` if it names no file: those of an open one do not."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in NAMELESS and error.filename is None:
-            error.filename = str(path)
-        raise
 
 
 def remove_partials(path: Path) -> None:

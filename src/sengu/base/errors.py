@@ -2,14 +2,17 @@
 
 import logging
 import os
+import resource
 import select
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sengu.base import lock_copies
+from sengu.base import io_errors, lock_copies
 from sengu.base.names import printable
+
+MOVE = "move it away, and run this again"
 
 
 class SenguError(Exception):
@@ -17,10 +20,11 @@ class SenguError(Exception):
 
 
 @contextmanager
-def one_line() -> Iterator[None]:
+def one_line(output: Path | None = None) -> Iterator[None]:
     """Around a program: a SenguError or an OSError becomes one line and exit code 1; other errors are bugs, with a traceback.
 
-    Nothing is said where whoever read the output has enough, as `head` does.
+    An error of a full disk and the like that names no file is one of `output`. Nothing is said where whoever read the output
+    has enough, as `head` does.
     """
     try:
         try:
@@ -33,21 +37,40 @@ def one_line() -> Iterator[None]:
         if isinstance(error, BrokenPipeError) and _is_cut_off():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
-        paths = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike)]
-        if isinstance(error, FileExistsError | NotADirectoryError) and (file := _in_the_way(paths)):
-            sys.exit(f"error: {printable(str(file))} is a file where a folder should be: move it away, and run this again")
-        names = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
-        sys.exit("error: " + printable(f"{names}: {error.strerror}" if names else str(error.strerror or error)))
+        sys.exit(f"error: {printable(_line(error, output))}")
+    except Exception as error:
+        if refused := io_errors.hidden(error):
+            sys.exit(f"error: {printable(_line(refused, output))}")
+        raise
 
 
-def _in_the_way(paths: Iterable[str | bytes | os.PathLike[str]]) -> Path | None:
-    """The file that stands where one of the paths needs a folder, or is to be one."""
-    for name in paths:
-        path = Path(os.fsdecode(name))
-        for place in (*reversed(path.parents), path):
-            if place.exists() and not place.is_dir():
-                return place
-    return None
+def _line(error: OSError, output: Path | None) -> str:
+    """What the user is told of an error of the system."""
+    if error.errno is None:  # as of shutil, which lists the errors of all the files that it copies
+        error = io_errors.hidden(error) or error
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike)]
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        wrong = next(filter(None, map(in_the_way, map(Path, names))), "")
+    else:
+        wrong = f"{names[-1]} is a folder where a file should be" if isinstance(error, IsADirectoryError) and names else ""
+    if wrong:
+        return f"{wrong}: {MOVE}"
+    if not names and output is not None and error.errno in io_errors.NAMELESS:
+        names = [str(output)]
+    reason = error.strerror or str(error)
+    if error.errno in io_errors.TOO_MANY:
+        reason += f", of which {resource.getrlimit(resource.RLIMIT_NOFILE)[0]} are allowed: `ulimit -n 4096` allows more"
+    return f"{' -> '.join(names)}: {reason}" if names else reason
+
+
+def in_the_way(path: Path) -> str:
+    """What stands where `path` needs a folder, or is to be one: a file, or a link to nothing; empty if nothing does."""
+    for place in (*reversed(path.parents), path):
+        if place.is_symlink() and not place.exists():
+            return f"{place} is a link to {place.readlink()}, where nothing is"
+        if place.exists() and not place.is_dir():
+            return f"{place} is a file where a folder should be"
+    return ""
 
 
 class Printable(logging.Formatter):
@@ -78,6 +101,12 @@ def _help(usage: str) -> str:
     return f"usage: python -m {name} {usage}\n\n{(program.__doc__ or '').strip()}"
 
 
+def _output(usage: str) -> Path | None:
+    """What a program makes, or the last of it: that it could not be made is true whatever the error was."""
+    arguments = sys.argv[1:]
+    return Path(arguments[0 if usage.endswith("…") else -1]) if arguments else None
+
+
 def run_program(main: Callable[[list[str]], None], usage: str) -> None:
     """Runs `main` on as many arguments as `usage` names; what goes wrong becomes one line, see `one_line`.
 
@@ -94,7 +123,7 @@ def run_program(main: Callable[[list[str]], None], usage: str) -> None:
     for library in ("scrapy", "twisted", "absl"):
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its warnings are of its own metrics and deprecations
-    with one_line():
+    with one_line(_output(usage)):
         check_lock_files()
         main(sys.argv[1:])
 

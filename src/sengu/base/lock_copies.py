@@ -6,6 +6,7 @@ DVC wanted to write down.
 
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 LOCKS = (Path("dvc.lock"), Path("datasets/dvc.lock"))
@@ -45,12 +46,12 @@ def _cure(path: Path, data: bytes, copy: Path) -> str:
 
 
 def _copy(data: bytes, copy: Path) -> None:
-    copy.parent.mkdir(parents=True, exist_ok=True)
     ignored = COPIES.parent / ".gitignore"
-    if not ignored.is_file():  # in a repository that does not ignore .sengu, or Git would call the tree changed
-        ignored.write_text("*\n", encoding="utf-8")
     partial = copy.with_name(f".{copy.name}.{os.getpid()}.partial")
-    try:
+    with suppress(OSError):  # a full disk, or one that may not be written: whoever must write will say so
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not ignored.is_file():  # in a repository that does not ignore .sengu, or Git would call the tree changed
+            ignored.write_text("*\n", encoding="utf-8")
         for left in copy.parent.glob(f".{copy.name}.*.partial"):  # by processes that were killed
             left.unlink(missing_ok=True)
         with partial.open("wb") as stream:
@@ -58,5 +59,5 @@ def _copy(data: bytes, copy: Path) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(copy)
-    except OSError:  # a full disk: whoever runs out of it will say so, this copy is for another day
+    with suppress(OSError):
         partial.unlink(missing_ok=True)

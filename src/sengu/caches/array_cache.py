@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sengu.base.atomic import named
+from sengu.base.io_errors import named
 
 LOCK = "lock"
 

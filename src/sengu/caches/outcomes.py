@@ -13,7 +13,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from sengu.base.atomic import named, replaced_file
+from sengu.base.atomic import replaced_file
+from sengu.base.io_errors import named
 
 KEY = "key"  # the name in the first line
 CRC = 8  # hex digits
@@ -39,8 +40,8 @@ class Outcomes:
         """Adds (name, outcome as JSON takes it); what is written here survives a kill."""
         lines = b"".join(_line(name, _json(outcome)) for name, outcome in outcomes)
         if lines:
-            stream = self._opened()
             with named(self.path):
+                stream = self._opened()
                 left = memoryview(lines)
                 while left:  # a full disk takes a part, and says so the next time
                     left = left[stream.write(left) :]

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
-from sengu.base import atomic
+from sengu.base import atomic, io_errors
 from sengu.base.errors import SenguError
 from sengu.labels import sheets
 from sengu.labels.words import PLAIN_DATE
@@ -120,10 +120,10 @@ class Ledger:
             cells |= {"rule": word.rule, "how": word.how, "note": word.note}
             writer.writerow([cells.get(name, "") for name in self._header])
         data = text.getvalue().encode()
-        with atomic.named(self.path):
+        with io_errors.named(self.path):
             try:
                 if os.write(descriptor, data) != len(data):
-                    raise OSError(atomic.FULL[0], os.strerror(atomic.FULL[0]))
+                    raise OSError(io_errors.FULL[0], os.strerror(io_errors.FULL[0]))
                 os.fsync(descriptor)
             except OSError:
                 os.ftruncate(descriptor, size)
@@ -172,7 +172,7 @@ class Ledger:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.{threading.get_ident()}.partial")
         try:
-            with atomic.named(self.path), partial.open("w", encoding="utf-8") as stream:
+            with io_errors.named(self.path), partial.open("w", encoding="utf-8") as stream:
                 stream.write(",".join(sheets.COLUMNS) + "\n")
                 stream.flush()
                 os.fsync(stream.fileno())

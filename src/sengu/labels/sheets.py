@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sengu.base.errors import SenguError
+from sengu.base.errors import MOVE, SenguError, in_the_way
 
 SHEET, RULES = ".csv", ".md"
 COLUMNS = ("objectId", "value", "annotator", "labelledAt", "rule", "how", "note")  # in the order that sheets are written in
@@ -37,6 +37,8 @@ class Sheet:
 def sheets(folder: Path) -> list[Path]:
     """The annotation sheets in a folder. Raises SenguError for a file that would go unused, but for rules and hidden ones."""
     if not folder.is_dir():
+        if wrong := in_the_way(folder):
+            raise SenguError(f"{wrong}: {MOVE}")
         raise SenguError(f"{folder} is missing: make the folder of annotation sheets, which may be empty")
     listed = []
     for path in sorted(folder.rglob("*")):

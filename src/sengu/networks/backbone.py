@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sengu.base.errors import SenguError
+from sengu.base.io_errors import is_refusal
 
 # no public module has it; tf2onnx, which the release needs, takes it from the same place
 from sengu.networks.runtime import convert_variables_to_constants_v2, hub, tf
@@ -44,6 +45,8 @@ def layer(folder: Path, trainable: bool) -> Any:
     try:
         return hub.KerasLayer(str(folder), trainable=trainable)
     except (*BROKEN, tf.errors.OpError) as error:
+        if is_refusal(error):
+            raise
         raise SenguError(f"{folder} is damaged ({_reason(error)}): `sengu heal {folder}` restores it") from error
 
 
@@ -76,6 +79,8 @@ def features(folder: Path, source: str, size: int) -> int:
         if all(side in (None, size) for side in sides):
             shape = network(tf.zeros((1, size, size, 3)), training=False).shape
     except (*BROKEN, tf.errors.OpError) as error:
+        if is_refusal(error):
+            raise
         raise SenguError(
             f"params.yaml: backbone.source: {source} is not a TF2 SavedModel of a feature vector: {_reason(error)}"
         ) from error

@@ -12,6 +12,7 @@ from scipy.special import softmax
 
 from sengu.base import arrays
 from sengu.base.errors import SenguError
+from sengu.base.io_errors import is_refusal
 from sengu.examples import batch
 from sengu.networks.runtime import tf
 
@@ -66,6 +67,8 @@ def run_network(folder: Path, pixels: np.ndarray, rows: np.ndarray | None = None
         network = tf.saved_model.load(str(path))  # a name of its own: its functions die with it
         serve = network.signatures["serving_default"]
     except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
+        if is_refusal(error):
+            raise
         reason = str(error).splitlines()[0]
         raise SenguError(f"{path} is damaged ({reason}): {RESTORE.format(folder)}") from error
     size, chosen = batch(pixels), np.arange(len(pixels)) if rows is None else rows

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sengu.base.atomic import named
 from sengu.base.errors import SenguError
 from sengu.base.ids import OBJECT_ID, ObjectId
+from sengu.base.io_errors import named
 from sengu.pictures import images
 
 CURE = "`sengu objects heal` restores it from the archive"

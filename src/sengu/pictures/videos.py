@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from sengu.base.ids import VIDEOS
+from sengu.base.io_errors import named
 from sengu.pictures.reasons import AVIF_BRANDS, CR3_BRAND, HEIF_BRANDS
 
 # what ISO media files that hold pictures call themselves
@@ -118,7 +119,8 @@ def _opened(data: bytes, extension: str) -> Iterator[Any]:
     cv2 = opencv()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"video.{extension}"
-        path.write_bytes(data)
+        with named(path):
+            path.write_bytes(data)
         video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
         try:
             if not video.isOpened():

@@ -1,6 +1,5 @@
 """Fetch the pretrained backbone from its source as a SavedModel."""
 
-import errno
 import logging
 import os
 import re
@@ -8,15 +7,14 @@ from pathlib import Path
 
 from sengu.backbones import sources
 from sengu.base import params
-from sengu.base.atomic import NAMELESS, replaced_folder
+from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError, run_program
+from sengu.base.io_errors import REFUSALS
 from sengu.networks.backbone import features
 from sengu.networks.runtime import tf
 from sengu.repository import dvc_lock
 
 STAGE = "backbone"
-# what writing a SavedModel may meet; TensorFlow says so in texts of its own errors only
-WRITING = (*NAMELESS, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM)
 
 logger = logging.getLogger(STAGE)
 
@@ -35,8 +33,8 @@ def backbone(source: str, embedded: Path, output: Path, size: int) -> int:
     except SenguError:  # before TensorFlow is asked for its own, which may not be loaded yet
         raise
     except tf.errors.OpError as error:
-        if full := re.search("|".join(map(os.strerror, WRITING)), str(error)):
-            raise OSError(next(code for code in WRITING if os.strerror(code) == full[0]), full[0], str(output)) from error
+        if full := re.search("|".join(map(os.strerror, REFUSALS)), str(error)):
+            raise OSError(next(code for code in REFUSALS if os.strerror(code) == full[0]), full[0], str(output)) from error
         raise
 
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from sengu.base import params, tables
 from sengu.base.errors import run_program
 from sengu.base.ids import ObjectId
+from sengu.base.io_errors import named
 from sengu.duplicates import groups
 from sengu.duplicates.fingerprints import RECORD, Journal, fingerprint, record
 from sengu.duplicates.groups import Looks
@@ -53,7 +54,7 @@ def fingerprints(ids: list[str], store: ObjectStore, journal: Journal) -> np.nda
     prints[[rows[name.decode()] for name in known["objectId"]]] = known
     new = [row for row in range(len(ids)) if not prints["objectId"][row]]
     made = Parallel(n_jobs=-1, return_as="generator")(delayed(_record)(ids[row], store) for row in new)
-    with journal.appending() as file:
+    with named(journal.path), journal.appending() as file:
         for row, each in zip(new, tqdm(made, total=len(new), desc="duplicates", disable=None), strict=True):
             file.write(each.tobytes())
             prints[row] = each[0]

@@ -18,7 +18,7 @@ from dvclive import Live
 import sengu.base
 import sengu.training
 from sengu import examples, networks
-from sengu.base import atomic, digests, params, working
+from sengu.base import digests, io_errors, params, working
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError, run_program
 from sengu.base.tables import versions
@@ -182,7 +182,9 @@ def train(folders: list[Path], settings: params.Train, place: workers.Place) -> 
 def explained(error: MemoryError | OSError | tf.errors.OpError, place: workers.Place, outputs: list[Path]) -> SenguError | None:
     """What to do about an error of a training; None if it speaks for itself."""
     # not by its class: TensorFlow has one for disks, memory, open files and more
-    full = re.search(rf"(?:^(?:{{{{.*?}}}} )?(?P<path>.*); )?(?P<reason>{'|'.join(map(os.strerror, atomic.FULL))})", str(error))
+    full = re.search(
+        rf"(?:^(?:{{{{.*?}}}} )?(?P<path>.*); )?(?P<reason>{'|'.join(map(os.strerror, io_errors.FULL))})", str(error)
+    )
     if full:
         path = full["path"] or getattr(error, "filename", None)
         # the file lay in a folder that the error has removed

@@ -15,6 +15,7 @@ import numpy as np
 from sengu.base import arrays, working
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError
+from sengu.base.io_errors import is_refusal
 from sengu.networks.runtime import tf
 
 LOCK = "lock"
@@ -57,6 +58,8 @@ class Checkpoint:
             notes, *rest = arrays.read(epochs[-1] / REST, cure).values()
             return json.loads(str(notes)), rest
         except (tf.errors.OpError, AssertionError, OSError, LookupError, ValueError) as error:
+            if is_refusal(error):
+                raise
             raise SenguError(f"{epochs[-1]} is damaged: {cure}") from error
 
     def save(self, epoch: int, notes: Any, rest: list[np.ndarray]) -> None:

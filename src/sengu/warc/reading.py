@@ -14,6 +14,7 @@ from typing import BinaryIO
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from sengu.base.errors import SenguError
+from sengu.base.io_errors import is_refusal
 from sengu.warc import packing
 from sengu.warc.archive import PROFILE, Entry
 from sengu.warc.exif import taken_and_camera
@@ -71,6 +72,8 @@ def _scanned(path: Path, named: bool) -> Iterator[tuple[Entry, Name]]:
                     yield scanned
             packing.check_end(stream, last)
         except (OSError, LookupError, ValueError) as error:
+            if is_refusal(error):
+                raise
             raise SenguError(f"{path}: damaged archive file ({error}): `sengu heal` restores what is pinned") from error
 
 
@@ -188,6 +191,8 @@ def _record(entry: Entry) -> Iterator[WarcRecord]:
                 record.parse_http()
             yield record
     except (OSError, KeyError, StopIteration) as error:
+        if is_refusal(error):
+            raise
         raise SenguError(
             f"{entry.file}: damaged record at byte {entry.offset}, {entry.url} ({error}): `sengu heal` restores what is pinned"
         ) from error

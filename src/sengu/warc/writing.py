@@ -17,6 +17,7 @@ from fastwarc.warc import WarcRecord, WarcRecordType
 
 from sengu.base.atomic import sync
 from sengu.base.errors import SenguError
+from sengu.base.io_errors import named
 from sengu.warc import packing
 from sengu.warc.archive import Entry
 from sengu.warc.reading import KNOWN_HEADERS, OPEN, files, info, is_whole
@@ -151,17 +152,18 @@ class Writer:
     def _write(self, stream: FileIO, record: bytes, deflate: bool) -> None:
         offset = stream.tell()
         data = memoryview(packing.pack(record, deflate and self.compress))
-        try:
-            while data:  # unbuffered: what is written here survives a kill
-                data = data[stream.write(data) :]
-        except OSError:
-            os.truncate(self._file(), offset)  # the disk is full: what follows must not stand behind half a record
-            stream.seek(offset)
-            raise
-        self._unsynced += stream.tell() - offset
-        if self._unsynced >= SYNC_BYTES or time.monotonic() - self._synced >= SYNC_SECONDS:
-            os.fsync(stream.fileno())
-            self._synced, self._unsynced = time.monotonic(), 0
+        with named(self._file()):
+            try:
+                while data:  # unbuffered: what is written here survives a kill
+                    data = data[stream.write(data) :]
+            except OSError:
+                os.truncate(self._file(), offset)  # the disk is full: what follows must not stand behind half a record
+                stream.seek(offset)
+                raise
+            self._unsynced += stream.tell() - offset
+            if self._unsynced >= SYNC_BYTES or time.monotonic() - self._synced >= SYNC_SECONDS:
+                os.fsync(stream.fileno())
+                self._synced, self._unsynced = time.monotonic(), 0
 
 
 def _record(kind: WarcRecordType, date: str, block: bytes, headers: Mapping[str, str]) -> WarcRecord:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from sengu.base import atomic, names, params
+from sengu.base import atomic, io_errors, names, params
 from sengu.base.errors import SenguError
 from sengu.base.ids import VIDEOS
 from sengu.pictures import images
@@ -50,7 +50,7 @@ class Folder:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
         try:
-            with atomic.named(path), partial.open("wb") as stream:
+            with io_errors.named(path), partial.open("wb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())

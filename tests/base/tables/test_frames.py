@@ -131,3 +131,11 @@ def test_a_table_of_an_older_sengu_is_named_with_the_cure(tmp_path: Path) -> Non
     path.write_text(f"objectId\n{A}\n")
     with pytest.raises(SenguError, match="expected objectId,group,mirrored$"):
         tables.read(path, tables.Duplicate)
+
+
+def test_a_file_where_the_folder_of_a_table_should_be_is_said_to_be_that(tmp_path: Path) -> None:
+    (tmp_path / "index").write_bytes(b"")
+    with pytest.raises(
+        SenguError, match=r"index/a\.csv cannot be there, for \S+/index is a file where a folder should be: move it"
+    ):
+        tables.read(tmp_path / "index/a.csv", tables.IndexRow)

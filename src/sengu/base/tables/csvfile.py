@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from sengu.base.errors import SenguError
+from sengu.base.errors import MOVE, SenguError, in_the_way
 from sengu.base.names import escaped
 
 CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
@@ -28,6 +28,8 @@ def read(path: Path) -> pd.DataFrame:
 def numbered(path: Path) -> tuple[pd.DataFrame, Sequence[int]]:
     """What `read` gives, and the line on which each row begins: a quoted cell may hold line breaks."""
     if not path.is_file():
+        if wrong := in_the_way(path.parent):
+            raise SenguError(f"{path} cannot be there, for {wrong}: {MOVE}")
         raise SenguError(f"{path} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")
     data = path.read_bytes()
     try:
