@@ -123,7 +123,7 @@ def archive(folder: Path, site: str, photos: list[np.ndarray], seed: int, count:
         if len(shown) == ON_A_PAGE or number == first + count - 1:
             label = CLASSES[number // ON_A_PAGE % 2]
             text = f'<p class="tags"><a>{label}</a> <a>page {number % 50}</a></p>{"".join(shown)}'
-            writer.response(f"{host}/page/{number}", DATE, 200, [(b"Content-Type", TEXT.encode())], text.encode(), deflate=True)
+            writer.page(f"{host}/page/{number}", DATE, 200, [(b"Content-Type", TEXT.encode())], text.encode())
             shown = []
     writer.close()
 

@@ -84,7 +84,8 @@ def measured(folder: Path, pixels: Examples, features: Examples, how: params.Tra
     head = train_head(features, classes, how, lambda *arguments: None)
     network = Network(folder, head, pixels.arrays.shape[1], how.mirror)
     tuning = FineTuning(network, pixels, how, Place(0, 1))
-    phases.fit("fine_tune", tuning.learner, tuning.trained, tuning.validated, lambda *arguments: None, phases.Progress())
+    notes = phases.Notes(lambda *arguments: None)
+    phases.fit("fine_tune", tuning.learner, phases.Passes(tuning.trained, tuning.validated), phases.Progress(), notes)
     test, validation = (np.flatnonzero(types == name) for name in ("test", "validation"))
     softer = temperature.choose(network.log_probabilities(pixels.arrays, validation), values[validation])
     found = network.log_probabilities(pixels.arrays, test)
@@ -112,7 +113,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "backbone"
         efficientnet.unpack(EMBEDDED).save(folder)
-        run, size = backbone.frozen(folder, chosen.size), examples.batch(pixels)
+        run, size = backbone.frozen(folder, chosen.size), examples.batch_size(pixels)
         vectors = np.concatenate([run(pixels[start : start + size]) for start in range(0, len(pixels), size)])
         print("trick".ljust(24) + "seed  head    network  loss    temperature  scaled loss", flush=True)
         for seed in chosen.seeds:

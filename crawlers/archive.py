@@ -272,8 +272,8 @@ class WarcStorage:
             headers = {name.decode(): values[0].decode() for name, values in response.headers.items() if name != b"Date"}
             return self.writer.resource(url, date, headers, response.body)
         received = [(name, value) for name, values in response.headers.items() for value in values]
-        deflate = not is_media(response.headers)
-        return self.writer.response(url, date, response.status, received, response.body, deflate)
+        write = self.writer.response if is_media(response.headers) else self.writer.page
+        return write(url, date, response.status, received, response.body)
 
     def _date(self, response: Response) -> str:
         # a reproducible site states its own time, so that regenerating its archive gives the same bytes

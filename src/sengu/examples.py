@@ -33,7 +33,7 @@ class Examples:
         return self.rows["value"].to_numpy()
 
 
-def batch(pictures: np.ndarray) -> int:
+def batch_size(pictures: np.ndarray) -> int:
     """How many of the pictures, (n, height, width, 3), a network is to be given at a time when it does not learn."""
     return min(MOST, max(1, BATCH // int(np.prod(pictures.shape[1:3]))))
 

@@ -137,9 +137,9 @@ def keras_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
                 self.send_error(404)
 
     with tiny.served(Bucket) as url:
-        monkeypatch.setattr(efficientnet.published, "BASE_WEIGHTS_PATH", f"{url}/keras-applications/")
+        monkeypatch.setattr(efficientnet.efficientnet, "BASE_WEIGHTS_PATH", f"{url}/keras-applications/")
         known = ("", hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest())
-        monkeypatch.setitem(efficientnet.published.WEIGHTS_HASHES, "b0", known)
+        monkeypatch.setitem(efficientnet.efficientnet.WEIGHTS_HASHES, "b0", known)
         yield path
 
 
@@ -290,5 +290,5 @@ def test_the_natural_size_is_read_from_the_name(source: str, size: int | None) -
 
 
 def test_keras_has_every_variant() -> None:
-    assert list(efficientnet.SIZES) == [f"b{i}" for i in range(8)] == list(efficientnet.published.WEIGHTS_HASHES)
+    assert list(efficientnet.SIZES) == [f"b{i}" for i in range(8)] == list(efficientnet.efficientnet.WEIGHTS_HASHES)
     assert all(hasattr(keras.applications, f"EfficientNet{name.upper()}") for name in efficientnet.SIZES)

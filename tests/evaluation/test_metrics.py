@@ -5,6 +5,7 @@ from sklearn import metrics as reference
 
 from sengu.base.measurements import METRICS, OF_CLASS
 from sengu.evaluation import calibration
+from sengu.evaluation.intervals import Resampling
 from sengu.evaluation.metrics import COMPARED, Judged, compare, estimate, estimate_classes, measure, measure_classes
 from sengu.evaluation.threshold import Decision
 
@@ -196,7 +197,8 @@ def test_the_calibration_of_a_sure_model_that_hardly_errs_is_not_taken_for_good(
 
 def test_the_difference_of_models_that_rank_nearly_all_right_holds_the_truth() -> None:
     rng, values = np.random.default_rng(8), np.repeat([0, 1], 57)
-    found = [compare(drawn(rng, values, 0.995), drawn(rng, values, 0.99), np.arange(114), values, 50, 1) for _ in range(100)]
+    by = Resampling(np.arange(114), 50, 1)
+    found = [compare(drawn(rng, values, 0.995), drawn(rng, values, 0.99), values, by) for _ in range(100)]
     true = truth(0.995)["roc_auc"] - truth(0.99)["roc_auc"]
     assert np.mean([low <= true <= high for _, low, high in (estimates[:, 1] for estimates in found)]) >= 0.92
 
@@ -204,7 +206,7 @@ def test_the_difference_of_models_that_rank_nearly_all_right_holds_the_truth() -
 def test_a_difference_of_models_that_agree_on_all_is_no_point() -> None:
     values = np.repeat([0, 1], 20)
     found = judged(values, two(np.where(values == 1, 0.9, 0.1)))
-    estimates = compare(found, found, np.arange(40), values, 20, 1)
+    estimates = compare(found, found, values, Resampling(np.arange(40), 20, 1))
     assert estimates[0].tolist() == [0] * len(COMPARED)
     assert (estimates[2] == -estimates[1]).all() and (estimates[2] > 0.05).all()
 
@@ -215,7 +217,7 @@ def test_differences_are_paired() -> None:
     scores = one.probabilities[:, 1].copy()
     scores[:6] = 0.99  # pictures of class 0, some of which the other model gets right
     other = judged(values, two(scores))
-    value, low, high = compare(one, other, np.arange(200), values, 200, 1)[:, 0]
+    value, low, high = compare(one, other, values, Resampling(np.arange(200), 200, 1))[:, 0]
     assert value == pytest.approx(once(one)["accuracy"] - once(other)["accuracy"])
     wide = float(np.ptp(estimate(one, np.arange(200), values, 200, 1)[0][1:, 0]))
     assert low < value < high and high - low < 0.75 * wide

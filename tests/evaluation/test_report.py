@@ -14,6 +14,7 @@ from sengu.base import measurements
 from sengu.base.measurements import Difference, Estimate, Measurements
 from sengu.evaluation import galleries, report
 from sengu.evaluation.galleries import Gallery, Picture
+from sengu.evaluation.metrics import Judged
 
 VOID = {"meta", "img", "br"}
 CLASSES = ["dots", "stripes"]
@@ -253,8 +254,8 @@ PICTURES = {name: np.full((2, 2, 3), number, np.uint8) for number, name in enume
 
 def test_mistakes_of_two_classes_are_apart_and_the_surest_come_first() -> None:
     scores = np.array([0.6, 0.9, 0.2, 0.45, 0.3])
-    values, predicted = np.array([0, 0, 0, 1, 1]), np.array([1, 1, 0, 0, 0])
-    found = galleries.mistakes(IDS, values, predicted, np.column_stack([1 - scores, scores]), CLASSES, PICTURES.__getitem__)
+    judged = Judged(np.array([0, 0, 0, 1, 1]), np.column_stack([1 - scores, scores]), called=np.array([1, 1, 0, 0, 0]))
+    found = galleries.mistakes(judged, IDS, CLASSES, PICTURES.__getitem__)
     assert {name: [(p.name, p.caption) for p in gallery.pictures] for name, gallery in found.items()} == {
         "false_positives": [("b", "probability of stripes: 0.900"), ("a", "probability of stripes: 0.600")],
         "false_negatives": [("e", "probability of stripes: 0.300"), ("d", "probability of stripes: 0.450")],
@@ -267,9 +268,7 @@ def test_mistakes_of_two_classes_are_apart_and_the_surest_come_first() -> None:
 def test_mistakes_of_more_classes_are_one_gallery() -> None:
     probabilities = np.array([[0.1, 0.8, 0.1], [0.3, 0.3, 0.4], [0.9, 0.05, 0.05], [0.2, 0.2, 0.6], [0.0, 1.0, 0.0]])
     values = np.array([0, 1, 0, 2, 1])
-    (found,) = galleries.mistakes(
-        IDS, values, probabilities.argmax(axis=1), probabilities, ["x", "y", "z"], PICTURES.__getitem__
-    ).values()
+    (found,) = galleries.mistakes(Judged(values, probabilities), IDS, ["x", "y", "z"], PICTURES.__getitem__).values()
     assert [(p.name, p.caption) for p in found.pictures] == [
         ("a", "x called y, probability 0.800"),
         ("b", "y called z, probability 0.400"),

@@ -246,7 +246,7 @@ def test_a_real_network_sees_every_picture_in_batches_and_memory_holds_one(monke
     network = Network()
     tf.saved_model.save(network, "classifier/network", signatures={"serving_default": network.serve})
     monkeypatch.setattr(classifier, "run_network", RUN_NETWORK)
-    monkeypatch.setattr(classifier, "batch", lambda pixels: 7)
+    monkeypatch.setattr(classifier, "batch_size", lambda pixels: 7)
     read: list[int] = []
 
     class Watched(np.memmap):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sengu.base import params, tables
 from sengu.base.errors import SenguError
-from sengu.stages.split import check, check_classes, check_groups, split
+from sengu.stages.split import Origins, check, check_classes, check_groups, split
 
 BARE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="keep")
 EXCLUDE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="exclude")
@@ -47,12 +47,12 @@ def test_classes_are_cut_to_the_smallest_in_table_order() -> None:
 def test_what_a_model_labelled_is_never_held_out() -> None:
     rows = [(name(low, i), i % 2) for low in (0, 30) for i in range(4)]
     machine = [name(0, 0), name(30, 1)]
-    found = types(split(labels(*rows), NO_DUPLICATES, BARE, by_models=machine))
+    found = types(split(labels(*rows), NO_DUPLICATES, BARE, Origins(by_models=machine)))
     assert {found[one] for one in machine} == {"train"}
     # of each class as many are left as of the one that lost a row
     assert [sorted(found.values()).count(kind) for kind in ("test", "train", "validation")] == [2, 4, 2]
     near = tables.frame([tables.Duplicate(one, name(0, 0)) for one in (name(0, 0), name(0, 2))], tables.Duplicate)
-    assert types(split(labels(*rows), near, EXCLUDE, by_models=machine))[name(0, 0)] == "excluded"
+    assert types(split(labels(*rows), near, EXCLUDE, Origins(by_models=machine)))[name(0, 0)] == "excluded"
 
 
 def test_leaks_move_out_of_train_and_validation_but_never_out_of_test() -> None:
@@ -138,9 +138,9 @@ def test_a_subject_straddles_no_split_and_joins_the_groups_that_it_touches() -> 
     rows = labels(*((object_id, i % 2) for i, object_id in enumerate(ids.values())))
     of = subjects(**{ids["a"]: "anna", ids["s"]: "anna", ids["v"]: "anna"})
     pair = tables.frame([tables.Duplicate(ids[key], ids["s"]) for key in "st"], tables.Duplicate)
-    found = types(split(rows, pair, EXCLUDE, of))
+    found = types(split(rows, pair, EXCLUDE, Origins(of)))
     assert [found[ids[key]] for key in "abvwstu"] == ["test", "test", "excluded", "validation", "excluded", "excluded", "train"]
-    assert set(types(split(rows, pair, BARE, of)).values()) == {"test", "validation", "train"}
+    assert set(types(split(rows, pair, BARE, Origins(of))).values()) == {"test", "validation", "train"}
 
 
 def test_mirror_images_are_leaks_only_where_the_network_sees_pictures_mirrored() -> None:

@@ -279,7 +279,8 @@ def tuned(inputs: Path, checkpoint: Path, rate: float, killed_in: int = 0) -> tu
 
     start = [weight.numpy() for weight in network.weights]
     with pytest.raises(KeyboardInterrupt) if killed_in else nullcontext():
-        train.fine_tune(network, Examples(rows, pixels.arrays), settings, log, checkpoint, workers.Place(0, 1))
+        tuning = train.FineTuning(network, Examples(rows, pixels.arrays), settings, workers.Place(0, 1))
+        train.fine_tune(tuning, log, checkpoint)
     return start, [weight.numpy() for weight in network.weights]
 
 

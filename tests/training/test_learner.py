@@ -19,7 +19,7 @@ learner_module = import_module("sengu.training.learner")
 phases = import_module("sengu.training.phases")
 checkpoints = import_module("sengu.training.checkpoints")
 tf, keras = learner_module.tf, learner_module.keras
-Epoch, Learner, Progress = phases.Epoch, phases.Learner, phases.Progress
+Epoch, Learner, Progress, Trainable = phases.Epoch, phases.Learner, phases.Progress, learner_module.Trainable
 
 
 def phase(epochs: int = 4, **more: Any) -> Phase:
@@ -61,7 +61,7 @@ def test_a_training_of_one_step_learns_at_the_peak(settings: dict[str, Any]) -> 
 
 def test_the_rate_before_any_step_is_that_of_the_first() -> None:
     layer = dense()
-    assert Learner(layer, layer.trainable_weights, phase(decay="cosine"), 4, half=True).rate() == pytest.approx(0.1)
+    assert Learner(Trainable(layer, layer.trainable_weights), phase(decay="cosine"), 4, half=True).rate() == pytest.approx(0.1)
 
 
 def test_an_epoch_has_every_example_once_in_an_order_of_its_own() -> None:
@@ -84,7 +84,7 @@ def test_the_step_is_that_of_keras(half: bool) -> None:
     inputs, values = chance.random((8, 2), np.float32), chance.integers(0, 3, 8)
     weights = learner_module.class_weights("balanced", values, 3)[values]
     layer, reference = dense(), dense()
-    learner = Learner(layer, layer.trainable_weights, phase(), 8, lambda: layer.losses, half)
+    learner = Learner(Trainable(layer, layer.trainable_weights, lambda: layer.losses), phase(), 8, half)
     model = keras.Sequential([reference])
     model.compile(keras.optimizers.Adam(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     step = tf.function(learner.step)
@@ -101,7 +101,7 @@ def test_the_step_is_that_of_keras(half: bool) -> None:
 def test_an_example_that_does_not_count_teaches_nothing() -> None:
     layers = dense(), dense()
     for layer, padding in zip(layers, (0, 2), strict=True):
-        learner = Learner(layer, layer.trainable_weights, phase(), 1)
+        learner = Learner(Trainable(layer, layer.trainable_weights), phase(), 1)
         inputs = np.array([[1, 2]] + [[5, 6]] * padding, np.float32)
         weights = np.array([1] + [0] * padding, np.float32)
         sums = learner.step(inputs, np.zeros(1 + padding, np.int64), weights, np.float32(1)).numpy()
@@ -144,7 +144,7 @@ def fitted(settings: Phase, losses: list[float], progress: Any, name: str = "hea
     Gives the last weights, the numbers of the epochs logged, and of each save how many epochs there were and the best weights.
     """
     layer = dense()
-    learner = Learner(layer, layer.trainable_weights, settings, 4)
+    learner = Learner(Trainable(layer, layer.trainable_weights), settings, 4)
     learner.assign([np.full(weight.shape, len(progress.history) or START) for weight in learner.weights])
     logged, saved, left = [], [], iter(losses)
 
@@ -159,7 +159,8 @@ def fitted(settings: Phase, losses: list[float], progress: Any, name: str = "hea
     def save(progress: Any) -> None:
         saved.append((len(progress.history), progress.start, *(float(array.flat[0]) for array in progress.best[:1])))
 
-    phases.fit(name, learner, train, (lambda: (next(left), 0.5)) if losses else None, log, progress, save)
+    passes = phases.Passes(train, (lambda: (next(left), 0.5)) if losses else None)
+    phases.fit(name, learner, passes, progress, phases.Notes(log, save))
     assert not list(left)
     return float(layer.get_weights()[0][0, 0]), logged, saved
 
@@ -203,8 +204,9 @@ def test_without_patience_the_last_weights_stay_but_a_higher_loss_is_told(
 def test_a_phase_without_epochs_is_not_validated() -> None:
     assert fitted(phase(0), [], Progress()) == (START, [], [])
     layer = dense()
-    learner = Learner(layer, layer.trainable_weights, phase(0, patience=1), 4)
-    phases.fit("head", learner, pytest.fail, lambda: pytest.fail("validated"), pytest.fail, Progress())
+    learner = Learner(Trainable(layer, layer.trainable_weights), phase(0, patience=1), 4)
+    passes = phases.Passes(pytest.fail, lambda: pytest.fail("validated"))
+    phases.fit("head", learner, passes, Progress(), phases.Notes(pytest.fail))
 
 
 def kept(weight: float) -> list[np.ndarray]:
@@ -238,7 +240,7 @@ def test_a_checkpoint_brings_back_weights_optimizer_and_loss_scale(tmp_path: Pat
 
     def made() -> tuple[Any, Any]:
         layer = dense()
-        learner = Learner(layer, layer.trainable_weights, phase(), 4, half=True)
+        learner = Learner(Trainable(layer, layer.trainable_weights), phase(), 4, half=True)
         return learner, checkpoints.Checkpoint(tmp_path / "key", learner.weights, learner.optimizer)
 
     learner, kept = made()
@@ -312,20 +314,20 @@ def after_a_step(layer: Any, learner: Any) -> list[np.ndarray]:
 
 def test_a_weight_learns_at_its_share_of_the_rate_and_a_frozen_one_not_at_all() -> None:
     whole = of_ones()
-    full = after_a_step(whole, Learner(whole, whole.trainable_weights, phase(), 4))
+    full = after_a_step(whole, Learner(Trainable(whole, whole.trainable_weights), phase(), 4))
     part = of_ones()
-    kernel, bias = after_a_step(part, Learner(part, part.trainable_weights, phase(), 4, shares=[0.25, 1.0]))
+    kernel, bias = after_a_step(part, Learner(Trainable(part, part.trainable_weights, shares=[0.25, 1.0]), phase(), 4))
     assert kernel - 1 == pytest.approx((full[0] - 1) / 4, abs=1e-6) and np.abs(full[0] - 1).max() > 0.05
     assert np.array_equal(bias, full[1])
     still = of_ones()
-    kernel, bias = after_a_step(still, Learner(still, still.trainable_weights, phase(), 4, shares=[0.0, 1.0]))
+    kernel, bias = after_a_step(still, Learner(Trainable(still, still.trainable_weights, shares=[0.0, 1.0]), phase(), 4))
     assert np.array_equal(kernel, np.ones((2, 3))) and np.array_equal(bias, full[1])
 
 
 def test_kernels_decay_and_biases_do_not() -> None:
     plain, decaying = of_ones(), of_ones()
-    without = after_a_step(plain, Learner(plain, plain.trainable_weights, phase(), 4))
-    found = after_a_step(decaying, Learner(decaying, decaying.trainable_weights, phase(weight_decay=0.5), 4))
+    without = after_a_step(plain, Learner(Trainable(plain, plain.trainable_weights), phase(), 4))
+    found = after_a_step(decaying, Learner(Trainable(decaying, decaying.trainable_weights), phase(weight_decay=0.5), 4))
     assert found[0] == pytest.approx(without[0] - 0.1 * 0.5, abs=1e-6)  # the rate times the decay times a weight of 1
     assert np.array_equal(found[1], without[1])
 
@@ -333,8 +335,8 @@ def test_kernels_decay_and_biases_do_not() -> None:
 def test_a_weight_decays_at_its_share_of_the_rate() -> None:
     whole, part = of_ones(), of_ones()
     settings = phase(weight_decay=0.5)
-    full = after_a_step(whole, Learner(whole, whole.trainable_weights, settings, 4))
-    kernel, _ = after_a_step(part, Learner(part, part.trainable_weights, settings, 4, shares=[0.25, 1.0]))
+    full = after_a_step(whole, Learner(Trainable(whole, whole.trainable_weights), settings, 4))
+    kernel, _ = after_a_step(part, Learner(Trainable(part, part.trainable_weights, shares=[0.25, 1.0]), settings, 4))
     assert kernel - 1 == pytest.approx((full[0] - 1) / 4, abs=1e-6)
 
 
@@ -342,7 +344,7 @@ def test_smoothing_is_that_of_keras_and_not_of_validation() -> None:
     layer = of_ones()
     inputs, values, ones = np.array([[0.5, -1.0], [2.0, 0.1]], np.float32), np.array([0, 2]), np.ones(2, np.float32)
     layer.set_weights([np.arange(6, dtype=np.float32).reshape(2, 3) / 5, np.zeros(3, np.float32)])
-    learner = Learner(layer, layer.trainable_weights, phase(label_smoothing=0.3), 4)
+    learner = Learner(Trainable(layer, layer.trainable_weights), phase(label_smoothing=0.3), 4)
     logits = layer(inputs)
     smooth = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.3, reduction="sum")
     expected = float(smooth(np.eye(3)[values], logits))

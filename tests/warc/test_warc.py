@@ -51,7 +51,7 @@ GOLDEN = (
 
 def archive(folder: Path, compress: bool = True) -> None:
     writer = warc.Writer(folder, "site", {"description": "test"}, compress)
-    writer.response("http://a.example/", DATE, 200, HEADERS, b"<p>page</p>" * 50, deflate=True)
+    writer.page("http://a.example/", DATE, 200, HEADERS, b"<p>page</p>" * 50)
     writer.response("http://a.example/p.jpg", DATE, 200, [(b"Content-Type", b"image/jpeg")], bytes(range(256)) * 300)
     writer.response("http://a.example/old", DATE, 301, [(b"Location", b"/p.jpg#top")], b"")
     writer.response("http://a.example/odd", DATE, 299, [], b"")

@@ -12,8 +12,7 @@ import numpy as np
 from sengu.backbones import downloads
 from sengu.base import arrays
 from sengu.base.errors import SenguError
-from sengu.networks.runtime import keras, tf
-from sengu.networks.runtime import published_efficientnet as published
+from sengu.networks.runtime import efficientnet, keras, tf
 
 # the input size that each variant was made for, in pixels (https://keras.io/api/applications/efficientnet/)
 SIZES = {"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456, "b6": 528, "b7": 600}
@@ -40,12 +39,12 @@ def imagenet(variant: str) -> keras.Model:
     Not by `weights="imagenet"`: that keeps the file in the user's home, and reports a failure as a bare Exception.
     """
     name = f"efficientnet{variant}_notop.h5"
-    url = published.BASE_WEIGHTS_PATH + name
+    url = efficientnet.BASE_WEIGHTS_PATH + name
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, name)
         downloads.fetch(url, path, f"keras:imagenet/{variant}")
         digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-        expected = published.WEIGHTS_HASHES[variant][1]
+        expected = efficientnet.WEIGHTS_HASHES[variant][1]
         if digest != expected:
             raise SenguError(
                 f"params.yaml: backbone.source: keras:imagenet/{variant}: {url} has the MD5 {digest}, but Keras expects "
@@ -54,7 +53,7 @@ def imagenet(variant: str) -> keras.Model:
         network = _network(variant, path)
     # these weights hold the standard deviation as variance; with weights="imagenet" Keras adds an operation that makes up for it
     normalization = next(part for part in network.layers if isinstance(part, keras.layers.Normalization))
-    normalization.adapt_variance.assign(normalization.adapt_variance * published.IMAGENET_STDDEV_RGB)
+    normalization.adapt_variance.assign(normalization.adapt_variance * efficientnet.IMAGENET_STDDEV_RGB)
     normalization.finalize_state()
     return _from_unit_range(network)
 

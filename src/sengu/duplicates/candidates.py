@@ -51,12 +51,12 @@ def pairs(hashes: np.ndarray, queries: np.ndarray, radius: int, is_mirror: bool 
         ones, others, distances = _near(wanted[start : start + QUERIES], codes, tables, radius)
         ones, others = ones + start, others // crops
         differ = ones != others
-        found = np.stack([ones[differ], others[differ]], axis=1)
-        found, distances, more = _capped(found, distances[differ])
+        near = np.stack([ones[differ], others[differ]], axis=1)
+        near, distances, more = _capped(near, distances[differ])
         capped += more
         if not is_mirror:
-            found = np.sort(found, axis=1)
-        yield found[np.argsort(distances, kind="stable")]
+            near = np.sort(near, axis=1)
+        yield near[np.argsort(distances, kind="stable")]
     if capped:
         logger.info("%d pictures have more than %d candidates, of which the nearest were looked at", capped, CAP)
 
@@ -64,7 +64,7 @@ def pairs(hashes: np.ndarray, queries: np.ndarray, radius: int, is_mirror: bool 
 def _tables(codes: np.ndarray) -> list[Table]:
     bits = int(np.clip(np.ceil(np.log2(max(len(codes), 2))), *BITS))
     chance = np.random.default_rng(0)
-    found, left = [], np.empty(0, np.int64)
+    hash_tables, left = [], np.empty(0, np.int64)
     for _ in range(TABLES):
         if len(left) < bits:
             left = np.concatenate([left, np.setdiff1d(chance.permutation(64), left, assume_unique=True)])
@@ -72,8 +72,8 @@ def _tables(codes: np.ndarray) -> list[Table]:
         keys = _keys(codes, sample)
         starts = np.zeros(2**bits + 1, np.int64)
         np.cumsum(np.bincount(keys, minlength=2**bits), out=starts[1:])
-        found.append(Table(sample, np.argsort(keys, kind="stable"), starts))
-    return found
+        hash_tables.append(Table(sample, np.argsort(keys, kind="stable"), starts))
+    return hash_tables
 
 
 def _keys(codes: np.ndarray, bits: np.ndarray) -> np.ndarray:
@@ -85,7 +85,7 @@ def _keys(codes: np.ndarray, bits: np.ndarray) -> np.ndarray:
 
 def _near(wanted: np.ndarray, codes: np.ndarray, tables: list[Table], radius: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of `wanted`, entries of `codes` and how many bits they differ in; an entry may come more than once."""
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for table in tables:
         flips = np.array([0, *(1 << place for place in range(len(table.bits)))], np.int64)
         for flip in flips:
@@ -97,20 +97,20 @@ def _near(wanted: np.ndarray, codes: np.ndarray, tables: list[Table], radius: in
             entries = table.order[places]
             distances = np.bitwise_count(codes[entries] ^ wanted[rows])
             near = distances <= radius
-            found.append((rows[near], entries[near], distances[near]))
-    rows, entries, distances = (np.concatenate(column) for column in zip(*found, strict=True))
+            parts.append((rows[near], entries[near], distances[near]))
+    rows, entries, distances = (np.concatenate(column) for column in zip(*parts, strict=True))
     return rows, entries, distances
 
 
-def _capped(found: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+def _capped(pairs: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Each pair once, at its least distance; of each query the CAP nearest; and of how many queries some were left out."""
-    order = np.lexsort((distances, found[:, 1], found[:, 0]))
-    found, distances = found[order], distances[order]
-    is_new = np.append(True, (found[1:] != found[:-1]).any(axis=1)) if len(found) else np.empty(0, bool)
-    found, distances = found[is_new], distances[is_new]
-    order = np.lexsort((found[:, 1], distances, found[:, 0]))
-    found, distances = found[order], distances[order]
-    starts = np.flatnonzero(np.append(True, found[1:, 0] != found[:-1, 0])) if len(found) else np.empty(0, np.int64)
-    lengths = np.diff(np.append(starts, len(found)))
-    places = np.arange(len(found)) - np.repeat(starts, lengths)
-    return found[places < CAP], distances[places < CAP], int((lengths > CAP).sum())
+    order = np.lexsort((distances, pairs[:, 1], pairs[:, 0]))
+    pairs, distances = pairs[order], distances[order]
+    is_new = np.append(True, (pairs[1:] != pairs[:-1]).any(axis=1)) if len(pairs) else np.empty(0, bool)
+    pairs, distances = pairs[is_new], distances[is_new]
+    order = np.lexsort((pairs[:, 1], distances, pairs[:, 0]))
+    pairs, distances = pairs[order], distances[order]
+    starts = np.flatnonzero(np.append(True, pairs[1:, 0] != pairs[:-1, 0])) if len(pairs) else np.empty(0, np.int64)
+    lengths = np.diff(np.append(starts, len(pairs)))
+    places = np.arange(len(pairs)) - np.repeat(starts, lengths)
+    return pairs[places < CAP], distances[places < CAP], int((lengths > CAP).sum())

@@ -197,9 +197,9 @@ def _roughly_alike(pairs: np.ndarray, thumbnails: np.ndarray, is_mirror: bool) -
     alike = np.zeros(len(pairs), bool)
     for start in range(0, len(pairs), BATCH):
         a, b = firsts[pairs[start : start + BATCH, 0]], rough[pairs[start : start + BATCH, 1]]
-        one = np.einsum("nk,nmk->nm", a[:, 0], b).max(axis=1)
-        other = np.einsum("nk,nmk->nm", b[:, 0], a).max(axis=1)
-        alike[start : start + BATCH] = np.maximum(one, other) >= ROUGHLY
+        first_in_second = np.einsum("nk,nmk->nm", a[:, 0], b).max(axis=1)
+        second_in_first = np.einsum("nk,nmk->nm", b[:, 0], a).max(axis=1)
+        alike[start : start + BATCH] = np.maximum(first_in_second, second_in_first) >= ROUGHLY
     return alike
 
 
@@ -209,13 +209,13 @@ def _all_likenesses(ones: tuple[np.ndarray, np.ndarray], others: tuple[np.ndarra
     return np.array([likeness(*pair) for pair in zip(*ones, *others, strict=True)], np.float64)
 
 
-def likeness(one: np.ndarray, its_colours: np.ndarray, other: np.ndarray, other_colours: np.ndarray) -> float:
+def likeness(first: np.ndarray, first_colours: np.ndarray, second: np.ndarray, second_colours: np.ndarray) -> float:
     """How alike two pictures are, either of them cropped, in any light and contrast; more than 1 if they surely show the same.
 
     0 if they do not. Thumbnails are uint8 (64, 64), colours int8 (8, 8, 2).
     """
-    one, other = (cv2.GaussianBlur(thumbnail, (0, 0), BLUR) for thumbnail in (one, other))
-    ways = ((one, its_colours, other, other_colours), (other, other_colours, one, its_colours))
+    first, second = (cv2.GaussianBlur(thumbnail, (0, 0), BLUR) for thumbnail in (first, second))
+    ways = ((first, first_colours, second, second_colours), (second, second_colours, first, first_colours))
     places = [(*_place(whole, part, side), side, way) for side in SIDES for way, (whole, _, part, _) in enumerate(ways)]
     best, x, y, side, way = max(places, key=lambda place: place[0])
     if best < ALIKE:
@@ -247,19 +247,19 @@ def _place(whole: np.ndarray, part: np.ndarray, side: int) -> tuple[float, int, 
     return (exact if exact >= ALIKE else -1.0), x, y
 
 
-def _changes(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
-    """By how many grey levels the fourth most changed pixel of `one` is lighter, and darker, than all near it in the other.
+def _changes(picture: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """By how many grey levels the fourth most changed pixel of a picture is lighter, and darker, than all near it in the other.
 
-    The other's light and contrast are first brought to those of `one`, by the nine tenths of pixels that fit best; what lies
-    within the levels of a pixel's neighbours is no change, since edges never meet exactly.
+    The other's light and contrast are first brought to those of the picture, by the nine tenths of pixels that fit best; what
+    lies within the levels of a pixel's neighbours is no change, since edges never meet exactly.
     """
     levels = np.stack([other.ravel(), np.ones(other.size)], axis=1).astype(np.float64)
-    wanted = one.ravel().astype(np.float64)
+    wanted = picture.ravel().astype(np.float64)
     fit = np.linalg.lstsq(levels, wanted, rcond=None)[0]
     off = np.abs(levels @ fit - wanted)
     near = off <= np.quantile(off, 0.9)
     fit = np.linalg.lstsq(levels[near], wanted[near], rcond=None)[0]
-    a, b = one.astype(np.float32), (levels @ fit).reshape(one.shape).astype(np.float32)
+    a, b = picture.astype(np.float32), (levels @ fit).reshape(picture.shape).astype(np.float32)
     lighter = np.maximum(a - cv2.dilate(b, NEIGHBOURS), cv2.erode(a, NEIGHBOURS) - b)
     darker = np.maximum(cv2.erode(b, NEIGHBOURS) - a, b - cv2.dilate(a, NEIGHBOURS))
     return (max(float(np.partition(lighter.ravel(), -4)[-4]), 0.0), max(float(np.partition(darker.ravel(), -4)[-4]), 0.0))
@@ -282,10 +282,10 @@ def _same_colours(whole: np.ndarray, part: np.ndarray, x: int, y: int, side: int
     return bool(differences.mean() <= COLOURS and np.partition(differences, -4)[-4] <= COLOURS_SOMEWHERE)
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Of two surfaces of mean 0; 0 if one of them is flat."""
-    spread = one.std() * other.std()
-    return float((one * other).mean() / spread) if min(one.std(), other.std()) >= FLAT else 0.0
+    spread = first.std() * second.std()
+    return float((first * second).mean() / spread) if min(first.std(), second.std()) >= FLAT else 0.0
 
 
 def _detail(picture: np.ndarray) -> np.ndarray:

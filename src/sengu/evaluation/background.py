@@ -17,7 +17,7 @@ SAID = {"file": "filename", "tags": "tags", "device": "device"}  # word -> colum
 
 def curves(folder: Path) -> dict[str, pd.DataFrame]:
     """Loss and accuracy after each epoch of fine-tuning, of train and validation, by metric; nothing where there was none."""
-    found = {}
+    by_metric = {}
     for metric in ("loss", "accuracy"):
         paths = {part: folder / "plots/metrics/fine_tune" / part / f"{metric}.tsv" for part in ("train", "validation")}
         read = [
@@ -26,25 +26,25 @@ def curves(folder: Path) -> dict[str, pd.DataFrame]:
             if path.is_file()
         ]
         if read:
-            found[metric] = pd.concat(read, axis=1).reset_index()
-    return found
+            by_metric[metric] = pd.concat(read, axis=1).reset_index()
+    return by_metric
 
 
 def settings() -> dict[str, str]:
     """What training was set to in params.yaml, defaults too, by dotted name."""
     sections = {"train": params.Train, "prepare": params.Prepare, "backbone": params.Backbone}
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
 
     def add(name: str, value: Any) -> None:
         if isinstance(value, dict):
             for key, below in value.items():
                 add(f"{name}.{key}", below)
         else:
-            found[name] = str(value).lower() if isinstance(value, bool) else str(value)
+            texts[name] = str(value).lower() if isinstance(value, bool) else str(value)
 
     for name, kind in sections.items():
         add(name, asdict(params.section(name, kind)))
-    return found
+    return texts
 
 
 def of_dataset(dataset: Path, version: versions.Version, known: Mapping[str, Sequence[str]]) -> Background:
@@ -70,7 +70,7 @@ def known(names: Sequence[str], index: pd.DataFrame, captures: pd.DataFrame, lab
     """What is known of some objects, in lines: size and format, then each address, its site and what was said there."""
     every = index.merge(captures.drop(columns="site"), on="urlId").groupby("objectId")
     sources = dict(zip(labels["objectId"], labels["source"], strict=True))
-    found = {}
+    lines_of = {}
     for name in dict.fromkeys(names):
         rows: list[dict[Any, Any]] = []
         if name in every.groups:
@@ -83,5 +83,5 @@ def known(names: Sequence[str], index: pd.DataFrame, captures: pd.DataFrame, lab
             said += [f"{what}: {row[column]}" for what, column in SAID.items() if row[column]]
             lines.append("; ".join(said))
         if lines:
-            found[name] = lines
-    return found
+            lines_of[name] = lines
+    return lines_of

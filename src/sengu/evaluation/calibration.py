@@ -9,13 +9,13 @@ BATCH = 50  # draws at a time
 SURE = 99  # percentile of the errors of perfectly calibrated models; a model below it may be one
 
 
-def error(claimed: np.ndarray, so: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def error(claimed: np.ndarray, correct: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Expected calibration error (b,): what the claims of a bin are off, in its mean, averaged over the examples.
 
-    Claims (n,) are probabilities; `so`, (n,) or (b, n), says which of them are so; weights (b, n) count the examples.
+    Claims (n,) are probabilities; `correct`, (n,) or (b, n), says which of them are correct; weights (b, n) count the examples.
     """
-    off = weights * (so - claimed) if so.ndim == 2 else weights
-    gaps = (_bins(claimed)[:, None] == np.arange(BINS)) * (1.0 if so.ndim == 2 else (so - claimed)[:, None])
+    off = weights * (correct - claimed) if correct.ndim == 2 else weights
+    gaps = (_bins(claimed)[:, None] == np.arange(BINS)) * (1.0 if correct.ndim == 2 else (correct - claimed)[:, None])
     return np.asarray(np.abs(off @ gaps).sum(axis=1) / weights.sum(axis=1))
 
 
@@ -26,12 +26,12 @@ def by_chance(claimed: np.ndarray, groups: np.ndarray, draws: int, seed: int) ->
     (n,) share their fate, as near-duplicates share their label.
     """
     random = np.random.default_rng([seed, 1])  # not the draws of the resamples
-    found, group = np.unique(groups, return_inverse=True)
+    members, group = np.unique(groups, return_inverse=True)
     errors = []
     with threadpool_limits(1):
         for start in range(0, draws, BATCH):
-            so = random.random((min(BATCH, draws - start), len(found)))[:, group] < claimed
-            errors.append(error(claimed, so, np.ones(so.shape)))
+            correct = random.random((min(BATCH, draws - start), len(members)))[:, group] < claimed
+            errors.append(error(claimed, correct, np.ones(correct.shape)))
     return np.concatenate(errors)
 
 
@@ -49,14 +49,14 @@ def limits(value: float, spread: float, unseen: float, chances: np.ndarray) -> t
     return max(0.0, float(np.sqrt(max(value**2 - chances.mean() ** 2, 0.0))) - spread / 2), high
 
 
-def mistakes(claimed: np.ndarray, so: np.ndarray) -> float:
-    """The share of claims (n,) above one half that are not so, and of others that are."""
-    return float(((claimed >= 0.5) != so).mean())
+def mistakes(claimed: np.ndarray, correct: np.ndarray) -> float:
+    """The share of claims (n,) above one half that are not correct, and of others that are."""
+    return float(((claimed >= 0.5) != correct).mean())
 
 
-def curve(claimed: np.ndarray, so: np.ndarray) -> pd.DataFrame:
-    """A row per bin that has examples: mean probability claimed, share of claims that are so, number of examples."""
-    table = pd.DataFrame({"bin": _bins(claimed), "confidence": claimed, "share": so, "examples": 1})
+def curve(claimed: np.ndarray, correct: np.ndarray) -> pd.DataFrame:
+    """A row per bin that has examples: mean probability claimed, share of claims that are correct, number of examples."""
+    table = pd.DataFrame({"bin": _bins(claimed), "confidence": claimed, "share": correct, "examples": 1})
     return table.groupby("bin").agg({"confidence": "mean", "share": "mean", "examples": "sum"}).reset_index()
 
 

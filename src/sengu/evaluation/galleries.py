@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sengu.evaluation.metrics import Judged
+
 SHOWN = 24  # pictures of a gallery
 DOUBT = ("objectId", "value", "predicted", "quality", "suspect")
 
@@ -28,17 +30,13 @@ class Gallery:
 
 
 def mistakes(
-    ids: Sequence[str],
-    values: np.ndarray,
-    predicted: np.ndarray,
-    probabilities: np.ndarray,
-    classes: Sequence[str],
-    pictures: Callable[[str], np.ndarray],
+    judged: Judged, ids: Sequence[str], classes: Sequence[str], pictures: Callable[[str], np.ndarray]
 ) -> dict[str, Gallery]:
     """Name -> the worst mistakes, the surest first; with two classes apart by what the pictures were called.
 
     `pictures` gives the pixels of an object id, and is asked for those that are shown.
     """
+    values, predicted, probabilities = judged.values, judged.predicted, judged.probabilities
     claimed = probabilities[np.arange(len(ids)), predicted]
     wrong = np.flatnonzero(predicted != values)
     wrong = wrong[np.argsort(-claimed[wrong], kind="stable")]
@@ -71,13 +69,13 @@ def mistakes(
 def doubted(doubtful: pd.DataFrame, classes: Sequence[str], pictures: Callable[[str], np.ndarray]) -> Gallery:
     """The examples whose label is most doubtful; `doubtful` has the rows of label_errors.csv, in their order."""
     suspects = int((doubtful["suspect"] == "yes").sum())
-    shown = []
+    pictures_shown = []
     for name, value, predicted, quality, suspect in zip(*(doubtful[column][:SHOWN].tolist() for column in DOUBT), strict=True):
         rather = f"; looks like {classes[predicted]}" if predicted != value else ""
         caption = f"label {classes[value]}, to which others give a probability of {float(quality):.3f}{rather}"
-        shown.append(Picture(name, caption, pictures(name), marked=suspect == "yes"))
+        pictures_shown.append(Picture(name, caption, pictures(name), marked=suspect == "yes"))
     text = (
         f"{suspects} of {len(doubtful)} labels are suspect: models that were trained without the picture are confident of "
         "another class. The most doubtful labels of all splits come first, suspects in bold; label_errors.csv lists all."
     )
-    return Gallery("Most doubtful labels", text, shown)
+    return Gallery("Most doubtful labels", text, pictures_shown)

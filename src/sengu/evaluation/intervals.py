@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -9,6 +10,18 @@ from threadpoolctl import threadpool_limits
 Z = 1.959963984540054  # of the normal distribution, for 95%
 PERCENTILES = (2.5, 97.5)
 BATCH = 50  # resamples at a time: 40 MB for 100,000 examples
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """The bootstrap: which test pictures are near-duplicates, groups (n,), how many resamples, and their seed."""
+
+    groups: np.ndarray
+    resamples: int
+    seed: int
+
+    def part(self, held: np.ndarray) -> "Resampling":
+        return Resampling(self.groups[held], self.resamples, self.seed)
 
 
 def independent(groups: np.ndarray) -> float:
@@ -37,9 +50,9 @@ def of_difference(better: np.ndarray, worse: np.ndarray, count: np.ndarray) -> n
 
     The adjusted Wald interval of Bonett & Price (2012) for paired proportions, which is no point where the models agree on all.
     """
-    one, other = ((count * share + 1) / (count + 2) for share in (better, worse))
-    spread = Z * np.sqrt((one + other - (one - other) ** 2) / (count + 2))
-    return np.asarray(np.clip(np.stack([one - other - spread, one - other + spread]), -1, 1))
+    gained, lost = ((count * share + 1) / (count + 2) for share in (better, worse))
+    spread = Z * np.sqrt((gained + lost - (gained - lost) ** 2) / (count + 2))
+    return np.asarray(np.clip(np.stack([gained - lost - spread, gained - lost + spread]), -1, 1))
 
 
 def bootstrap(
@@ -60,10 +73,10 @@ def bootstrap(
     return np.stack([points, *np.where(np.isnan(points), np.nan, limits)])
 
 
-def envelope(found: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """`found` (3, …) of `bootstrap`, widened to hold the value itself and `limits` (2, …); nan where the value is."""
-    low, high = np.fmin(found[:2].min(axis=0), limits[0]), np.fmax(found[::2].max(axis=0), limits[1])
-    return np.stack([found[0], *np.where(np.isnan(found[0]), np.nan, [low, high])])
+def envelope(estimates: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """`estimates` (3, …) of `bootstrap`, widened to hold the value itself and `limits` (2, …); nan where the value is."""
+    low, high = np.fmin(estimates[:2].min(axis=0), limits[0]), np.fmax(estimates[::2].max(axis=0), limits[1])
+    return np.stack([estimates[0], *np.where(np.isnan(estimates[0]), np.nan, [low, high])])
 
 
 def _resamples(groups: np.ndarray, strata: np.ndarray, count: int, seed: int) -> Iterator[np.ndarray]:
@@ -71,8 +84,8 @@ def _resamples(groups: np.ndarray, strata: np.ndarray, count: int, seed: int) ->
     parts = []
     for stratum in np.unique(strata):
         rows = np.flatnonzero(strata == stratum)
-        found, group = np.unique(groups[rows], return_inverse=True)
-        parts.append((rows, group, len(found)))
+        drawn, group = np.unique(groups[rows], return_inverse=True)
+        parts.append((rows, group, len(drawn)))
     for start in range(0, count, BATCH):
         weights = np.empty((min(BATCH, count - start), len(groups)))
         for rows, group, size in parts:

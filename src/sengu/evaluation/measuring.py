@@ -21,23 +21,12 @@ from sengu.base.measurements import (
     OfSite,
     Scores,
 )
+from sengu.evaluation.intervals import Resampling
 from sengu.evaluation.metrics import COMPARED, Judged, compare, estimate, estimate_classes, estimate_quickly
 from sengu.evaluation.slices import Slices
 from sengu.evaluation.threshold import Decision
 
 MOST = 20  # slices of one kind
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """The bootstrap: which test pictures are near-duplicates, groups (n,), how many resamples, and their seed."""
-
-    groups: np.ndarray
-    resamples: int
-    seed: int
-
-    def part(self, held: np.ndarray) -> "Resampling":
-        return Resampling(self.groups[held], self.resamples, self.seed)
 
 
 @dataclass(frozen=True)
@@ -69,8 +58,11 @@ def evaluate(
     `judged` are the test examples (n,); `sites` says which of them a site holds.
     """
     network, head, beside = judged["network"], judged["head"], beside or Beside()
-    better_by = compare(network, head, by.groups, network.values, resamples=by.resamples, seed=by.seed)
-    measured = {name: _of_model(name, model, classes, sites, by, beside) for name, model in judged.items()}
+    better_by = compare(network, head, network.values, by)
+    measured = {
+        name: replace(_of_model(name, model, classes, by, beside), by_site=_by_site(model, sites, by))
+        for name, model in judged.items()
+    }
     return Measurements(
         test_images=len(network.values),
         test_groups=len(np.unique(by.groups)),
@@ -83,16 +75,14 @@ def evaluate(
     )
 
 
-def _of_model(
-    name: str, model: Judged, classes: Sequence[str], sites: Mapping[str, np.ndarray], by: Resampling, beside: Beside
-) -> OfModel:
+def _of_model(name: str, model: Judged, classes: Sequence[str], by: Resampling, beside: Beside) -> OfModel:
+    """All that is measured of a model but its sites."""
     # within their class: how many test pictures a class has was set by the split, not by chance
     thresholds = {classes[value]: _threshold(decision) for value, decision in model.decisions.items()}
     validation = {}
     if name in beside.validation and beside.by_validation is not None and len(beside.by_validation.groups):
         validation = _scores(beside.validation[name], beside.validation[name].values, beside.by_validation)
     confusion = confusion_matrix(model.values, model.predicted, labels=range(len(classes)))
-    of_sites = {site: _of_part(model, held, by) for site, held in sites.items() if held.any()}
     scores: dict[str, Any] = dict(_scores(model, model.values, by))
     return OfModel(
         **scores,
@@ -105,7 +95,6 @@ def _of_model(
             if (called := model.at_threshold(value)) is not None
         },
         by_class=_by_class(model, classes, by),
-        by_site=_worst_first(of_sites),
         slices={
             kind: dict(list(_worst_first({part: _of_slice(model, held, by) for part, held in parts.items()}).items())[:MOST])
             for kind, parts in beside.slices.items()
@@ -127,6 +116,10 @@ def _by_class(model: Judged, classes: Sequence[str], by: Resampling) -> dict[str
     }
 
 
+def _by_site(model: Judged, sites: Mapping[str, np.ndarray], by: Resampling) -> dict[str, OfSite]:
+    return _worst_first({site: _of_part(model, held, by) for site, held in sites.items() if held.any()})
+
+
 def _of_part(model: Judged, held: np.ndarray, by: Resampling) -> OfSite:
     # all together: how many of a site's pictures are of a class is chance
     scores = _scores(model.part(held), np.zeros(held.sum()), by.part(held))
@@ -135,7 +128,8 @@ def _of_part(model: Judged, held: np.ndarray, by: Resampling) -> OfSite:
 
 def _of_slice(model: Judged, held: np.ndarray, by: Resampling) -> OfSite:
     numbers = estimate_quickly(model.part(held), by.groups[held])
-    scores = {metric: found for metric, found in _estimates(METRICS, numbers).items() if metric != "calibration_error"}
+    scores = _estimates(METRICS, numbers)
+    del scores["calibration_error"]  # it has no score interval
     return OfSite(test_images=int(held.sum()), test_groups=len(np.unique(by.groups[held])), **scores)
 
 
@@ -147,8 +141,8 @@ def _worst_first(parts: Mapping[str, OfSite]) -> dict[str, OfSite]:
 def _at_threshold(called: Judged, by: Resampling) -> AtThreshold:
     scores = _scores(called, called.values, by)
     hits = int((called.predicted & called.values).sum())
-    found = {metric: scores[metric] for metric in ("accuracy", "precision", "recall", "f1")}
-    return AtThreshold(**found, called=int(called.predicted.sum()), right=hits)
+    of_calls = {metric: scores[metric] for metric in ("accuracy", "precision", "recall", "f1")}
+    return AtThreshold(**of_calls, called=int(called.predicted.sum()), right=hits)
 
 
 def over_folds(model: Judged, classes: Sequence[str], by: Resampling) -> HeldOut:
@@ -182,10 +176,10 @@ def _threshold(decision: Decision) -> DecisionThreshold:
 
 def _scores(model: Judged, strata: np.ndarray, by: Resampling) -> dict[str, Estimate | None]:
     numbers, chance = estimate(model, by.groups, strata, resamples=by.resamples, seed=by.seed)
-    found = _estimates(METRICS, numbers)
-    if (error := found["calibration_error"]) is not None:
-        found["calibration_error"] = replace(error, chance=round(chance, 6))
-    return found
+    scores = _estimates(METRICS, numbers)
+    if (error := scores["calibration_error"]) is not None:
+        scores["calibration_error"] = replace(error, chance=round(chance, 6))
+    return scores
 
 
 def _estimates(names: Sequence[str], numbers: np.ndarray) -> dict[str, Estimate | None]:

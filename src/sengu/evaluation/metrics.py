@@ -8,7 +8,7 @@ import numpy as np
 
 from sengu.base.measurements import METRICS
 from sengu.evaluation import calibration
-from sengu.evaluation.intervals import bootstrap, envelope, independent, of_difference, of_mean, wilson
+from sengu.evaluation.intervals import Resampling, bootstrap, envelope, independent, of_difference, of_mean, wilson
 from sengu.evaluation.threshold import Decision
 
 COMPARED = ("accuracy", "roc_auc")
@@ -88,7 +88,7 @@ def measure(judged: Judged, weights: np.ndarray) -> np.ndarray:
 def measure_classes(judged: Judged, weights: np.ndarray) -> np.ndarray:
     """OF_CLASS of every class: (b, classes, 3), nan where one is undefined."""
     classes = np.arange(judged.probabilities.shape[1])
-    actual, called = (found[:, None] == classes for found in (judged.values, judged.predicted))
+    actual, called = (numbers[:, None] == classes for numbers in (judged.values, judged.predicted))
     hits, actuals, calls = (weights @ counted.astype(float) for counted in (actual & called, actual, called))
     f1 = _ratio(2 * hits, np.where(actuals > 0, actuals + calls, 0))
     return np.stack([_ratio(hits, calls), _ratio(hits, actuals), f1], axis=2)
@@ -100,32 +100,37 @@ def estimate(judged: Judged, groups: np.ndarray, strata: np.ndarray, resamples: 
     An interval holds that of `bootstrap`, which sees what the examples of a group (n,) have in common, and a score interval,
     which sees that few examples cannot show a rare mistake: each alone is too narrow where the other one matters.
     """
-    found = bootstrap(partial(measure, judged), groups, strata, resamples, seed)
-    resampled, wrong = found[:, CALIBRATION], calibration.mistakes(*judged.claims)
+    estimates = bootstrap(partial(measure, judged), groups, strata, resamples, seed)
+    resampled, wrong = estimates[:, CALIBRATION], calibration.mistakes(*judged.claims)
     chances = calibration.by_chance(judged.claims[0], groups, resamples, seed)
     unseen = float(wilson(np.array(wrong), np.array(independent(groups)))[1]) - wrong
-    found = envelope(found, _limits(judged, groups))
-    found[1:, CALIBRATION] = calibration.limits(resampled[0], resampled[2] - resampled[1], unseen, chances)
-    return found, float(chances.mean())
+    estimates = envelope(estimates, _limits(judged, groups))
+    estimates[1:, CALIBRATION] = calibration.limits(resampled[0], resampled[2] - resampled[1], unseen, chances)
+    return estimates, float(chances.mean())
 
 
 def estimate_classes(judged: Judged, groups: np.ndarray, strata: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """(3, classes, OF_CLASS): likewise, of every class by itself."""
-    found = bootstrap(partial(measure_classes, judged), groups, strata, resamples, seed)
-    return envelope(found, _limits_of_classes(judged, groups))
+    estimates = bootstrap(partial(measure_classes, judged), groups, strata, resamples, seed)
+    return envelope(estimates, _limits_of_classes(judged, groups))
 
 
-def compare(one: Judged, other: Judged, groups: np.ndarray, strata: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """(3, COMPARED): by how much `one` is better than `other` on the same examples, paired, with the limits of the interval.
+def compare(first: Judged, second: Judged, strata: np.ndarray, by: Resampling) -> np.ndarray:
+    """(3, COMPARED): by how much the first beats the second on the same examples, paired, with the limits of the interval.
 
     The score interval of accuracy is that of paired proportions. ROC AUC has none; its interval is no narrower than that of the
     accuracies of models that agree on all, or two without a mistake would be taken for equal on however few examples.
     """
     columns = [METRICS.index(name) for name in COMPARED]
-    found = bootstrap(lambda w: (measure(one, w) - measure(other, w))[:, columns], groups, strata, resamples, seed)
-    right, so = (model.values == model.predicted for model in (one, other))
-    better, worse = np.array([(right & ~so).mean(), 0]), np.array([(so & ~right).mean(), 0])
-    return envelope(found, of_difference(better, worse, np.array(independent(groups))) + np.array([0, found[0, 1]]))
+
+    def difference(weights: np.ndarray) -> np.ndarray:
+        return np.asarray((measure(first, weights) - measure(second, weights))[:, columns])
+
+    estimates = bootstrap(difference, by.groups, strata, by.resamples, by.seed)
+    firsts, seconds = (model.values == model.predicted for model in (first, second))
+    better, worse = np.array([(firsts & ~seconds).mean(), 0]), np.array([(seconds & ~firsts).mean(), 0])
+    limits = of_difference(better, worse, np.array(independent(by.groups)))
+    return envelope(estimates, limits + np.array([0, estimates[0, 1]]))
 
 
 def estimate_quickly(judged: Judged, groups: np.ndarray) -> np.ndarray:
@@ -133,8 +138,8 @@ def estimate_quickly(judged: Judged, groups: np.ndarray) -> np.ndarray:
 
     The calibration error has no such interval.
     """
-    found = measure(judged, np.ones((1, len(groups))))
-    return np.concatenate([found, _limits(judged, groups)])
+    values = measure(judged, np.ones((1, len(groups))))
+    return np.concatenate([values, _limits(judged, groups)])
 
 
 def _limits(judged: Judged, groups: np.ndarray) -> np.ndarray:
@@ -194,5 +199,5 @@ def _average_precision(positive: np.ndarray, negative: np.ndarray) -> np.ndarray
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    found = np.full(np.broadcast(part, whole).shape, np.nan)
-    return np.asarray(np.divide(part, whole, out=found, where=whole > 0))
+    result = np.full(np.broadcast(part, whole).shape, np.nan)
+    return np.asarray(np.divide(part, whole, out=result, where=whole > 0))

@@ -28,8 +28,8 @@ AXIS, LEGEND, LABEL = 80, 75, 200  # points that the name of a class may be wide
 def roc(values: np.ndarray, probabilities: Mapping[str, np.ndarray], folder: Path) -> None:
     """roc.svg with a curve per model, and roc_<model>.csv; for more than two classes, all one-against-rest decisions pooled."""
     figure, axes = _square("false positive rate", "true positive rate", f"ROC on {len(values)} test pictures")
-    for name, found in probabilities.items():
-        truth, score = _pooled(values, found)
+    for name, scores in probabilities.items():
+        truth, score = _pooled(values, scores)
         false_positives, true_positives, _ = metrics.roc_curve(truth, score)
         area = metrics.auc(false_positives, true_positives)
         axes.plot(false_positives, true_positives, color=COLOURS[name], label=f"{name}, area {area:.4f}")
@@ -43,8 +43,8 @@ def roc(values: np.ndarray, probabilities: Mapping[str, np.ndarray], folder: Pat
 def precision_recall(values: np.ndarray, probabilities: Mapping[str, np.ndarray], folder: Path) -> None:
     """precision_recall.svg with a curve per model, and precision_recall_<model>.csv; more classes are pooled as in `roc`."""
     figure, axes = _square("recall", "precision", f"Precision and recall on {len(values)} test pictures")
-    for name, found in probabilities.items():
-        truth, score = _pooled(values, found)
+    for name, scores in probabilities.items():
+        truth, score = _pooled(values, scores)
         precision, recall, _ = metrics.precision_recall_curve(truth, score, drop_intermediate=True)
         # recall falls, so each precision holds from its recall down to the next: the area is the average precision
         axes.step(recall, precision, where="post", color=COLOURS[name], label=name)
@@ -107,8 +107,8 @@ def training(curves: Mapping[str, pd.DataFrame], folder: Path) -> None:
         _save(figure, folder / f"training_{metric}.svg")
 
 
-def histogram(claimed: np.ndarray, so: np.ndarray, threshold: float | None, classes: Sequence[str], folder: Path) -> None:
-    """scores.svg and scores.csv: how often the network claims which probability (n,), apart where it is so (n,) and where not.
+def histogram(claimed: np.ndarray, correct: np.ndarray, threshold: float | None, classes: Sequence[str], folder: Path) -> None:
+    """scores.svg and scores.csv: how often the network claims which probability (n,), apart where `correct` (n,) and not.
 
     With two classes that is the probability of the second one, with more that of the most probable class.
     """
@@ -118,20 +118,20 @@ def histogram(claimed: np.ndarray, so: np.ndarray, threshold: float | None, clas
         label = f"probability of {fonts.shortened(known[1], POINTS, LABEL)}"
         names = fonts.shortened_names(known, POINTS, LEGEND)[::-1]
     edges = np.linspace(0, 1, BINS + 1)
-    counts = [np.histogram(claimed[chosen], edges)[0] for chosen in (so, ~so)]
+    counts = [np.histogram(claimed[chosen], edges)[0] for chosen in (correct, ~correct)]
     with rc_context({"font.family": fonts.families([label, *names])}):
         figure = Figure(figsize=(5, 4), layout="constrained")
         axes = figure.subplots()
         # given to the legend with their names: by itself it leaves out a name that begins with _
-        shown: list[Artist] = [
+        entries: list[Artist] = [
             axes.stairs(count, edges, fill=True, alpha=0.6, color=colour)
             for count, colour in zip(counts, COLOURS.values(), strict=True)
         ]
         if threshold is not None:
-            shown.append(axes.axvline(threshold, linestyle="--", color="black"))
+            entries.append(axes.axvline(threshold, linestyle="--", color="black"))
             names = [*names, f"threshold {threshold:.3f}"]
         axes.set(xlabel=_literal(label), ylabel="test pictures", title="Scores of the network", xlim=(0, 1))
-        figure.legend(shown, list(map(_literal, names)), loc="outside upper center", ncols=3)
+        figure.legend(entries, list(map(_literal, names)), loc="outside upper center", ncols=3)
         _save(figure, folder / "scores.svg")
     table = pd.DataFrame({"score": (edges[:-1] + edges[1:]) / 2, "positive": counts[0], "negative": counts[1]})
     _write(table, folder / "scores.csv")

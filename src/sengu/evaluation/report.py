@@ -170,10 +170,10 @@ def summary(measured: Measurements, classes: Sequence[str]) -> list[str]:
 
 def warnings(measured: Measurements, classes: Sequence[str]) -> list[str]:
     """What a reader of the summary should know, and would not guess."""
-    found = []
+    sentences = []
     accuracy = measured.network.accuracy
     if accuracy is not None and accuracy.low is not None and accuracy.value == 1:
-        found.append(
+        sentences.append(
             f"No mistake on {measured.test_images} pictures does not mean none at all: "
             f"up to {100 * (1 - accuracy.low):.1f}% of mistakes would be compatible with it (95% interval)."
         )
@@ -186,38 +186,38 @@ def warnings(measured: Measurements, classes: Sequence[str]) -> list[str]:
     for name, decision in missed:
         if decision.reached is False and decision.wanted:
             ((metric, ratio),) = decision.wanted.items()
-            found.append(
+            sentences.append(
                 f"The {name} has no threshold for the wanted {_words(metric)} of {ratio:g}: {decision.missed}. "
                 "The most probable class decides."
             )
-    return found
+    return sentences
 
 
 def comparison(difference: Difference) -> str:
     """Whether the fine-tuned network is better than the frozen head, by the interval of the difference in accuracy."""
     value, low, high = (100 * number for number in _numbers(difference.accuracy))
     if low <= 0 <= high:
-        told = f"makes no difference in accuracy that these pictures can prove: {value:+.1f} points"
+        change = f"makes no difference in accuracy that these pictures can prove: {value:+.1f} points"
     else:
-        told = f"{'gains' if value > 0 else 'loses'} {abs(value):.1f} points of accuracy"
+        change = f"{'gains' if value > 0 else 'loses'} {abs(value):.1f} points of accuracy"
     area, area_low, area_high = _numbers(difference.roc_auc)
     return (
-        f"Against the head on the frozen backbone, fine-tuning {told} (95% interval, both measured on the same pictures: "
+        f"Against the head on the frozen backbone, fine-tuning {change} (95% interval, both measured on the same pictures: "
         f"{low:+.1f} to {high:+.1f}). ROC AUC changes by {area:+.3f} ({area_low:+.3f} to {area_high:+.3f})."
     )
 
 
 def threshold(measured: Measurements, classes: Sequence[str]) -> list[str]:
     """From which probability on each model calls a picture one of a class, and what that gives on validation."""
-    found = [
+    sentences = [
         _decides(name, label, decision)
         for name, model in (("network", measured.network), ("head", measured.head))
         for label, decision in _of_classes(model, classes).items()
         if decision.wanted and decision.value is not None
     ]
-    if not found:
+    if not sentences:
         return ["The most probable class decides; no threshold is used."]
-    return [*found, "Each was chosen on validation, so these figures are optimistic; the test pictures say what it is worth."]
+    return [*sentences, "Each was chosen on validation, so these figures are optimistic; the test pictures say what it is worth."]
 
 
 def _decides(name: str, label: str, decision: DecisionThreshold) -> str:

@@ -33,8 +33,8 @@ def slices(ids: Sequence[str], index: pd.DataFrame, captures: pd.DataFrame, deta
         "size": zip(sized["objectId"], _ranges(np.minimum(sized["width"], sized["height"]), SIDES, " px"), strict=True),
         "pictures of the subject": zip(subjects["objectId"], _ranges(count, COUNTS, ""), strict=True),
     }
-    found = {kind: _parts(ids, pairs) for kind, pairs in named.items()}
-    return {kind: parts for kind, parts in found.items() if parts}
+    by_kind = {kind: _parts(ids, pairs) for kind, pairs in named.items()}
+    return {kind: parts for kind, parts in by_kind.items() if parts}
 
 
 def _parts(ids: Sequence[str], pairs: Iterable[tuple[str, str]]) -> dict[str, np.ndarray]:

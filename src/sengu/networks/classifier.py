@@ -13,7 +13,7 @@ from scipy.special import softmax
 from sengu.base import arrays
 from sengu.base.errors import SenguError
 from sengu.base.io_errors import is_refusal
-from sengu.examples import batch
+from sengu.examples import batch_size
 from sengu.networks.runtime import tf
 
 HEAD = "head.npz"
@@ -71,7 +71,7 @@ def run_network(folder: Path, pixels: np.ndarray, rows: np.ndarray | None = None
             raise
         reason = str(error).splitlines()[0]
         raise SenguError(f"{path} is damaged ({reason}): {RESTORE.format(folder)}") from error
-    size, chosen = batch(pixels), np.arange(len(pixels)) if rows is None else rows
+    size, chosen = batch_size(pixels), np.arange(len(pixels)) if rows is None else rows
     parts = [serve(picture=tf.constant(pixels[chosen[start : start + size]])) for start in range(0, len(chosen), size)]
     probabilities, embeddings = (np.concatenate([part[name].numpy() for part in parts]) for name in OUTPUTS)
     return probabilities, embeddings

@@ -29,14 +29,14 @@ def _load() -> Mapping[str, Any]:
         import tf_keras as keras
         from tensorflow.core.protobuf import saved_model_pb2
         from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-        from tf_keras.src.applications import efficientnet as published_efficientnet
+        from tf_keras.src.applications import efficientnet
 
         tf.config.list_physical_devices()  # or its first operation would print what this prints
     return {
         "convert_variables_to_constants_v2": convert_variables_to_constants_v2,
         "hub": hub,
         "keras": keras,
-        "published_efficientnet": published_efficientnet,
+        "efficientnet": efficientnet,
         "saved_model_pb2": saved_model_pb2,
         "tf": tf,
     }
@@ -69,9 +69,9 @@ if TYPE_CHECKING:
     import tf_keras as keras
     from tensorflow.core.protobuf import saved_model_pb2
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-    from tf_keras.src.applications import efficientnet as published_efficientnet
+    from tf_keras.src.applications import efficientnet
 else:
     convert_variables_to_constants_v2, hub, keras = map(Library, ("convert_variables_to_constants_v2", "hub", "keras"))
-    published_efficientnet, saved_model_pb2, tf = map(Library, ("published_efficientnet", "saved_model_pb2", "tf"))
+    efficientnet, saved_model_pb2, tf = map(Library, ("efficientnet", "saved_model_pb2", "tf"))
 
-__all__ = ["convert_variables_to_constants_v2", "hub", "keras", "published_efficientnet", "saved_model_pb2", "tf"]
+__all__ = ["convert_variables_to_constants_v2", "efficientnet", "hub", "keras", "saved_model_pb2", "tf"]

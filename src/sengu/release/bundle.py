@@ -94,11 +94,13 @@ def find(path: Path) -> Path:
         if not path.is_file():
             raise SenguError(f"{path} is missing: {CURE}")
         return path
-    found = sorted(path.glob("*.zip"))
-    if len(found) != 1:
-        names = ", ".join(file.name for file in found) or "none"
-        raise SenguError(f"{path} should hold one release, but there is {names}: " + ("name the one you mean" if found else CURE))
-    return found[0]
+    releases = sorted(path.glob("*.zip"))
+    if len(releases) != 1:
+        names = ", ".join(file.name for file in releases) or "none"
+        raise SenguError(
+            f"{path} should hold one release, but there is {names}: " + ("name the one you mean" if releases else CURE)
+        )
+    return releases[0]
 
 
 def write(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
@@ -144,9 +146,9 @@ def _manifest(path: Path, files: Mapping[str, bytes], checked: Iterable[str]) ->
     except (ValueError, TypeError, AttributeError) as error:
         raise SenguError(f"{path}: {MANIFEST} is damaged ({error}): {DAMAGED}") from error
     for name, digest in expected.items():
-        found = hashlib.sha256(files[name]).hexdigest() if name in files else "missing"
-        if found != digest:
-            raise SenguError(f"{path}: {name}: SHA-256 is {found}, but {MANIFEST} says {digest}: {DAMAGED}")
+        actual = hashlib.sha256(files[name]).hexdigest() if name in files else "missing"
+        if actual != digest:
+            raise SenguError(f"{path}: {name}: SHA-256 is {actual}, but {MANIFEST} says {digest}: {DAMAGED}")
     return manifest
 
 

@@ -164,9 +164,9 @@ def _table(manifest: Manifest, measured: Measurements) -> Iterator[str]:
         yield ""
         yield f"| class | support | {' | '.join(map(_words, OF_CLASS))} |"
         yield "| --- | --- |" + " --- |" * len(OF_CLASS)
-        for label, found in measured.network.by_class.items():
-            figures = (_figure(getattr(found, name)) for name in OF_CLASS)
-            yield f"| {_literal(label)} | {found.support} | {' | '.join(figures)} |"
+        for label, of_class in measured.network.by_class.items():
+            figures = (_figure(getattr(of_class, name)) for name in OF_CLASS)
+            yield f"| {_literal(label)} | {of_class.support} | {' | '.join(figures)} |"
 
 
 def _literal(name: str) -> str:

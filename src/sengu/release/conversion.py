@@ -54,8 +54,8 @@ def _network(folder: Path, size: int) -> onnx.ModelProto:
 
     @tf.function(input_signature=[tf.TensorSpec((size, size, 3), tf.uint8)], autograph=False)  # type: ignore[untyped-decorator]
     def run(pixels: tf.Tensor) -> list[tf.Tensor]:
-        found = serve(picture=tf.expand_dims(pixels, 0))
-        return [tf.squeeze(found[name], 0) for name in OUTPUTS]
+        served = serve(picture=tf.expand_dims(pixels, 0))
+        return [tf.squeeze(served[name], 0) for name in OUTPUTS]
 
     # not tf2onnx.convert: it takes constants that a SavedModel's functions captured for inputs, and the result of its
     # optimizers differs from run to run

@@ -29,14 +29,14 @@ def network(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
     graph = model.graph
     makers = {name: node for node in graph.node for name in node.output}
     cast = next(node for node in graph.node if node.op_type == "Cast")
-    wanted, found = [output.name for output in graph.output], set[str]()
+    wanted, made_by_network = [output.name for output in graph.output], set[str]()
     while wanted:
         name = wanted.pop()
-        if name in makers and name not in found and name != cast.output[0]:
-            found.update(makers[name].output)
+        if name in makers and name not in made_by_network and name != cast.output[0]:
+            made_by_network.update(makers[name].output)
             wanted.extend(makers[name].input)
     first = helper.make_node("Transpose", [PIXELS], [cast.output[0]], perm=[0, 2, 3, 1])
-    nodes = [first, *(node for node in graph.node if node.output[0] in found)]
+    nodes = [first, *(node for node in graph.node if node.output[0] in made_by_network)]
     used = {name for node in nodes for name in node.input}
     if INPUT in used:
         raise ValueError(f"the network takes {INPUT} past its preprocessing")

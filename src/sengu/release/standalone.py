@@ -6,19 +6,19 @@ that cannot be read, or not as in training, is named on stderr, and the exit cod
 """
 
 import json
+import struct
 import sys
 from contextlib import suppress
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from struct import error as StructError
 
 import numpy as np
 import onnxruntime
 from PIL import Image, ImageCms, ImageOps
 
 HERE = Path(__file__).parent  # model.onnx, manifest.json and self_test lie beside this file
-BROKEN = (ArithmeticError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, StructError)
+BROKEN = (ArithmeticError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error)
 BITS, PHOTOMETRIC, REDUCED, SAMPLES = 258, 262, 254, 277  # tags of TIFF
 
 
@@ -107,8 +107,8 @@ def transform_of(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None
 def self_test(session: onnxruntime.InferenceSession, classes: list[str]) -> int:
     """Runs the picture in self_test, and says whether the probabilities are the expected ones."""
     expected = json.loads((HERE / "self_test" / "expected.json").read_text(encoding="utf-8"))
-    found = session.run(["probabilities"], {"picture": decode(str(HERE / "self_test" / "picture.bmp"))})[0]
-    off = max(abs(float(p) - expected["probabilities"][name]) for name, p in zip(classes, found, strict=True))
+    probabilities = session.run(["probabilities"], {"picture": decode(str(HERE / "self_test" / "picture.bmp"))})[0]
+    off = max(abs(float(p) - expected["probabilities"][name]) for name, p in zip(classes, probabilities, strict=True))
     passed = off <= expected["tolerance"]
     print(f"self-test {'passed' if passed else 'FAILED'}: onnxruntime {onnxruntime.__version__}, at most {off:.1e} off")
     return 0 if passed else 1

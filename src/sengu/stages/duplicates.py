@@ -38,9 +38,9 @@ def duplicates(objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[
     prints = fingerprints(ids, store, Journal(journal))
     table["pixels"] = [pixels.tobytes() for pixels in prints["pixels"]]
     table["video"] = [videos.get(object_id, object_id) for object_id in ids]
-    found = groups.groups(Looks.of(prints), _links(table["pixels"], table["video"]))
-    table["group"] = table.groupby(found.labels)["objectId"].transform("min")
-    table["mirrored"] = table.groupby(found.mirrored)["objectId"].transform("min")
+    alike = groups.groups(Looks.of(prints), _links(table["pixels"], table["video"]))
+    table["group"] = table.groupby(alike.labels)["objectId"].transform("min")
+    table["mirrored"] = table.groupby(alike.mirrored)["objectId"].transform("min")
     has_mirror = table.groupby("mirrored")["group"].transform("nunique") > 1
     table["mirrored"] = table["mirrored"].where(has_mirror, "")
     return table[table.duplicated("group", keep=False) | has_mirror]

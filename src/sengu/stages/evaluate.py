@@ -27,7 +27,8 @@ from sengu.drawing import fonts
 from sengu.drawing.contact_sheets import contact_sheet
 from sengu.evaluation import background, calibration, plots, report, slices, threshold
 from sengu.evaluation.galleries import Gallery, doubted, mistakes
-from sengu.evaluation.measuring import Beside, Resampling, evaluate, over_folds
+from sengu.evaluation.intervals import Resampling
+from sengu.evaluation.measuring import Beside, evaluate, over_folds
 from sengu.evaluation.metrics import Judged
 from sengu.examples import Examples, read_features, read_pixels
 from sengu.networks import classifier
@@ -84,8 +85,8 @@ def predictions(rows: pd.DataFrame, judged: Mapping[str, Judged], classes: Seque
     return pd.DataFrame(
         known
         | {
-            f"{model}: {label}": found.probabilities[:, value].astype(np.float64)
-            for model, found in judged.items()
+            f"{model}: {label}": judgement.probabilities[:, value].astype(np.float64)
+            for model, judgement in judged.items()
             for value, label in enumerate(classes)
         }
     )
@@ -103,40 +104,43 @@ def galleries(
     def pictures(name: str) -> np.ndarray:
         return np.asarray(examples.arrays[rows.get_loc(name)])
 
-    found, sheets = (
-        mistakes(ids, network.values, network.predicted, network.probabilities, names, pictures)
-        for names in (classes, fonts.legible(classes))
-    )
-    return [*found.values(), doubted(doubtful, classes, pictures)], sheets
+    on_page, sheets = (mistakes(network, ids, names, pictures) for names in (classes, fonts.legible(classes)))
+    return [*on_page.values(), doubted(doubtful, classes, pictures)], sheets
 
 
 @dataclass(frozen=True)
 class Written:
-    """What is written beside what was measured: all probabilities, the curves of fine-tuning, what the page says of the data."""
+    """What is written beside what was measured: all probabilities, the curves of fine-tuning, what the page says and shows.
+
+    `sheets` are galleries, by name, whose pictures go to contact sheets.
+    """
 
     predictions: pd.DataFrame
     curves: Mapping[str, pd.DataFrame]
     background: report.Background
+    on_page: list[Gallery]
+    sheets: Mapping[str, Gallery]
 
 
 def write(
     measured: Measurements,
     judged: Mapping[str, Judged],
-    classes: Sequence[str],
-    ids: Sequence[str],
+    test: tuple[Sequence[str], Sequence[str]],
     beside: Written,
-    shown: tuple[list[Gallery], dict[str, Gallery]],
     outputs: Sequence[Path],
 ) -> None:
-    """The folder of plots, the page, metrics.json, and a folder with a short file per model: what `dvc metrics show` shows."""
-    (on_page, sheets), (plots_folder, page, metrics_file, summary) = shown, outputs
+    """The folder of plots, the page, metrics.json, and a folder with a short file per model: what `dvc metrics show` shows.
+
+    `test` are the names of the classes and the ids of the test pictures.
+    """
+    (classes, ids), (plots_folder, page, metrics_file, summary) = test, outputs
     with replaced_folder(plots_folder) as folder:
         draw(judged, classes, ids, folder)
         if beside.curves:
             plots.training(beside.curves, folder)
         beside.predictions.to_csv(folder / "predictions.csv", index=False, lineterminator="\n", float_format="%.9g")
         (folder / "mistakes").mkdir()
-        for name, gallery in sheets.items():
+        for name, gallery in beside.sheets.items():
             contact_sheet(
                 gallery.title,
                 [picture.pixels for picture in gallery.pictures],
@@ -144,7 +148,7 @@ def write(
                 folder / "mistakes" / f"{name}.jpg",
             )
     with replaced_file(page) as file:
-        text = report.page(beside.background, classes, measured, plots_folder, on_page)
+        text = report.page(beside.background, classes, measured, plots_folder, beside.on_page)
         file.write_text(text, encoding="utf-8")
     with replaced_file(metrics_file) as file:
         measurements.write(file, measured)
@@ -156,8 +160,8 @@ def write(
 
 def _short(scores: Scores) -> dict[str, float | None]:
     """What `dvc metrics show` prints: few enough numbers for a terminal of 120 columns, with validation beside test."""
-    found = {short: getattr(scores, name) for name, short in SHORT.items()}
-    return {short: None if estimate is None else round(estimate.value, 4) for short, estimate in found.items()}
+    estimates = {short: getattr(scores, name) for name, short in SHORT.items()}
+    return {short: None if estimate is None else round(estimate.value, 4) for short, estimate in estimates.items()}
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -192,8 +196,8 @@ def _over_folds(
     def train(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         return train_head(examples, len(classes), training, lambda *arguments: None)
 
-    found = folds.probabilities(features, groups, settings.folds, settings.seed, train)
-    return over_folds(Judged(features.values, found), classes, Resampling(groups, settings.bootstrap, settings.seed))
+    probabilities = folds.probabilities(features, groups, settings.folds, settings.seed, train)
+    return over_folds(Judged(features.values, probabilities), classes, Resampling(groups, settings.bootstrap, settings.seed))
 
 
 def main(arguments: list[str]) -> None:
@@ -217,7 +221,7 @@ def main(arguments: list[str]) -> None:
     vectors = read_features(pixels, features)
     head = classifier.head_probabilities(model, vectors.arrays[chosen])
     network, _ = classifier.run_network(model, every.arrays, chosen)
-    held_out = {name: judge(rows, found, settings.threshold) for name, found in (("network", network), ("head", head))}
+    held_out = {name: judge(rows, by_model, settings.threshold) for name, by_model in (("network", network), ("head", head))}
     types, groups = rows["type"].to_numpy(), pd.factorize(rows["group"])[0]
 
     def part(*names: str) -> tuple[dict[str, Judged], Resampling]:
@@ -241,11 +245,11 @@ def main(arguments: list[str]) -> None:
     measured = evaluate(judged, version.classes, _sites(indexed, ids), by, beside)
     if settings.folds:
         measured = replace(measured, head_over_folds=_over_folds(dataset, vectors, same, settings, version.classes))
-    shown = galleries(judged["network"], ids, version.classes, doubtful, every)
-    names = [picture.name for gallery in shown[0] for picture in gallery.pictures]
+    on_page, sheets = galleries(judged["network"], ids, version.classes, doubtful, every)
+    names = [picture.name for gallery in on_page for picture in gallery.pictures]
     around = background.of_dataset(dataset, version, background.known(names, indexed, captured, labelled))
-    found = Written(predictions(rows, held_out, version.classes), background.curves(training), around)
-    write(measured, judged, version.classes, ids, found, shown, outputs)
+    beside_it = Written(predictions(rows, held_out, version.classes), background.curves(training), around, on_page, sheets)
+    write(measured, judged, (version.classes, ids), beside_it, outputs)
     accuracy = measured.network.accuracy
     logger.info("accuracy on %d test pictures: %.4f", len(ids), accuracy.value if accuracy else np.nan)
 

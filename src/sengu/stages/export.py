@@ -131,11 +131,11 @@ def _facts(dataset: Path) -> dict[str, str]:
     document = json.loads((dataset / versions.METADATA).read_text(encoding="utf-8"))
     first, last = (str((document.get("fetched") or {}).get(end) or "")[:10] for end in ("first", "last"))
     by_site = (document.get("counts") or {}).get("by_site", {})
-    found = {
+    facts = {
         "Date of the data": first if first == last else f"{first} to {last}",
         "Source": ", ".join(f"{sum(of.values())} from {site}" for site, of in by_site.items()),
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in facts.items() if value}
 
 
 def _content(path: Path) -> bytes:

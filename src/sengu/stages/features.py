@@ -14,7 +14,7 @@ from sengu.base.atomic import replaced_folder
 from sengu.base.errors import run_program
 from sengu.caches import array_cache
 from sengu.caches.array_cache import Prepared
-from sengu.examples import FEATURES, batch, read_pixels, write
+from sengu.examples import FEATURES, batch_size, read_pixels, write
 from sengu.networks.backbone import LIBRARIES, check, frozen, processors
 from sengu.networks.runtime import tf
 
@@ -29,7 +29,7 @@ def features(
     `names` are their digests. `run` makes (n, d) of those that `known` lacks, which are added to it first.
     """
     rows = {name: row for row, name in enumerate(names) if name not in known}  # equal pictures once
-    size, todo = batch(pictures), list(rows.items())
+    size, todo = batch_size(pictures), list(rows.items())
     with tqdm(desc="features", total=len(todo), unit="example", disable=None) as progress:
         for start in range(0, len(todo), size):
             part = dict(todo[start : start + size])

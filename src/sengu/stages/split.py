@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,26 +22,29 @@ SHOWN = 10  # warnings about groups
 CERTAINTY = 0.95  # with which a small test proves anything
 
 
+@dataclass(frozen=True)
+class Origins:
+    """What a version says of its objects beside labels: `subjects` (objectId, subject), and which a model labelled."""
+
+    subjects: pd.DataFrame = field(default_factory=versions.no_subjects)
+    by_models: Collection[str] = ()
+
+
 def split(
-    labels: pd.DataFrame,
-    duplicates: pd.DataFrame,
-    rule: params.Split,
-    subjects: pd.DataFrame | None = None,
-    mirrored: bool = False,
-    by_models: Collection[str] = (),
+    labels: pd.DataFrame, duplicates: pd.DataFrame, rule: params.Split, origins: Origins | None = None, mirrored: bool = False
 ) -> pd.DataFrame:
     """`labels` (objectId, value) sorted by objectId, with a column type.
 
-    Videos are `excluded`, and the objects `by_models`, whose label no person gave, are not held out: a model is not measured
-    by what another one, or itself, believes.
+    Videos are `excluded`, and the objects whose label a model gave, and no person, are not held out: a model is not measured by
+    what another one, or itself, believes.
 
     The low byte of the SHA-1 decides; then, in test and validation, each class is cut to the size of the smallest one in
     table order and the surplus goes to train; with `surplus: hold_out` that of test gets a type of its own, and is neither
     trained on nor chosen by, but measured. With `leaks: exclude`, a train row whose group reaches into test or validation
     becomes `excluded`, and so does a validation row whose group reaches into test; test never moves. A group are the rows that
-    near-duplicates, `subjects` (objectId, subject) and, if `mirrored`, mirror images join, through any chain of them.
+    near-duplicates, subjects and, if `mirrored`, mirror images join, through any chain of them.
     """
-    subjects = versions.no_subjects() if subjects is None else subjects
+    origins = origins or Origins()
     is_sorted = labels["objectId"].is_monotonic_increasing
     table = labels.reset_index(drop=True) if is_sorted else labels.sort_values("objectId", ignore_index=True)
     values = table["value"].to_numpy()
@@ -50,7 +54,7 @@ def split(
     for name in HELD_OUT:
         first, last = getattr(rule, name)
         types[(low_byte >= first) & (low_byte <= last)] = name
-    types[table["objectId"].isin(list(by_models)).to_numpy(dtype=bool)] = "train"
+    types[table["objectId"].isin(list(origins.by_models)).to_numpy(dtype=bool)] = "train"
     types[are_videos(object_ids)] = "excluded"
     for name in HELD_OUT:
         places = [np.flatnonzero((types == name) & (values == value)) for value in np.unique(values)]
@@ -60,7 +64,7 @@ def split(
     table["type"] = pd.array(types, dtype="str")
     if rule.leaks == "keep":
         return table
-    return _without_leaks(table, pd.Series(grouping.kin(table["objectId"], duplicates, subjects, mirrored), table.index))
+    return _without_leaks(table, pd.Series(grouping.kin(table["objectId"], duplicates, origins.subjects, mirrored), table.index))
 
 
 def _without_leaks(table: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
@@ -75,7 +79,7 @@ def of_version(folder: Path, duplicates: pd.DataFrame) -> pd.DataFrame:
     labels = tables.read(folder / versions.LABELS, tables.Label)
     rule = params.section("split", params.Split)
     flips = params.section("train.fine_tune", params.FineTune).flips
-    return split(labels, duplicates, rule, versions.subjects(folder), flips, versions.labelled_by_models(folder))
+    return split(labels, duplicates, rule, Origins(versions.subjects(folder), versions.labelled_by_models(folder)), flips)
 
 
 def check_classes(table: pd.DataFrame, classes: Sequence[str], minimum: int) -> list[str]:

@@ -16,6 +16,7 @@ import numpy as np
 from dvclive import Live
 
 import sengu.base
+import sengu.networks.backbone
 import sengu.training
 from sengu import examples, networks
 from sengu.base import digests, io_errors, params, working
@@ -23,11 +24,9 @@ from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError, run_program
 from sengu.base.tables import versions
 from sengu.examples import Examples, read_features, read_pixels
-from sengu.networks import backbone as backbones
 from sengu.networks import classifier
 from sengu.networks.runtime import keras, tf
-from sengu.training import checkpoints, fine_tuning, phases, temperature, workers
-from sengu.training import learner as training
+from sengu.training import checkpoints, fine_tuning, learner, phases, temperature, workers
 from sengu.training.fine_tuning import FineTuning
 from sengu.training.head import Fit, train_head
 from sengu.training.network import Head, Network
@@ -50,21 +49,19 @@ CODE = (sengu.base, examples, networks, sengu.training, sys.modules[__name__])  
 MEMORY = re.compile("OOM|OUT_OF_MEMORY|[Oo]ut of memory|allocate memory|Dst tensor is not initialized")
 
 
-def fine_tune(
-    network: Network, pixels: Examples, settings: params.Train, log: Log, checkpoint: Path, place: workers.Place
-) -> None:
-    """Trains the whole network on the pictures; both belong to the scope of the strategy that joins the workers.
+def fine_tune(tuning: FineTuning, log: Log, checkpoint: Path) -> None:
+    """Trains the whole network on the pictures, in the scope of the strategy that joins the workers.
 
     What a kill would lose is kept in the folder `checkpoint` after every epoch, and taken from there. Raises SenguError if
     the workers are not about to do the same.
     """
-    tuning = FineTuning(network, pixels, settings, place)
-    kept = checkpoints.Checkpoint(checkpoint, network.weights, tuning.learner.optimizer)
+    place = tuning.place
+    kept = checkpoints.Checkpoint(checkpoint, tuning.weights, tuning.learner.optimizer)
     notes, arrays = kept.load() or ({"start": None, "history": []}, [])
     progress = Progress([Epoch(**epoch) for epoch in notes["history"]], notes["start"], arrays)
     # 40 bits of the name are exact in the sum
     same = np.array([int(checkpoint.name[:10], 16), len(progress.history)], np.float64)
-    if not np.array_equal(training.total(same), same * place.workers):
+    if not np.array_equal(learner.total(same), same * place.workers):
         raise SenguError(
             f"the workers differ in inputs, settings, precision, code or in what {checkpoint} holds: run them on the same files, "
             f"and remove {checkpoint.parent} on all of them or share it"
@@ -76,7 +73,7 @@ def fine_tune(
             kept.save(len(progress.history), notes, progress.best)
 
     validated = tuning.validated if len(tuning.validation) else None
-    phases.fit("fine_tune", tuning.learner, tuning.trained, validated, log, progress, save)
+    phases.fit("fine_tune", tuning.learner, phases.Passes(tuning.trained, validated), progress, phases.Notes(log, save))
 
 
 def calibrate(network: Network, pixels: Examples, output: Path) -> None:
@@ -84,11 +81,11 @@ def calibrate(network: Network, pixels: Examples, output: Path) -> None:
     rows = np.flatnonzero(pixels.rows["type"] == "validation")
     if not len(rows):
         return
-    found = temperature.choose(network.log_probabilities(pixels.arrays, rows), pixels.values[rows])
-    if found != 1:
-        network.soften(found)
-        classifier.save_temperature(output, found)
-    logger.info("temperature: %.4g", found)
+    scale = temperature.choose(network.log_probabilities(pixels.arrays, rows), pixels.values[rows])
+    if scale != 1:
+        network.soften(scale)
+        classifier.save_temperature(output, scale)
+    logger.info("temperature: %.4g", scale)
 
 
 @contextmanager
@@ -131,14 +128,14 @@ def joined(place: workers.Place) -> tf.distribute.Strategy:
 def kept_in(inputs: list[Path], settings: params.Train, classes: int, place: workers.Place) -> Path:
     """The folder of the checkpoint, named by all that decides the training, for each worker alike; needs the strategy's scope."""
     # of the chief, as its weights are kept; 40 bits are exact in the sum
-    processors = int.from_bytes(hashlib.sha256(repr(backbones.processors()).encode()).digest()[:5]) * place.chief
-    decides = settings, classes, fine_tuning.half(settings), float(training.total(np.array(processors, np.float64)))
-    return working.TRAINING / digests.key(decides, [*CODE, *inputs], backbones.LIBRARIES)
+    processors = int.from_bytes(hashlib.sha256(repr(networks.backbone.processors()).encode()).digest()[:5]) * place.chief
+    decides = settings, classes, fine_tuning.half(settings), float(learner.total(np.array(processors, np.float64)))
+    return working.TRAINING / digests.key(decides, [*CODE, *inputs], networks.backbone.LIBRARIES)
 
 
 def of_chief(head: Head, place: workers.Place) -> Head:
     """The chief's head, for each worker alike; needs the strategy's scope. Another processor may have rounded otherwise."""
-    kernel, bias = (training.total(array * place.chief) for array in head)
+    kernel, bias = (learner.total(array * place.chief) for array in head)
     return kernel, bias
 
 
@@ -147,7 +144,7 @@ def train(folders: list[Path], settings: params.Train, place: workers.Place) -> 
     dataset, pixels_folder, features_folder, backbone, output, curves_folder = folders
     pixels, features = read_pixels(pixels_folder), read_features(pixels_folder, features_folder)
     check(pixels, settings, pixels_folder)
-    backbones.check(backbone)
+    networks.backbone.check(backbone)
     size, classes = pixels.arrays.shape[1], len(versions.read(dataset).classes)
     with checkpoints.alone() if place.chief else nullcontext():
         keras.utils.set_random_seed(settings.seed)
@@ -166,14 +163,14 @@ def train(folders: list[Path], settings: params.Train, place: workers.Place) -> 
                     checkpoint = kept_in([pixels_folder, features_folder, backbone], settings, classes, place)
                     # one worker alone cannot save variables that all of them share
                     tuned = network if place.workers == 1 else Network(backbone, of_chief(head, place), size)
-                    fine_tune(tuned, pixels, settings, log, checkpoint, place)
+                    fine_tune(FineTuning(tuned, pixels, settings, place), log, checkpoint)
                 if place.chief:
                     network.assign(tuned)
                     if settings.temperature == "auto":
                         calibrate(network, pixels, partial)
                     network.save_weights(partial / classifier.NETWORK)
         with strategy.scope():
-            training.total(np.zeros(1))  # nobody leaves before the chief is done
+            learner.total(np.zeros(1))  # nobody leaves before the chief is done
         logger.info("%d classes, %d training examples", classes, int((pixels.rows["type"] == "train").sum()))
         if place.chief and settings.fine_tune.epochs:
             shutil.rmtree(checkpoint)

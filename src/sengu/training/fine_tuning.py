@@ -11,7 +11,7 @@ from sengu.base.params import Train
 from sengu.examples import Examples
 from sengu.networks.runtime import tf
 from sengu.training import augmentation, learner
-from sengu.training.learner import Learner, Means
+from sengu.training.learner import Learner, Means, Trainable
 from sengu.training.network import Network
 from sengu.training.workers import Place
 
@@ -61,15 +61,11 @@ class FineTuning:
         self.half = half(settings)
         # the backbone computes in float32 by itself, so that a Keras policy would not reach it; this rewrites its graph
         tf.config.optimizer.set_experimental_options({"auto_mixed_precision": self.half})
-        self.learner = Learner(
-            network.logits,
-            network.weights,
-            self.phase,
-            len(self.train),
-            lambda: network.backbone.losses,
-            self.half,
-            network.shares(self.phase.frozen, self.phase.lowest_rate) if self.phase.frozen or self.phase.lowest_rate < 1 else (),
-        )
+        is_slower = self.phase.frozen or self.phase.lowest_rate < 1
+        shares = network.shares(self.phase.frozen, self.phase.lowest_rate) if is_slower else ()
+        self.weights = network.weights
+        trainable = Trainable(network.logits, self.weights, lambda: network.backbone.losses, shares)
+        self.learner = Learner(trainable, self.phase, len(self.train), self.half)
         strategy = tf.distribute.get_strategy()
         # the number of pictures is left open: the last batch of an epoch is smaller, and tracing takes long
         batch = [

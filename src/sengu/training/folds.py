@@ -27,11 +27,11 @@ def probabilities(features: Examples, groups: np.ndarray, folds: int, seed: int,
             "those of one subject are one): set fewer folds, or 0"
         )
     parts = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(features.arrays, values, groups)
-    found = None
+    result = None
     for seen, unseen in parts:
         rows = features.rows.iloc[seen].assign(type="train").reset_index(drop=True)
         kernel, bias = train(Examples(rows, features.arrays[seen]))
-        found = np.zeros((len(values), len(bias)), np.float32) if found is None else found
-        found[unseen] = softmax(features.arrays[unseen] @ kernel + bias, axis=1)
-    assert found is not None
-    return found
+        result = np.zeros((len(values), len(bias)), np.float32) if result is None else result
+        result[unseen] = softmax(features.arrays[unseen] @ kernel + bias, axis=1)
+    assert result is not None
+    return result

@@ -6,6 +6,7 @@ The order of the examples depends on seed and epoch only, so that a training can
 from __future__ import annotations  # those of TensorFlow would load it
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -89,30 +90,31 @@ def _adam() -> Any:
     return Adam
 
 
+@dataclass(frozen=True)
+class Trainable:
+    """What is trained: the forward function from inputs to logits, its weights, and the terms that it adds to the loss.
+
+    `shares` are those of the rate at which each of the weights learns, 1 if none are given; 0 leaves a weight as it is.
+    """
+
+    forward: Callable[[tf.Tensor], tf.Tensor]
+    weights: list[tf.Variable]
+    penalties: Callable[[], list[tf.Tensor]] = list
+    shares: Sequence[float] = ()
+
+
 class Learner:
     """A network in training: its forward function from inputs to logits, the weights to train and their optimizer."""
 
-    def __init__(
-        self,
-        forward: Callable[[tf.Tensor], tf.Tensor],
-        weights: list[tf.Variable],
-        phase: Phase,
-        examples: int,
-        penalties: Callable[[], list[tf.Tensor]] = list,
-        half: bool = False,
-        shares: Sequence[float] = (),
-    ):
-        """`penalties` gives the terms that the network adds to the loss; with `half`, the loss is scaled for float16.
-
-        `shares` are those of the rate at which each of the weights learns; 0 leaves it as it is.
-        """
-        every = list(shares) or [1.0] * len(weights)
-        self.forward, self.penalties, self.half = forward, penalties, half
-        self.weights = [weight for weight, share in zip(weights, every, strict=True) if share > 0]
+    def __init__(self, trainable: Trainable, phase: Phase, examples: int, half: bool = False):
+        """With `half`, the loss is scaled for float16."""
+        every = list(trainable.shares) or [1.0] * len(trainable.weights)
+        self.forward, self.penalties, self.half = trainable.forward, trainable.penalties, half
+        self.weights = [weight for weight, share in zip(trainable.weights, every, strict=True) if share > 0]
         self.phase, self.examples = phase, examples
         self.rates = rates(phase, phase.epochs * -(-examples // phase.batch))
         adam = _adam()(self.rates, phase.weight_decay, {})
-        adam.shares = {adam._var_key(weight): share for weight, share in zip(weights, every, strict=True)}
+        adam.shares = {adam._var_key(weight): share for weight, share in zip(trainable.weights, every, strict=True)}
         self.optimizer = keras.mixed_precision.LossScaleOptimizer(adam) if half else adam
         self.optimizer.build(self.weights)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sengu.examples import batch as batch_size
-from sengu.networks import backbone as backbones
+from sengu.examples import batch_size
 from sengu.networks import classifier
+from sengu.networks.backbone import FINGERPRINT, layer
 from sengu.networks.runtime import keras, saved_model_pb2, tf
 
 Head = tuple[np.ndarray, np.ndarray]  # kernel (d, classes) and bias (classes,)
@@ -19,7 +19,7 @@ class Network:
 
     def __init__(self, backbone: Path, head: Head, size: int, mirror: bool = False):
         """With `mirror`, what is saved takes the mean of the features of a picture and of its mirror image."""
-        self.backbone = backbones.layer(backbone, trainable=True)
+        self.backbone = layer(backbone, trainable=True)
         self.head = keras.layers.Dense(len(head[1]), name="head")
         picture = keras.Input((size, size, 3), dtype=tf.uint8, name="picture")
         level = keras.layers.Rescaling(1 / 255)(picture)
@@ -75,7 +75,7 @@ class Network:
         # not export(), whose files differ from run to run
         self.served.save(folder, include_optimizer=False)
         _sort_functions(folder / "saved_model.pb")
-        (folder / backbones.FINGERPRINT).unlink(missing_ok=True)
+        (folder / FINGERPRINT).unlink(missing_ok=True)
 
     def save_weights(self, folder: Path) -> None:
         """Into a folder that was saved before they were learnt.

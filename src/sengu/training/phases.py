@@ -37,24 +37,31 @@ class Progress:
     best: list[np.ndarray] = field(default_factory=list)
 
 
-def fit(
-    name: str,
-    learner: Learner,
-    train: Callable[[int], Means],
-    validate: Callable[[], Means] | None,
-    log: Callable[[str, int, Epoch], None],
-    progress: Progress,
-    save: Callable[[Progress], None] = lambda progress: None,
-) -> None:
+@dataclass(frozen=True)
+class Passes:
+    """What an epoch consists of: training, by the number of the epoch from 0, and validation if there are pictures for it."""
+
+    train: Callable[[int], Means]
+    validate: Callable[[], Means] | None
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What is called after each epoch: `log` by phase and number, from 1, also of those before a resume; `save` of new ones."""
+
+    log: Callable[[str, int, Epoch], None]
+    save: Callable[[Progress], None] = lambda progress: None
+
+
+def fit(name: str, learner: Learner, passes: Passes, progress: Progress, notes: Notes) -> None:
     """The epochs of the phase `name` that are still to come; the learner ends with the weights of the last or of the best one.
 
-    With patience, the weights at the start compete as those of epoch 0. `log` hears of every epoch by phase and number, from 1,
-    and also of those before a resume; `save` after each. Warns if the phase has done harm. Raises SenguError if the loss is not,
-    or no longer, a number.
+    With patience, the weights at the start compete as those of epoch 0. Warns if the phase has done harm. Raises SenguError if
+    the loss is not, or no longer, a number.
     """
-    phase = learner.phase
+    phase, train, validate = learner.phase, passes.train, passes.validate
     for number, record in enumerate(progress.history, 1):
-        log(name, number, record)
+        notes.log(name, number, record)
     if validate and phase.epochs and progress.start is None:
         progress.start = _start(name, validate)
         if phase.patience:
@@ -70,9 +77,9 @@ def fit(
         progress.history.append(record)
         if phase.patience and best(progress) == number:
             progress.best = learner.values()
-        log(name, number, record)
+        notes.log(name, number, record)
         logger.info("%s, epoch %d of %d: %s", name, number, phase.epochs, _text(record, learner.examples / seconds))
-        save(progress)
+        notes.save(progress)
     if progress.best:
         learner.assign(progress.best)
         if best(progress):
@@ -82,14 +89,14 @@ def fit(
 
 def losses(progress: Progress) -> list[float]:
     """Of validation: at the start and after each epoch, or none at all."""
-    found = (progress.start, *(epoch.validation_loss for epoch in progress.history))
-    return [loss for loss in found if loss is not None]
+    every = (progress.start, *(epoch.validation_loss for epoch in progress.history))
+    return [loss for loss in every if loss is not None]
 
 
 def best(progress: Progress) -> int:
     """The number of the first epoch with the lowest validation loss; 0 is the start."""
-    found = losses(progress)
-    return found.index(min(found))
+    by_epoch = losses(progress)
+    return by_epoch.index(min(by_epoch))
 
 
 def finished(progress: Progress, phase: Phase) -> bool:

@@ -14,22 +14,25 @@ def choose(log_probabilities: np.ndarray, values: np.ndarray) -> float:
     Log probabilities (n, classes), values (n,). Without a mistake among the pictures it stays 1, since they would then make the
     network as sure as can be.
     """
-    found = log_probabilities.astype(np.float64)
-    if not len(values) or (found.argmax(axis=1) == values).all():
+    log_shares = log_probabilities.astype(np.float64)
+    if not len(values) or (log_shares.argmax(axis=1) == values).all():
         return 1.0
     part = np.arange(len(values)) % FOLDS
-    held_out = np.array([_loss(_best(found[part != fold], values[part != fold]), found[part == fold], values[part == fold])
-                         for fold in np.unique(part)])  # fmt: skip
+    held_out = np.array([_loss_of_fold(log_shares, values, part == fold) for fold in np.unique(part)])
     counts = np.bincount(part)
-    helps = float(held_out @ counts[counts > 0] / len(values)) < _loss(1.0, found, values)
-    return round(_best(found, values), 4) if helps else 1.0
+    helps = float(held_out @ counts[counts > 0] / len(values)) < _loss(1.0, log_shares, values)
+    return round(_best(log_shares, values), 4) if helps else 1.0
 
 
-def _loss(temperature: float, found: np.ndarray, values: np.ndarray) -> float:
-    return float(-log_softmax(found / temperature, axis=1)[np.arange(len(values)), values].mean())
+def _loss_of_fold(log_shares: np.ndarray, values: np.ndarray, held_out: np.ndarray) -> float:
+    return _loss(_best(log_shares[~held_out], values[~held_out]), log_shares[held_out], values[held_out])
 
 
-def _best(found: np.ndarray, values: np.ndarray) -> float:
+def _loss(temperature: float, log_shares: np.ndarray, values: np.ndarray) -> float:
+    return float(-log_softmax(log_shares / temperature, axis=1)[np.arange(len(values)), values].mean())
+
+
+def _best(log_shares: np.ndarray, values: np.ndarray) -> float:
     low, high = np.log(LIMITS)
-    result = minimize_scalar(lambda power: _loss(float(np.exp(power)), found, values), bounds=(low, high), method="bounded")
+    result = minimize_scalar(lambda power: _loss(float(np.exp(power)), log_shares, values), bounds=(low, high), method="bounded")
     return float(np.exp(result.x))

@@ -40,17 +40,17 @@ def place(workers: int, environment: Mapping[str, str]) -> Place | None:
     try:
         config = json.loads(environment[VARIABLE])
         names = [(job, number) for job in ("chief", "worker") for number in range(len(config["cluster"].get(job, [])))]
-        found = Place(names.index((config["task"]["type"], config["task"]["index"])), len(names))
+        own = Place(names.index((config["task"]["type"], config["task"]["index"])), len(names))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SenguError(
             f"{VARIABLE} is {environment[VARIABLE]!r}: it must name the cluster's workers and which of them this is; "
             "see docs/training.md, or unset it, and the workers are started on this machine"
         ) from error
-    if found.workers != workers:
+    if own.workers != workers:
         raise SenguError(
-            f"{VARIABLE} names {found.workers} workers, but train.workers in params.yaml is {workers}: make them agree"
+            f"{VARIABLE} names {own.workers} workers, but train.workers in params.yaml is {workers}: make them agree"
         )
-    return found
+    return own
 
 
 def supervise(command: list[str], workers: int) -> None:
@@ -108,6 +108,6 @@ def _wait(started: list[subprocess.Popen[bytes]]) -> None:
 def _free_ports(count: int) -> list[int]:
     with ExitStack() as stack:  # all of them open at once, so that they differ
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
+        return [listener.getsockname()[1] for listener in sockets]

@@ -9,6 +9,7 @@ import os
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO, FileIO
 from pathlib import Path
@@ -27,6 +28,17 @@ CONTINUES = "continues"  # field of a warcinfo record: the file before this one 
 SYNC_SECONDS, SYNC_BYTES = 10.0, 64 << 20
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP response as received: its URL, when, with which status, headers and body."""
+
+    url: str
+    date: str
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
 
 
 class Writer:
@@ -62,10 +74,16 @@ class Writer:
             path = self.folder / before if before else None
         return left_open
 
-    def response(
-        self, url: str, date: str, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, deflate: bool = False
-    ) -> Entry:
+    def response(self, url: str, date: str, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Entry:
         """Appends an HTTP response exactly as received, but for the reason phrase, which Twisted discards."""
+        return self._answer(Answer(url, date, status, headers, body), deflate=False)
+
+    def page(self, url: str, date: str, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Entry:
+        """Appends, deflated, an HTTP response that is no picture or video, exactly as received but for the reason phrase."""
+        return self._answer(Answer(url, date, status, headers, body), deflate=True)
+
+    def _answer(self, answer: Answer, deflate: bool) -> Entry:
+        url, date, status, headers, body = answer.url, answer.date, answer.status, answer.headers, answer.body
         reason = HTTPStatus(status).phrase if status in list(HTTPStatus) else ""
         lines = [f"HTTP/1.1 {status} {reason}".encode(), *(name + b": " + value for name, value in headers)]
         block = b"\r\n".join([*lines, b"", body])
