@@ -89,10 +89,15 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+WARNINGS = ["a group & more"]
+
+
 def rendered(plots: Path, classes: list[str] = CLASSES, **changes: Any) -> str:
     galleries = [Gallery("Worst mistakes", "Two.", [Picture("ab.jpg", "stripes: 0.9", np.zeros((300, 200, 3), np.uint8), True)])]
     facts = [report.Fact("Dataset", ["v1", "1,594 labelled pictures"]), report.Fact("Date of the data", ["2013-10-05"])]
-    around = report.Background("v1", "Dots", facts, {"train.seed": "20"}, {"ab.jpg": ["8 x 8 pixels", "tags: dots|spots"]})
+    around = report.Background(
+        "v1", "Dots", facts, {"train.seed": "20"}, {"ab.jpg": ["8 x 8 pixels", "tags: dots|spots"]}, WARNINGS
+    )
     return report.page(around, classes, typed(result(**changes)), plots, galleries)
 
 
@@ -109,6 +114,10 @@ def test_the_page_needs_nothing_beside_itself(plots: Path) -> None:
     assert [plot.decode() for plot in inlined] == [(plots / name).read_text() for name in report.PLOTS]
     assert not re.search(r"https?:|url\(|@import|<script|<link|<iframe|<object", text)
     assert rendered(plots) == text
+
+
+def test_warnings_about_the_data_stand_on_the_page(plots: Path) -> None:
+    assert '<p class="warning">a group &amp; more</p>' in rendered(plots)
 
 
 def test_the_page_can_be_heard_and_read_on_a_phone(plots: Path) -> None:
@@ -283,3 +292,4 @@ def test_doubtful_labels_keep_their_order_and_suspects_are_marked() -> None:
         ("a", "label stripes, to which others give a probability of 0.200; looks like dots", False),
     ]
     assert found.text.startswith("1 of 3 labels")
+    assert "They agree with 33.3% of all labels" in found.text

@@ -1,14 +1,17 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sengu.base import params, tables
 from sengu.base.errors import SenguError
-from sengu.stages.split import Origins, check, check_classes, check_groups, split
+from sengu.stages.split import Origins, check, check_classes, of_version, split
 
+ROOT = Path(__file__).parents[2]
 BARE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="keep")
 EXCLUDE = params.Split(dataset="v1", test=(0, 24), validation=(25, 49), leaks="exclude")
 NO_DUPLICATES = tables.empty(tables.Duplicate)
@@ -161,13 +164,42 @@ def typed(*rows: tuple[int, str, int]) -> pd.DataFrame:
 def test_a_class_that_vanishes_is_named(kind: str) -> None:
     every = [(value, one, 20) for value in (0, 1) for one in ("train", "validation", "test") if (value, one) != (1, kind)]
     with pytest.raises(SenguError, match=f"class 'dogs' is left without a {kind} picture, of 70 that are labelled .*30 excluded"):
-        check_classes(typed(*every, (1, "excluded", 30)), ["cats", "dogs"], 10)
-    assert check_classes(typed(*every, (1, kind, 10)), ["cats", "dogs"], 10) == []
+        check_classes(typed(*every, (1, "excluded", 30)), ["cats", "dogs"], BARE)
+    assert check_classes(typed(*every, (1, kind, 10)), ["cats", "dogs"], BARE) == []
+
+
+def test_the_class_that_all_are_cut_to_is_named() -> None:
+    rows = labels(*((name(byte, value), value) for value in (0, 1) for byte in range(0, 60, 2) if value == 0 or byte > 24))
+    with pytest.raises(SenguError, match=r"class 'dogs' is left without a test picture, of 17 .*: label more pictures"):
+        check_classes(split(rows, NO_DUPLICATES, BARE), ["cats", "dogs"], BARE)
+    rows = labels(*((name(byte, value), value) for value in (0, 1) for byte in range(0, 60, 2)))
+    by_models = rows.loc[rows["value"] == 1, "objectId"].tolist()
+    table = split(rows, NO_DUPLICATES, BARE, Origins(by_models=by_models))
+    with pytest.raises(SenguError, match=r"class 'dogs' is .*: 30 of its labels are a model's, which are not held out: label th"):
+        check_classes(table, ["cats", "dogs"], BARE, by_models)
+
+
+@pytest.mark.parametrize(
+    ("flip", "mirror", "kept"), [(False, False, "train"), (True, False, "excluded"), (False, True, "excluded")]
+)
+def test_a_network_that_judges_mirror_images_has_none_in_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flip: bool, mirror: bool, kept: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    document = yaml.safe_load((ROOT / "params.yaml").read_text())
+    document["train"]["mirror"] = mirror
+    document["train"]["fine_tune"]["augmentation"] = {"flip": flip}
+    Path("params.yaml").write_text(yaml.safe_dump(document))
+    test, image, other = name(0, 0), name(100, 1), name(0, 2)
+    Path("v1").mkdir()
+    tables.write(Path("v1/label.csv"), labels((test, 0), (other, 1), (image, 0)), tables.Label)
+    marked = tables.frame([tables.Duplicate(same, same, image) for same in (test, image)], tables.Duplicate)
+    assert types(of_version(Path("v1"), marked))[image] == kept
 
 
 def test_a_small_test_is_told_what_it_can_prove() -> None:
     every = [(value, one, 20) for value in (0, 1) for one in ("train", "validation")]
-    (warning,) = check_classes(typed(*every, (0, "test", 9), (1, "test", 10)), ["cats", "dogs"], 10)
+    (warning,) = check_classes(typed(*every, (0, "test", 9), (1, "test", 10)), ["cats", "dogs"], BARE)
     assert "class 'cats' has 9 test pictures, fewer than split.minimum (10)" in warning
     assert "a recall above 66%" in warning  # 0.025 ** (1 / 9), Clopper and Pearson
 
@@ -185,14 +217,3 @@ def test_the_surplus_of_test_may_be_held_out_too() -> None:
     twins = tables.frame([tables.Duplicate(name, names[40]) for name in (names[40], names[70])], tables.Duplicate)
     found = split(rows, twins, replace(rule, surplus="hold_out")).set_index("objectId")["type"]
     assert found[names[70]] == "excluded"  # it shows what is held out
-
-
-def test_groups_of_several_labels_or_much_of_a_class_are_said() -> None:
-    rows = labels(*((name(100, i), int(i >= 60)) for i in range(120)))
-    ids = rows["objectId"].tolist()
-    of = {**dict.fromkeys(ids[:2], ids[0]), **dict.fromkeys(ids[10:17], ids[10]), **dict.fromkeys((ids[20], ids[70]), ids[20])}
-    grouped = tables.frame([tables.Duplicate(one, group) for one, group in of.items()], tables.Duplicate)
-    large, mixed = check_groups(rows, grouped, ["cats", "dogs"])
-    assert large.startswith(f"near-duplicate group {ids[10]} holds 7 of 60 cats: look at them by `sengu similar ")
-    assert mixed.startswith(f"near-duplicate group {ids[20]} holds 1 of 60 cats, 1 of 60 dogs: ")
-    assert "correct the labels" in mixed

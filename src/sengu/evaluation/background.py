@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from sengu.base import params
-from sengu.base.tables import versions
+from sengu.base import params, tables
+from sengu.base.tables import grouping, versions
 from sengu.evaluation.report import Background, Fact
 
+DOUBTS = 3  # groups that the page names
 SAID = {"file": "filename", "tags": "tags", "device": "device"}  # word -> column of the captures
 
 
@@ -47,8 +48,8 @@ def settings() -> dict[str, str]:
     return texts
 
 
-def of_dataset(dataset: Path, version: versions.Version, known: Mapping[str, Sequence[str]]) -> Background:
-    """The page's background by dataset.json and params.yaml: version, dates, source, settings."""
+def of_dataset(dataset: Path, version: versions.Version, known: Mapping[str, Sequence[str]], same: pd.DataFrame) -> Background:
+    """The page's background by the version, params.yaml and `same`, the near-duplicates: dates, source, settings, warnings."""
     document = json.loads((dataset / versions.METADATA).read_text(encoding="utf-8"))
     counts = ", ".join(f"{version.rows_by_value[str(value)]:,} {name}" for value, name in enumerate(version.classes))
     number = f" ({document['semver']})" if document.get("semver") else ""
@@ -63,7 +64,11 @@ def of_dataset(dataset: Path, version: versions.Version, known: Mapping[str, Seq
         more = [f"and {len(sites) - 4} more sites"] if len(sites) > 4 else []
         facts.append(Fact("Source", [f"{len(sites)} site{'s' * (len(sites) != 1)}", ", ".join([*listed, *more])]))
     project = str((document.get("project") or {}).get("name", ""))
-    return Background(version.version, project, facts, settings(), known)
+    doubts = grouping.doubts(tables.read(dataset / versions.LABELS, tables.Label), same, version.classes)
+    if len(doubts) > DOUBTS:
+        rest = f"And {len(doubts) - DOUBTS} more groups of near-duplicates hold several labels, or much of a class."
+        doubts = [*doubts[:DOUBTS], rest]
+    return Background(version.version, project, facts, settings(), known, doubts)
 
 
 def known(names: Sequence[str], index: pd.DataFrame, captures: pd.DataFrame, labels: pd.DataFrame) -> dict[str, list[str]]:

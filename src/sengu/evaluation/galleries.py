@@ -69,6 +69,7 @@ def mistakes(
 def doubted(doubtful: pd.DataFrame, classes: Sequence[str], pictures: Callable[[str], np.ndarray]) -> Gallery:
     """The examples whose label is most doubtful; `doubtful` has the rows of label_errors.csv, in their order."""
     suspects = int((doubtful["suspect"] == "yes").sum())
+    agreed = float((doubtful["predicted"] == doubtful["value"]).mean())
     pictures_shown = []
     for name, value, predicted, quality, suspect in zip(*(doubtful[column][:SHOWN].tolist() for column in DOUBT), strict=True):
         rather = f"; looks like {classes[predicted]}" if predicted != value else ""
@@ -76,6 +77,7 @@ def doubted(doubtful: pd.DataFrame, classes: Sequence[str], pictures: Callable[[
         pictures_shown.append(Picture(name, caption, pictures(name), marked=suspect == "yes"))
     text = (
         f"{suspects} of {len(doubtful)} labels are suspect: models that were trained without the picture are confident of "
-        "another class. The most doubtful labels of all splits come first, suspects in bold; label_errors.csv lists all."
+        f"another class. They agree with {agreed:.1%} of all labels: the list is worth no more than that. The most doubtful "
+        "labels of all splits come first, suspects in bold; label_errors.csv lists all."
     )
     return Gallery("Most doubtful labels", text, pictures_shown)

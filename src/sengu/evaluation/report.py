@@ -55,6 +55,7 @@ class Background:
     facts: Sequence[Fact] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of the pictures shown, by object id
+    warnings: Sequence[str] = ()  # about the data
 
 
 def page(
@@ -87,7 +88,7 @@ def page(
         result=measured,
         meanings={term: text.format(positive=positive) for term, text in MEANINGS.items()},
         summary=summary(measured, classes),
-        warnings=warnings(measured, classes),
+        warnings=[*warnings(measured, classes), *background.warnings],
         comparison=comparison(measured.head_against_network),
         threshold=threshold(measured, classes),
         plots=_drawn(PLOTS, plots),

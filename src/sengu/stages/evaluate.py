@@ -247,7 +247,7 @@ def main(arguments: list[str]) -> None:
         measured = replace(measured, head_over_folds=_over_folds(dataset, vectors, same, settings, version.classes))
     on_page, sheets = galleries(judged["network"], ids, version.classes, doubtful, every)
     names = [picture.name for gallery in on_page for picture in gallery.pictures]
-    around = background.of_dataset(dataset, version, background.known(names, indexed, captured, labelled))
+    around = background.of_dataset(dataset, version, background.known(names, indexed, captured, labelled), same)
     beside_it = Written(predictions(rows, held_out, version.classes), background.curves(training), around, on_page, sheets)
     write(measured, judged, (version.classes, ids), beside_it, outputs)
     accuracy = measured.network.accuracy

@@ -17,7 +17,6 @@ logger = logging.getLogger("split")
 
 HELD_OUT = ("test", "validation")
 USED = ("train", *HELD_OUT)
-LARGE, FEW = 0.1, 5  # share of a class in one group of near-duplicates that is too much to be true; at least so many pictures
 SHOWN = 10  # warnings about groups
 CERTAINTY = 0.95  # with which a small test proves anything
 
@@ -49,11 +48,9 @@ def split(
     table = labels.reset_index(drop=True) if is_sorted else labels.sort_values("objectId", ignore_index=True)
     values = table["value"].to_numpy()
     object_ids = table["objectId"].to_numpy()
-    low_byte = low_bytes(object_ids)
     types = np.full(len(table), "train", dtype=object)
     for name in HELD_OUT:
-        first, last = getattr(rule, name)
-        types[(low_byte >= first) & (low_byte <= last)] = name
+        types[_in_range(object_ids, rule, name)] = name
     types[table["objectId"].isin(list(origins.by_models)).to_numpy(dtype=bool)] = "train"
     types[are_videos(object_ids)] = "excluded"
     for name in HELD_OUT:
@@ -67,6 +64,13 @@ def split(
     return _without_leaks(table, pd.Series(grouping.kin(table["objectId"], duplicates, origins.subjects, mirrored), table.index))
 
 
+def _in_range(object_ids: np.ndarray, rule: params.Split, kind: str) -> np.ndarray:
+    """Which of the objects are pictures whose low byte is in the range of `kind`, all of them for train."""
+    first, last = getattr(rule, kind, (0, 255))
+    low_byte = low_bytes(object_ids)
+    return np.asarray((low_byte >= first) & (low_byte <= last) & ~are_videos(object_ids))
+
+
 def _without_leaks(table: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
     in_test = group.isin(group[table["type"].isin(("test", "surplus"))])
     in_validation = group.isin(group[table["type"] == "validation"])
@@ -78,53 +82,38 @@ def of_version(folder: Path, duplicates: pd.DataFrame) -> pd.DataFrame:
     """The split of a dataset version by the rules in params.yaml."""
     labels = tables.read(folder / versions.LABELS, tables.Label)
     rule = params.section("split", params.Split)
-    flips = params.section("train.fine_tune", params.FineTune).flips
-    return split(labels, duplicates, rule, Origins(versions.subjects(folder), versions.labelled_by_models(folder)), flips)
+    train = params.section("train", params.Train)
+    origins = Origins(versions.subjects(folder), versions.labelled_by_models(folder))
+    return split(labels, duplicates, rule, origins, mirrored=train.fine_tune.flips or train.mirror)
 
 
-def check_classes(table: pd.DataFrame, classes: Sequence[str], minimum: int) -> list[str]:
-    """Warnings about classes of which the test has fewer than `minimum` pictures, and what these can still prove.
+def check_classes(table: pd.DataFrame, classes: Sequence[str], rule: params.Split, by_models: Collection[str] = ()) -> list[str]:
+    """Warnings about classes of which the test has fewer pictures than the rule wants, and what these can still prove.
 
-    `table` is a split, and the class named at position i has value i. Raises SenguError for a class that has pictures, but none
-    in train, validation or test.
+    `table` is a split by the rule, in which models labelled some of the objects; the class named at position i has value i.
+    Raises SenguError for a class that has pictures, but none in train, validation or test. If several have none there, it names
+    the one of which the fewest could be held out, since the others are cut to its size.
     """
     counts = table.groupby(["value", "type"]).size().unstack(fill_value=0).reindex(columns=[*USED, "excluded"], fill_value=0)
-    for value, row in counts.iterrows():
-        if missing := [name for name in USED if not row[name]]:
-            name, total = classes[int(str(value))], int(row.sum())
-            others = "; ".join(f"{row[kind]} {kind}" for kind in (*USED, "excluded") if row[kind])
-            raise SenguError(
-                f"class {name!r} is left without a {missing[0]} picture, of {total} that are labelled ({others}): label more "
-                f"pictures of it that show something else; {_advice(counts, row)}"
-            )
+    is_by_model = table["objectId"].isin(list(by_models)).to_numpy(dtype=bool)
+    for kind in USED:
+        if not len(missing := counts.index[counts[kind] == 0]):
+            continue
+        eligible = table["value"][_in_range(table["objectId"].to_numpy(), rule, kind) & ~is_by_model]
+        value = eligible.value_counts().reindex(missing, fill_value=0).idxmin() if kind in HELD_OUT else missing[0]
+        row, name = counts.loc[value], classes[int(str(value))]
+        others = "; ".join(f"{row[part]} {part}" for part in (*USED, "excluded") if row[part])
+        lack = f"class {name!r} is left without a {kind} picture, of {int(row.sum())} that are labelled ({others}): "
+        if kind in HELD_OUT and (of_models := int((is_by_model & (table["value"] == value)).sum())):
+            raise SenguError(f"{lack}{of_models} of its labels are a model's, which are not held out: label them by people")
+        raise SenguError(f"{lack}label more pictures of it that show something else; {_advice(counts, row)}")
     # the limit of Clopper and Pearson where all are right
-    few = [(classes[int(str(value))], int(row["test"])) for value, row in counts.iterrows() if row["test"] < minimum]
+    few = [(classes[int(str(value))], int(row["test"])) for value, row in counts.iterrows() if row["test"] < rule.minimum]
     return [
-        f"class {name!r} has {count} test pictures, fewer than split.minimum ({minimum}): even if all of them are right, they "
-        f"prove no more than a recall above {((1 - CERTAINTY) / 2) ** (1 / count):.0%}; label more of it"
+        f"class {name!r} has {count} test pictures, fewer than split.minimum ({rule.minimum}): even if all of them are right, "
+        f"they prove no more than a recall above {((1 - CERTAINTY) / 2) ** (1 / count):.0%}; label more of it"
         for name, count in few
     ]
-
-
-def check_groups(labels: pd.DataFrame, duplicates: pd.DataFrame, classes: Sequence[str]) -> list[str]:
-    """Warnings about groups of near-duplicates that hold several labels, or more than LARGE of a class: of one scene, perhaps."""
-    table = labels.assign(group=tables.groups(labels["objectId"], duplicates))
-    table = table[table.duplicated("group", keep=False)]
-    counts = table.groupby(["group", "value"]).size().unstack(fill_value=0)
-    totals = {int(str(value)): int(count) for value, count in labels["value"].value_counts().items()}
-    warnings = []
-    for group, row in counts.iterrows():
-        held = {int(str(value)): int(count) for value, count in row.items() if count}
-        large = [value for value, count in held.items() if count >= FEW and count > LARGE * totals[value]]
-        if len(held) > 1 or large:
-            inside = ", ".join(f"{count} of {totals[value]} {classes[value]}" for value, count in held.items())
-            wrong = "correct the labels" if len(held) > 1 else "keep one of them"
-            warnings.append(
-                f"near-duplicate group {group} holds {inside}: look at them by `sengu similar {str(group)[:12]} --html page.html`"
-                f"; if they show the same, {wrong}; if they are pictures of one scene, set split.leaks to keep, or take "
-                "them from other views"
-            )
-    return warnings
 
 
 def _advice(counts: pd.DataFrame, row: pd.Series) -> str:
@@ -156,13 +145,13 @@ def main(arguments: list[str]) -> None:
             f"{version / versions.LABELS} has {labels['value'].nunique()} class, but a classifier needs two: label more objects"
         )
     grouped, classes = tables.read(duplicates, tables.Duplicate), versions.read(version).classes
-    doubtful = check_groups(labels, grouped, classes)
+    doubtful = grouping.doubts(labels, grouped, classes)
     for warning in doubtful[:SHOWN]:
         logger.warning("%s", warning)
     if len(doubtful) > SHOWN:
         logger.warning("and %d more groups of near-duplicates hold several labels, or much of a class", len(doubtful) - SHOWN)
     table = of_version(version, grouped)
-    for warning in check_classes(table, classes, rule.minimum):
+    for warning in check_classes(table, classes, rule, versions.labelled_by_models(version)):
         logger.warning("%s", warning)
     tables.write(output, table, tables.SplitLabel)
     counts = table.groupby("type")["value"].value_counts().unstack(fill_value=0)

@@ -1,11 +1,15 @@
 """Keys of objects, such as near-duplicate groups and subjects -> which objects belong together, through any chain of keys."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sengu.base import tables
+
+LARGE, FEW = 0.1, 5  # share of a class in one group that is too much to be true; of so many pictures at least
 
 
 def together(*keys: pd.Series) -> np.ndarray:
@@ -35,6 +39,30 @@ def kin(ids: pd.Series, duplicates: pd.DataFrame, subjects: pd.DataFrame, mirror
     if mirrored:
         keys.append(_looked_up(ids, duplicates, "mirrored"))
     return together(*keys)
+
+
+def doubts(labels: pd.DataFrame, duplicates: pd.DataFrame, classes: Sequence[str]) -> list[str]:
+    """Sentences about groups of near-duplicates that hold several labels, or more than LARGE of a class: of one scene, perhaps.
+
+    `labels` are rows of Label, `duplicates` of Duplicate; the class named at position i has value i.
+    """
+    table = labels.assign(group=tables.groups(labels["objectId"], duplicates))
+    table = table[table.duplicated("group", keep=False)]
+    counts = table.groupby(["group", "value"]).size().unstack(fill_value=0)
+    totals = {int(str(value)): int(count) for value, count in labels["value"].value_counts().items()}
+    sentences = []
+    for group, row in counts.iterrows():
+        held = {int(str(value)): int(count) for value, count in row.items() if count}
+        large = [value for value, count in held.items() if count >= FEW and count > LARGE * totals[value]]
+        if len(held) > 1 or large:
+            inside = ", ".join(f"{count} of {totals[value]} {classes[value]}" for value, count in held.items())
+            cure = "correct the labels" if len(held) > 1 else "keep one of them"
+            sentences.append(
+                f"near-duplicate group {group} holds {inside}: look at them by `sengu similar {str(group)[:12]} --html page.html`"
+                f"; if they show the same, {cure}; if they are pictures of one scene, set split.leaks to keep, or take "
+                "them from other views"
+            )
+    return sentences
 
 
 def _looked_up(ids: pd.Series, table: pd.DataFrame, column: str) -> pd.Series:
