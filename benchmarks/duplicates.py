@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
+from scenes import fixed_camera, letter, sign
 
 from sengu.duplicates import groups
 from sengu.duplicates.fingerprints import Fingerprint, fingerprint
@@ -122,30 +123,6 @@ def precision(found: list[np.ndarray], others: list[np.ndarray] | None, title: s
         print(f"pairs within the {len(labels) - size} distractors, right or wrong: {within_others}")
 
 
-def sign(text: str) -> Image.Image:
-    picture = Image.new("RGB", (400, 400), "#78a0c8")
-    draw = ImageDraw.Draw(picture)
-    draw.ellipse((40, 40, 360, 360), fill="#c81414")
-    draw.ellipse((80, 80, 320, 320), fill="white")
-    draw.text((200, 200), text, font=ImageFont.load_default(150), fill="black", anchor="mm")
-    return picture
-
-
-def letter(text: str) -> Image.Image:
-    picture = Image.new("RGB", (256, 256), "white")
-    ImageDraw.Draw(picture).text((128, 128), text, font=ImageFont.load_default(200), fill="black", anchor="mm")
-    return picture
-
-
-def fixed_camera(side: int, x: int = 300, y: int = 200) -> Image.Image:
-    """A bin seen from above, empty or with one white square."""
-    rows, columns = np.mgrid[:480, :640]
-    picture = Image.fromarray((100 + 40 * np.sin(columns / 50) * np.cos(rows / 40)).astype(np.uint8)).convert("RGB")
-    if side:
-        ImageDraw.Draw(picture).rectangle((x, y, x + side, y + side), fill="white")
-    return picture
-
-
 def part(scratches: int, seed: int) -> Image.Image:
     """A machine part, the light a little different each time, with or without scratches."""
     chance = np.random.default_rng(seed)
@@ -159,7 +136,7 @@ def part(scratches: int, seed: int) -> Image.Image:
     return picture
 
 
-def scenes() -> None:
+def told_apart() -> None:
     """Of pictures of one scene, all of which show something else, how many pairs are taken for one picture."""
     chance = np.random.default_rng(1)
     spots = [(int(chance.integers(0, 600)), int(chance.integers(0, 440))) for _ in range(50)]
@@ -210,7 +187,7 @@ def main() -> None:
     parser.add_argument("--distractors", type=int, default=10_000)
     parser.add_argument("--hashes", type=int, nargs="*", default=[100_000, 200_000, 400_000])
     options = parser.parse_args()
-    scenes()
+    told_apart()
     if options.photographs is not None:
         found = prints(payloads(options.photographs), with_variations)
         print(f"{len(found[0])} photographs")

@@ -3,8 +3,9 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance, ImageFont
+from PIL import Image, ImageDraw, ImageEnhance
 
+from benchmarks.scenes import fixed_camera, letter, sign
 from crawlers.demo import pictures
 from sengu.duplicates import candidates
 from sengu.duplicates import groups as neardup
@@ -105,37 +106,13 @@ def test_mirror_images_of_duplicates_are_found_cropped_and_recompressed_too() ->
     assert places(found.mirrored) == [[0, 4, 8], [1, 5], [2, 6], [3, 7]]
 
 
-def sign(text: str, colour: str = "#c81414") -> Image.Image:
-    picture = Image.new("RGB", (400, 400), "#78a0c8")
-    draw = ImageDraw.Draw(picture)
-    draw.ellipse((40, 40, 360, 360), fill=colour)
-    draw.ellipse((80, 80, 320, 320), fill="white")
-    draw.text((200, 200), text, font=ImageFont.load_default(150), fill="black", anchor="mm")
-    return picture
-
-
-def letter(text: str) -> Image.Image:
-    picture = Image.new("RGB", (256, 256), "white")
-    ImageDraw.Draw(picture).text((128, 128), text, font=ImageFont.load_default(200), fill="black", anchor="mm")
-    return picture
-
-
-def seen_by_a_fixed_camera(side: int, x: int = 300, y: int = 200) -> Image.Image:
-    """640 x 480 pixels of something smooth, with a white square on it."""
-    rows, columns = np.mgrid[:480, :640]
-    picture = Image.fromarray((100 + 40 * np.sin(columns / 50) * np.cos(rows / 40)).astype(np.uint8)).convert("RGB")
-    if side:
-        ImageDraw.Draw(picture).rectangle((x, y, x + side, y + side), fill="white")
-    return picture
-
-
 def test_what_one_scene_shows_is_told_apart() -> None:
     assert grouped(*map(sign, ("20", "30", "40", "50", "60", "70", "80", "90"))) == []
     assert grouped(*map(letter, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")) == []
-    assert grouped(*map(seen_by_a_fixed_camera, (0, 20, 40, 60, 80))) == []
+    assert grouped(*map(fixed_camera, (0, 20, 40, 60, 80))) == []
     chance = np.random.default_rng(1)
     spots = [(int(chance.integers(0, 600)), int(chance.integers(0, 440))) for _ in range(30)]
-    near = grouped(*(seen_by_a_fixed_camera(40, *spot) for spot in spots))
+    near = grouped(*(fixed_camera(40, *spot) for spot in spots))
     assert all(np.ptp([spots[place] for place in pair], axis=0).max() < 10 for pair in near)  # the same place, to a pixel of 64
 
 
