@@ -56,11 +56,28 @@ def tiny_model(classes: int = 2, dimensions: int = 8) -> onnx.ModelProto:
     return model
 
 
+def tiny_backbone(dimensions: int = 8) -> onnx.ModelProto:
+    """A frozen backbone whose features are the embeddings of `tiny_model`."""
+    model = tiny_model(dimensions=dimensions)
+    del model.graph.output[0]
+    model.graph.output[0].name = model.graph.node[-1].output[0] = bundle.FEATURES
+    kept = [node for node in model.graph.node if node.output[0] not in ("colour", "logits", "probabilities")]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    used = {name for node in kept for name in node.input}
+    constants = [constant for constant in model.graph.initializer if constant.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(constants)
+    onnx.checker.check_model(model)
+    return model
+
+
 def tiny_release(
     folder: Path, classes: tuple[str, ...] = CLASSES, dimensions: int = 8, threshold: float | None = None, version: str = "0.1.0"
 ) -> Path:
-    """Writes folder/tiny-<version>.zip; returns its path."""
+    """Writes folder/tiny-<version>.zip and a backbone beside it; returns the path of the zip."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / bundle.BACKBONE).write_bytes(tiny_backbone(dimensions).SerializeToString())
     manifest = bundle.Manifest(
         name="tiny",
         version=version,

@@ -9,7 +9,7 @@ from sengu import embeddings
 from sengu.base.errors import SenguError
 from sengu.embeddings import Model
 
-MODEL = Model("tiny", "0.1.0", "ab" * 32)
+MODEL = Model("tiny", "0.1.0", "ab" * 32, "cd" * 32)
 IDS = [f"{digit * 40}.jpg" for digit in "abc"]
 
 
@@ -26,8 +26,8 @@ def npy(array: np.ndarray) -> bytes:
 
 def written(folder: Path) -> Path:
     folder.mkdir()
-    pairs = zip(np.eye(3, dtype=np.float32), directions(0, 30, 90), strict=True)
-    embeddings.write(folder, MODEL, IDS, pairs, (3, 2))
+    rows = zip(np.eye(3, dtype=np.float32), directions(0, 30, 90), directions(5, 6, 7), strict=True)
+    embeddings.write(folder, MODEL, IDS, rows, (3, 2, 2))
     return folder
 
 
@@ -36,6 +36,7 @@ def test_what_is_written_is_read_in_the_same_rows(tmp_path: Path) -> None:
     assert (found.model, found.objects) == (MODEL, IDS)
     assert found.vectors.tolist() == directions(0, 30, 90).tolist()
     assert found.probabilities.tolist() == np.eye(3).tolist()
+    assert found.features.tolist() == directions(5, 6, 7).tolist()
     assert [found.row(name) for name in IDS] == [0, 1, 2]
     written(tmp_path / "b")
     for path in (tmp_path / "a").iterdir():
@@ -51,7 +52,7 @@ def test_an_object_without_an_embedding_is_an_error(tmp_path: Path, name: str, m
         embeddings.read(written(tmp_path / "a")).row(name)
 
 
-@pytest.mark.parametrize("name", ["objects.csv", "embeddings.npy", "probabilities.npy", "meta.json"])
+@pytest.mark.parametrize("name", ["objects.csv", "embeddings.npy", "probabilities.npy", "features.npy", "meta.json"])
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     (written(tmp_path / "a") / name).unlink()
     with pytest.raises(SenguError, match=f"{name} is missing: run `dvc repro"):
@@ -77,7 +78,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes, mess
 
 def test_objects_and_results_of_different_number_are_never_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="shorter"):
-        embeddings.write(tmp_path, MODEL, IDS, [(np.ones(3), np.ones(2))], (3, 2))
+        embeddings.write(tmp_path, MODEL, IDS, [(np.ones(3), np.ones(2), np.ones(2))], (3, 2, 2))
 
 
 def test_the_nearest_are_those_of_the_smallest_angle() -> None:
@@ -87,6 +88,13 @@ def test_the_nearest_are_those_of_the_smallest_angle() -> None:
     assert similarities == pytest.approx(np.cos(np.radians([1, 4, 16])), abs=1e-6)
     assert len(embeddings.nearest(directions(4)[0], vectors, 50)[1]) == 5
     assert len(embeddings.nearest(directions(4)[0], vectors[:0], 50)[1]) == 0
+
+
+def test_the_nearest_to_any_of_several_are_found() -> None:
+    vectors = directions(90, 0, 20, 180, 5)
+    similarities, rows = embeddings.nearest(directions(4, 178), vectors, 3)
+    assert rows.tolist() == [4, 3, 1]
+    assert similarities == pytest.approx(np.cos(np.radians([1, 2, 4])), abs=1e-6)
 
 
 def test_the_search_agrees_with_a_full_sort_also_among_equals(tmp_path: Path) -> None:
@@ -100,6 +108,33 @@ def test_the_search_agrees_with_a_full_sort_also_among_equals(tmp_path: Path) ->
     assert rows[:3].tolist() == [7, 1234, 4000]
     assert rows[3:].tolist() == expected[3:].tolist()
     assert similarities == pytest.approx(vectors[rows] @ vectors[1234], abs=1e-6)
+
+
+def test_many_pictures_have_a_sketch_by_which_nearly_all_of_the_nearest_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"LARGE": 3000, "WIDTH": 16, "SAMPLE": 1000, "LOOKED": 200}.items():
+        monkeypatch.setattr(embeddings, name, value)
+    chance = np.random.default_rng(2)
+    # as features are: a few directions hold most of what differs
+    vectors = (chance.normal(size=(4000, 64)) / (1 + np.arange(64)) @ np.linalg.qr(chance.normal(size=(64, 64)))[0]).astype("<f4")
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    ids = [f"{number:040x}.jpg" for number in range(4000)]
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        embeddings.write(folder, MODEL, ids, ((vector[:3], vector[:2], vector) for vector in vectors), (3, 2, 64))
+    assert all(path.read_bytes() == (tmp_path / "b" / path.name).read_bytes() for path in (tmp_path / "a").iterdir())
+    stored = embeddings.read(tmp_path / "a")
+    assert stored.sketch is not None and stored.sketch.rows.shape == (4000, 16)
+    shares = []
+    for row in range(0, 4000, 100):
+        exact, near = (embeddings.nearest(vectors[row], stored.features, 10, sketch)[1] for sketch in (None, stored.sketch))
+        assert near[0] == row
+        shares.append(np.isin(exact, near).mean())
+    assert np.mean(shares) >= 0.98
+    (tmp_path / "a" / embeddings.SKETCH).unlink()
+    with pytest.raises(SenguError, match=r"sketch\.npy is missing"):
+        embeddings.read(tmp_path / "a")
 
 
 def test_distances_are_those_to_the_nearest_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

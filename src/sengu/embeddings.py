@@ -1,15 +1,15 @@
-"""data/embeddings: what the released model says of every picture, row for row with the objects; and the search among them."""
+"""data/embeddings: what the released model and the frozen backbone say of every picture, row by row; the search among them."""
 
 import json
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import faiss
 import numpy as np
-from joblib import cpu_count
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from sengu.base import arrays, tables
@@ -19,8 +19,15 @@ from sengu.base.ids import ObjectId
 OBJECTS = "objects.csv"
 EMBEDDINGS = "embeddings.npy"
 PROBABILITIES = "probabilities.npy"
+FEATURES = "features.npy"
+AXES, SKETCH = "axes.npy", "sketch.npy"  # of many pictures
 META = "meta.json"
 TYPE = np.dtype("<f4")
+LARGE = 200_000  # pictures, from which on a sketch of their features is searched first
+WIDTH = 64  # of the sketch
+SAMPLE = 5_000  # pictures whose features decide its axes
+LOOKED = 2_000  # pictures that are compared in full after a search in the sketch
+ROUNDING = 1e-5  # between two ways to add up a cosine, at most
 BATCH = 4096  # queries looked up at a time, which bounds the memory
 RERUN = "run `dvc repro embed`"
 CURE = f"{RERUN}, or `dvc pull` if someone else produced it"
@@ -35,24 +42,44 @@ class Row:
 
 @dataclass(frozen=True)
 class Model:
-    """Which model made embeddings; `sha256` is that of its model.onnx, lower-case hex."""
+    """Which model made embeddings; `sha256` is that of its model.onnx, `backbone` that of backbone.onnx, in lower-case hex."""
 
     name: str
     version: str
     sha256: str
+    backbone: str
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} (SHA-256 {self.sha256[:12]}…)"
 
 
 @dataclass(frozen=True)
+class Sketch:
+    """The features of n pictures along the few `axes` (k, w) in which they differ most: `rows` float32 (n, w)."""
+
+    axes: np.ndarray
+    rows: np.ndarray
+
+    def likely(self, queries: np.ndarray, number: int) -> np.ndarray:
+        """The rows that are probably most like any of the queries (q, k), sorted."""
+        nearness = (self.rows @ (queries @ self.axes).T).max(axis=1)
+        return np.sort(np.argpartition(nearness, -number)[-number:]) if number < len(nearness) else np.arange(len(nearness))
+
+
+@dataclass(frozen=True)
 class Embeddings:
-    """`objects` are ids, sorted; `vectors` float32 (n, d) of length 1 and `probabilities` float32 (n, classes), memory-mapped."""
+    """What is known of n pictures, memory-mapped; `objects` are their ids, sorted.
+
+    `vectors` float32 (n, d) of length 1 are the embeddings by the trained model, `probabilities` float32 (n, classes) are its,
+    too; `features` float32 (n, k) of length 1 are those of the frozen backbone; LARGE numbers of them have a sketch.
+    """
 
     model: Model
     objects: list[str]
     vectors: np.ndarray
     probabilities: np.ndarray
+    features: np.ndarray
+    sketch: Sketch | None = None  # of the features
 
     def row(self, object_id: str) -> int:
         """Where an object stands. Raises SenguError if it does not."""
@@ -64,57 +91,77 @@ class Embeddings:
 
 
 def write(
-    folder: Path, model: Model, objects: Sequence[str], pairs: Iterable[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]
+    folder: Path, model: Model, objects: Sequence[str], rows: Iterable[Sequence[np.ndarray]], shape: tuple[int, int, int]
 ) -> None:
-    """Writes the probabilities (c,) and embedding (d,) of each of the objects as they come; `shape` is (c, d)."""
+    """Writes the probabilities (c,), embedding (d,) and features (k,) of each object as they come; `shape` is (c, d, k)."""
     tables.write(folder / OBJECTS, tables.frame(map(Row, objects), Row), Row)
-    with (folder / PROBABILITIES).open("wb") as probabilities, (folder / EMBEDDINGS).open("wb") as vectors:
-        streams = (probabilities, vectors)
+    with ExitStack() as stack:
+        streams = [stack.enter_context((folder / name).open("wb")) for name in (PROBABILITIES, EMBEDDINGS, FEATURES)]
         for stream, width in zip(streams, shape, strict=True):
             described = {"descr": TYPE.str, "fortran_order": False, "shape": (len(objects), width)}
             np.lib.format.write_array_header_1_0(stream, described)
-        for _, each in zip(objects, pairs, strict=True):
+        for _, each in zip(objects, rows, strict=True):
             for stream, values in zip(streams, each, strict=True):
                 stream.write(values.astype(TYPE, copy=False).tobytes())
+    if len(objects) >= LARGE:
+        _draw(folder)
     (folder / META).write_text(json.dumps(asdict(model), indent=2) + "\n", encoding="utf-8")
+
+
+def _draw(folder: Path) -> None:
+    """Writes the sketch of the features in a folder; the same bytes on any number of cores."""
+    features = np.load(folder / FEATURES, mmap_mode="r")
+    sample = features[np.linspace(0, len(features) - 1, min(len(features), SAMPLE)).astype(np.int64)].astype(np.float64)
+    width = min(WIDTH, features.shape[1])
+    with threadpool_limits(1), (folder / SKETCH).open("wb") as stream:
+        axes = np.ascontiguousarray(np.linalg.eigh(sample.T @ sample)[1][:, ::-1][:, :width].astype(TYPE))
+        np.save(folder / AXES, axes)
+        described = {"descr": TYPE.str, "fortran_order": False, "shape": (len(features), width)}
+        np.lib.format.write_array_header_1_0(stream, described)
+        for start in range(0, len(features), BATCH):
+            stream.write((features[start : start + BATCH] @ axes).astype(TYPE, copy=False).tobytes())
 
 
 def read(folder: Path) -> Embeddings:
     """Raises SenguError if something is missing or damaged."""
     objects = tables.read(folder / OBJECTS, Row)["objectId"].tolist()
-    both = [arrays.mapped(folder / name, TYPE.str, 2, len(objects), folder / OBJECTS) for name in (EMBEDDINGS, PROBABILITIES)]
+    names = (EMBEDDINGS, PROBABILITIES, FEATURES)
+    mapped = [arrays.mapped(folder / name, TYPE.str, 2, len(objects), folder / OBJECTS) for name in names]
+    sketch = None
+    if len(objects) >= LARGE:
+        rows = arrays.mapped(folder / SKETCH, TYPE.str, 2, len(objects), folder / OBJECTS)
+        sketch = Sketch(arrays.mapped(folder / AXES, TYPE.str, 2, mapped[-1].shape[1], folder / FEATURES), rows)
     path = folder / META
     try:
-        return Embeddings(Model(**json.loads(path.read_text(encoding="utf-8"))), objects, *both)
+        return Embeddings(Model(**json.loads(path.read_text(encoding="utf-8"))), objects, *mapped, sketch)
     except FileNotFoundError:
         raise SenguError(f"{path} is missing: {CURE}") from None
     except (ValueError, TypeError) as error:
         raise SenguError(f"{path} is damaged ({error}): `sengu heal {folder}` restores it") from error
 
 
-def nearest(query: np.ndarray, vectors: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """The most similar of `vectors` (n, d) to one query (d,): cosine nearness, falling, and rows, as many each.
+def nearest(query: np.ndarray, vectors: np.ndarray, number: int, sketch: Sketch | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The most similar of `vectors` (n, d) to one query (d,), or to any of several (q, d): cosine nearness, falling, and rows.
 
-    Exact: faiss compares the query with every vector where it lies, which may be in a memory-mapped file; an IndexFlatIP, which
-    does the same, would first copy all of them, and look at them with one core.
+    Exact: every vector is compared where it lies, which may be in a memory-mapped file. Needs 4 bytes of memory for each of
+    them beside. Equal ones come in the order of their rows. With a sketch, only those that it finds likely are compared: a few
+    in a hundred of the most similar may be missed (docs/measurements.md).
     """
-    number = min(number, len(vectors))
+    number, queries = min(number, len(vectors)), np.atleast_2d(query).astype(np.float32, copy=False)
     if not number:
         return np.empty(0, np.float32), np.empty(0, np.int64)
-    query = np.ascontiguousarray(query[np.newaxis], np.float32)
-    merged = faiss.ResultHeap(1, number, keep_max=True)
-    parts = [part for part in np.array_split(np.arange(len(vectors)), cpu_count()) if len(part)]
-
-    def look(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        within = vectors[part[0] : part[-1] + 1]
-        return faiss.knn(query, within, min(number, len(within)), metric=faiss.METRIC_INNER_PRODUCT)
-
-    with ThreadPoolExecutor(len(parts)) as pool:
-        for part, (nearness, rows) in zip(parts, pool.map(look, parts), strict=True):
-            merged.add_result(nearness, rows + part[0])
-    merged.finalize()
-    order = np.lexsort((merged.I[0], -merged.D[0]))  # equal ones in the order of their rows
-    return merged.D[0][order], merged.I[0][order]
+    if sketch is not None:
+        likely = sketch.likely(queries, max(number, LOOKED))
+        nearness, places = nearest(queries, vectors[likely], number)
+        return nearness, likely[places]
+    # one product of a matrix and a vector for each: one of two matrices takes three times as long here
+    nearness = np.max([vectors @ each for each in queries], axis=0)
+    least = np.partition(nearness, -number)[-number]
+    rows = np.flatnonzero(nearness >= least - ROUNDING)
+    # the product rounds equal vectors differently by where they lie
+    exact = np.max([(vectors[rows] * each).sum(axis=1) for each in queries], axis=0)
+    order = np.lexsort((rows, -exact))[:number]
+    return exact[order], rows[order]
 
 
 def distances(rows: np.ndarray, others: np.ndarray, vectors: np.ndarray) -> np.ndarray:

@@ -6,11 +6,14 @@ import shutil
 from base64 import b64decode
 from pathlib import Path
 
+import numpy as np
 import pytest
 from embedded import COLOURS, IDS, make, picture, sengu_in
+from onnx import helper, numpy_helper
 from project import run
-from released import tiny_release
+from released import tiny_backbone, tiny_release
 
+from crawlers.demo import pictures
 from sengu import embeddings
 from sengu.base import tables
 from sengu.base.errors import SenguError
@@ -51,6 +54,22 @@ def test_an_object_is_named_by_the_beginning_of_its_id_and_left_out_itself(made:
     assert found(made, IDS["red"]) == hits
 
 
+def test_a_mirror_image_is_found_by_what_it_shows(made: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(made, tmp_path / "copy")
+    # a backbone that looks at the left half only, so that a picture and its mirror image differ
+    model = tiny_backbone()
+    edges = {"begin": 0, "end": 30, "columns": 1}
+    model.graph.initializer.extend(numpy_helper.from_array(np.array([value]), name) for name, value in edges.items())
+    model.graph.node[0].input[0] = "left"
+    model.graph.node.insert(0, helper.make_node("Slice", ["picture", "begin", "end", "columns"], ["left"]))
+    (folder / "models/release" / bundle.BACKBONE).write_bytes(model.SerializeToString())
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:, :30], pixels[:, 30:] = (250, 10, 10), (10, 250, 10)
+    run(folder, *["python", "-m", "sengu.stages.embed", "data/index", "data/object", "models/release", "data/embeddings"])
+    (folder / "query.png").write_bytes(pictures.png(pixels))
+    assert {hit["objectId"] for hit in found(folder, "-n", "2", "query.png")} == {IDS["red"], IDS["green"]}
+
+
 def test_label_and_address_are_shown_where_they_are_known(made: Path) -> None:
     by_id = {str(hit["objectId"]): hit for hit in found(made, IDS["red"])}
     assert (by_id[IDS["orange"]]["label"], by_id[IDS["blue"]]["label"]) == ("dots", "")
@@ -80,8 +99,12 @@ def test_a_release_that_did_not_make_the_embeddings_is_refused(made: Path, tmp_p
     shutil.rmtree(folder / "models")
     tiny_release(folder / "models/release", ("a", "b", "c"), version="0.2.0")
     with pytest.raises(SenguError, match=r"data/embeddings is of tiny 0\.1\.0 .* holds another model .*: run `dvc repro embed`"):
+        found(folder, "--by", "class", "query.png")
+    assert len(found(folder, "--by", "class", IDS["red"])) == len(IDS) - 1
+    assert len(found(folder, "query.png")) == len(IDS)  # the backbone is the same
+    (folder / "models/release" / bundle.BACKBONE).write_bytes(tiny_backbone(dimensions=4).SerializeToString())
+    with pytest.raises(SenguError, match=r"of a backbone with SHA-256 \w{12}…, but .*backbone\.onnx holds another model"):
         found(folder, "query.png")
-    assert len(found(folder, IDS["red"])) == len(IDS) - 1
 
 
 @pytest.mark.parametrize(
@@ -105,10 +128,11 @@ def test_a_label_beyond_the_classes_is_named(made: Path, tmp_path: Path) -> None
         found(folder, IDS["red"])
 
 
-def test_a_missing_object_stops_the_page_only(made: Path, tmp_path: Path) -> None:
+def test_a_missing_object_stops_the_page_only(made: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = shutil.copytree(made, tmp_path / "copy")
     shutil.rmtree(folder / "data/object")
     assert len(found(folder, IDS["red"])) == len(IDS) - 1
+    assert "its mirror image is not looked for: object" in caplog.text
     with pytest.raises(SenguError, match="object .* is missing .*sengu objects heal"):
         found(folder, "--html", "page.html", IDS["red"])
     assert not (folder / "page.html").exists()
@@ -128,7 +152,7 @@ def test_on_the_demo_what_is_alike_has_the_same_label(rebuilt: Path) -> None:
     found_there = embeddings.read(rebuilt / "data/embeddings")
     assert len(found_there.objects) > len(labels)
     for query in list(labels)[::200]:
-        hits = found(rebuilt, query)
+        hits = found(rebuilt, "--by", "class", query)
         same = [labels[str(hit["objectId"])] == labels[query] for hit in hits if hit["objectId"] in labels]
         assert len(hits) == 20
         assert sum(same) >= 18

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from project import ROOT, attempt, environment, run
-from released import tiny_release
+from released import tiny_backbone, tiny_release
 
 from crawlers.demo import pictures
 from sengu import embeddings
@@ -87,15 +87,17 @@ def test_every_picture_of_every_site_is_run_once_and_no_video(folder: Path) -> N
     found = embed()
     expected = sorted({**plain(10, 100, 200), **plain(250, 60)})
     assert found.objects == [str(one) for one in expected]
-    model = bundle.load(folder / "models/release")
+    model, backbone = bundle.load(folder / "models/release"), bundle.load_backbone(folder / "models/release")
     for row, one in enumerate(expected):
-        probabilities, embedding = model.run(images.decode(ObjectStore.below(folder / "data/object").read(one)))
+        picture = images.decode(ObjectStore.below(folder / "data/object").read(one))
+        probabilities, embedding = model.run(picture)
+        assert found.features[row].tolist() == backbone.run(picture).tolist()
         assert found.probabilities[row].tolist() == probabilities.tolist()
         assert found.vectors[row].tolist() == embedding.tolist()
     assert np.linalg.norm(found.vectors, axis=1) == pytest.approx(np.ones(5))
     assert found.vectors.dtype == found.probabilities.dtype == np.float32
     assert (found.model.name, found.model.version) == ("tiny", "0.1.0")
-    assert found.model.sha256 == hashlib.sha256(model.model).hexdigest()
+    assert (found.model.sha256, found.model.backbone) == (hashlib.sha256(model.model).hexdigest(), backbone.sha256)
 
 
 def test_a_rerun_reads_what_is_new_and_gives_the_bytes_of_a_run_from_scratch(folder: Path, read: list[ObjectId]) -> None:
@@ -150,6 +152,17 @@ def test_a_model_that_says_something_else_of_itself_only_is_not_run_again(folder
     found = embed()
     assert (read, found.model.version) == ([], "0.3.0")
     assert found.model.sha256 == hashlib.sha256(told).hexdigest() != hashlib.sha256(first.model).hexdigest()
+
+
+def test_another_backbone_is_run_again(folder: Path, read: list[ObjectId]) -> None:
+    embed()
+    read.clear()
+    (folder / "models/release" / bundle.BACKBONE).write_bytes(tiny_backbone(dimensions=4).SerializeToString())
+    assert embed().features.shape == (5, 4)
+    assert len(read) == 5
+    (folder / "models/release" / bundle.BACKBONE).unlink()
+    with pytest.raises(SenguError, match=r"models/release/backbone\.onnx is missing: run `dvc repro export`"):
+        embed()
 
 
 def test_a_missing_object_is_named_and_leaves_no_output(folder: Path) -> None:

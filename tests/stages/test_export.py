@@ -27,7 +27,7 @@ from sengu.release import bundle as release
 
 pytestmark = pytest.mark.slow
 
-ARGUMENTS = ("dataset", "split_label.csv", "pixels", "object", "classifier", "metrics.json", "LICENSE", "released")
+ARGUMENTS = ("dataset", "split_label.csv", "pixels", "object", "backbone", "classifier", "metrics.json", "LICENSE", "released")
 CLASSES = ["a", "b", "c"]
 PARAMS = """
 prepare: { size: 32, fit: letterbox }
@@ -91,7 +91,10 @@ store = ObjectStore.below(Path("object"))
 objects = sorted(ObjectId.parse(path.name) for path in Path("object").rglob("*.*"))
 assert list(examples.rows["objectId"]) == list(map(str, objects))
 found = classifier.run_network(Path("classifier"), examples.arrays)
-np.savez("tensorflow.npz", ids=[str(object_id) for object_id in objects], probabilities=found[0], embedding=found[1])
+raw = backbones.frozen(Path("backbone"), 32)(examples.arrays)
+frozen = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+ids = [str(object_id) for object_id in objects]
+np.savez("tensorflow.npz", ids=ids, probabilities=found[0], embedding=found[1], features=frozen)
 first, letterbox = release.load(Path("first")), params.Prepare(32, "letterbox")
 for word, arguments in {
     "FAR": (examples, store, first, Path("another"), letterbox),
@@ -195,6 +198,16 @@ def test_the_release_says_what_tensorflow_says_of_every_kind_of_picture(made: Pa
     found = np.array([[row["probabilities"][name] for name in CLASSES] for row in rows])
     assert np.abs(found - expected["probabilities"]).max() <= 1e-4
     assert loaded.manifest.classes == CLASSES
+
+
+def test_the_backbone_beside_it_says_what_tensorflow_says(made: Path) -> None:
+    backbone = release.load_backbone(made / "first")
+    assert (made / "released/backbone.onnx").read_bytes() == backbone.model
+    expected = np.load(made / "tensorflow.npz")
+    store = ObjectStore.below(made / "object")
+    features = [backbone.run(store.pixels(ObjectId.parse(str(name)))) for name in expected["ids"]]
+    assert np.stack(features) == pytest.approx(expected["features"], abs=1e-5)
+    assert np.linalg.norm(features, axis=1) == pytest.approx(np.ones(len(features)))
 
 
 def test_predict_py_runs_without_sengu_and_tensorflow(made: Path, bundle: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""`sengu similar`: a picture, or an object -> the pictures most like it, as the released model sees them; no TensorFlow."""
+"""`sengu similar`: a picture, or an object -> the pictures most like it, by what they show or by class; no TensorFlow."""
 
 import json
+import logging
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +28,11 @@ from sengu.objects.store import ObjectStore
 from sengu.pictures import images
 from sengu.release import bundle
 
+LOOK, CLASS = "look", "class"  # by what
+HOW = {LOOK: "By what they show, as the frozen backbone sees it", CLASS: "By their classes, as the trained model sees them"}
 ORIGIN = ("url", "page", "site", "filename")  # of a Hit
+logger = logging.getLogger("similar")
+
 BEGINNING = re.compile(r"[0-9a-fA-F]{1,40}(\.[a-z0-9]{0,4})?")
 PAGE = """<!doctype html>
 <html lang="en">
@@ -37,7 +42,7 @@ PAGE = """<!doctype html>
 <style>{{ style }}</style>
 <main>
 <h1>Pictures like {{ name }}</h1>
-<p class="soft">As {{ model }} sees them; 1 is the same direction, 0 none in common.</p>
+<p class="soft">{{ how }}; 1 is the same direction, 0 none in common.</p>
 <p><img src="{{ thumbnail }}" alt="the query"></p>
 <ol class="pictures">
 {% for hit, thumbnail in hits -%}
@@ -69,39 +74,68 @@ class Hit:
 
 @dataclass(frozen=True)
 class Query:
-    """What was asked: its embedding (d,), and the bytes of a file, or the row of an object among the embeddings."""
+    """What was asked: vectors (q, d) to look for, and the bytes of a file, or the row of an object among the embeddings."""
 
-    vector: np.ndarray
+    vectors: np.ndarray
     data: bytes = b""
     row: int = -1
 
 
-def understood(text: str, stored: Embeddings, store: ObjectStore) -> Query:
-    """A file is run through the released model; an object id, or the beginning of one, is looked up. Else SenguError."""
+def understood(text: str, by: str, stored: Embeddings, store: ObjectStore) -> Query:
+    """A file is run through a model; an object id, or the beginning of one, is looked up. Else SenguError.
+
+    `by` look, the mirror image is looked for, too.
+    """
     path = Path(text)
     if path.is_file():
-        model = bundle.load(places.RELEASE)
-        digest = model.manifest.files[bundle.MODEL]
-        if digest != stored.model.sha256:
-            raise SenguError(
-                f"{places.EMBEDDINGS} is of {stored.model}, but {model.path} holds another model (SHA-256 {digest[:12]}…): "
-                "run `dvc repro embed`, or `dvc checkout` to get the two that belong together"
-            )
         data = path.read_bytes()
         try:
             with images.limited(params.section("objects", params.Objects).max_pixels):
-                return Query(model.run(images.checked_pixels(data))[1], data)
+                picture = images.checked_pixels(data)
         except images.NotAPicture as error:
             raise SenguError(f"{text} is no picture that can be read: {error}") from None
+        return Query(_both_ways(picture, stored) if by == LOOK else _embedding(picture, stored)[np.newaxis], data)
     if not BEGINNING.fullmatch(text):
         raise SenguError(f"{text!r} is neither a file nor the beginning of an object id")
-    row = stored.row(str(named(text, store)))
-    return Query(stored.vectors[row], row=row)
+    object_id = named(text, store)
+    row = stored.row(str(object_id))
+    if by == CLASS:
+        return Query(stored.vectors[row : row + 1], row=row)
+    try:
+        return Query(_both_ways(store.pixels(object_id), stored), row=row)
+    except SenguError as error:
+        logger.warning("its mirror image is not looked for: %s", error)
+        return Query(stored.features[row : row + 1], row=row)
 
 
-def similar(query: Query, stored: Embeddings, number: int) -> list[Hit]:
+def _embedding(picture: np.ndarray, stored: Embeddings) -> np.ndarray:
+    model = bundle.load(places.RELEASE)
+    digest = model.manifest.files[bundle.MODEL]
+    if digest != stored.model.sha256:
+        raise SenguError(_other(str(stored.model), model.path, digest))
+    return model.run(picture)[1]
+
+
+def _both_ways(picture: np.ndarray, stored: Embeddings) -> np.ndarray:
+    """Features (2, d) of a picture and of its mirror image."""
+    backbone = bundle.load_backbone(places.RELEASE)
+    if backbone.sha256 != stored.model.backbone:
+        of = f"a backbone with SHA-256 {stored.model.backbone[:12]}…"
+        raise SenguError(_other(of, places.RELEASE / bundle.BACKBONE, backbone.sha256))
+    return np.stack([backbone.run(picture), backbone.run(np.ascontiguousarray(picture[:, ::-1]))])
+
+
+def _other(known: str, path: Path, digest: str) -> str:
+    return (
+        f"{places.EMBEDDINGS} is of {known}, but {path} holds another model (SHA-256 {digest[:12]}…): "
+        "run `dvc repro embed`, or `dvc checkout` to get the two that belong together"
+    )
+
+
+def similar(query: Query, by: str, stored: Embeddings, number: int) -> list[Hit]:
     """The pictures most like the query, itself left out, the most similar first."""
-    similarities, rows = embeddings.nearest(query.vector, stored.vectors, number + 1)
+    among = (stored.features, number + 1, stored.sketch) if by == LOOK else (stored.vectors, number + 1)
+    similarities, rows = embeddings.nearest(query.vectors, *among)
     pairs = [(stored.objects[row], similarity) for row, similarity in zip(rows, similarities, strict=True) if row != query.row]
     pairs = pairs[:number]
     seen = find.first_seen({name for name, _ in pairs}, places.DATA)
@@ -112,14 +146,15 @@ def similar(query: Query, stored: Embeddings, number: int) -> list[Hit]:
     ]
 
 
-def page(text: str, query: Query, hits: list[Hit], stored: Embeddings, store: ObjectStore) -> str:
-    """One HTML page that holds everything it shows."""
+def page(title: tuple[str, str], query: Query, hits: list[Hit], stored: Embeddings, store: ObjectStore) -> str:
+    """One HTML page that holds everything it shows; its title is what was asked, and by what."""
+    text, by = title
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_printable).from_string(PAGE)
     pairs = [(hit, thumbnails.thumbnail(images.decode(store.read(ObjectId.parse(hit.objectId))))) for hit in hits]
     asked = query.data or store.read(ObjectId.parse(stored.objects[query.row]))
     query_picture = thumbnails.thumbnail(images.decode(asked))
     style = markupsafe.Markup(pages.style())
-    return template.render(name=text, thumbnail=query_picture, model=str(stored.model), hits=pairs, style=style)
+    return template.render(name=text, thumbnail=query_picture, how=HOW[by], hits=pairs, style=style)
 
 
 def _printable(value: object) -> object:
@@ -137,21 +172,28 @@ def _labels() -> dict[str, str]:
 
 @click.command("similar")
 @click.argument("query", metavar="PICTURE|ID", type=ObjectPrefix())
+@click.option(
+    "--by",
+    type=click.Choice([LOOK, CLASS]),
+    default=LOOK,
+    show_default=True,
+    help="look: what the pictures show, mirrored or not; class: what the trained model tells apart.",
+)
 @click.option("-n", "number", type=click.IntRange(min=1), default=20, show_default=True, help="How many to show.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write them to a page that holds all it shows.")
-def command(query: str, number: int, as_json: bool, html: Path | None) -> None:
+def command(query: str, by: str, number: int, as_json: bool, html: Path | None) -> None:
     """Find the pictures most like a PICTURE, or like the object ID (the beginning of its hash is enough).
 
     Prints similarity, object id, label and URL of each.
     """
     stored = embeddings.read(places.EMBEDDINGS)
     store = ObjectStore.below(places.TREES)
-    asked = understood(query, stored, store)
-    hits = similar(asked, stored, number)
+    asked = understood(query, by, stored, store)
+    hits = similar(asked, by, stored, number)
     if html is not None:
         with replaced_file(html) as partial:
-            partial.write_text(page(query, asked, hits, stored, store), encoding="utf-8")
+            partial.write_text(page((query, by), asked, hits, stored, store), encoding="utf-8")
     width = max((len(hit.label) for hit in hits), default=0)
     for hit in hits:
         if as_json:

@@ -22,6 +22,7 @@ MODEL = "model.onnx"
 MANIFEST = "manifest.json"
 INPUT = "picture"
 OUTPUTS = ("probabilities", "embedding")
+BACKBONE, FEATURES = "backbone.onnx", "features"  # beside the release, and its output
 CURE = "run `dvc repro export`, or `dvc pull` if someone else produced it"
 DAMAGED = "`sengu heal models/release` restores the one that dvc.lock pins; a copy of it you must fetch again"
 
@@ -71,14 +72,46 @@ class Release:
     @cached_property
     def session(self) -> onnxruntime.InferenceSession:
         """One thread per call: whoever has many pictures calls from several threads (see `map_in_threads`), which is faster."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        return onnxruntime.InferenceSession(self.model, options, providers=["CPUExecutionProvider"])
+        return _session(self.model)
 
     def run(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities, float32 (classes,), and embedding, float32 (d,), of a picture, uint8 (height, width, 3)."""
         probabilities, embedding = self.session.run(list(OUTPUTS), {INPUT: picture})
         return probabilities, embedding
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The backbone as it was before training; `model` is the content of backbone.onnx."""
+
+    model: bytes
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.model).hexdigest()
+
+    @cached_property
+    def session(self) -> onnxruntime.InferenceSession:
+        return _session(self.model)
+
+    def run(self, picture: np.ndarray) -> np.ndarray:
+        """Features, float32 (d,) of length 1, of a picture, uint8 (height, width, 3)."""
+        features: np.ndarray = self.session.run([FEATURES], {INPUT: picture})[0]
+        return features
+
+
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def load_backbone(folder: Path) -> Frozen:
+    """The frozen backbone beside the release in a folder. Raises SenguError if there is none."""
+    path = folder / BACKBONE
+    if not path.is_file():
+        raise SenguError(f"{path} is missing: {CURE}")
+    return Frozen(path.read_bytes())
 
 
 def load(path: Path) -> Release:

@@ -2,16 +2,20 @@
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import onnx
 import onnxruntime
 from onnx import compose, helper
 
 from sengu.base.errors import SenguError
+from sengu.networks import backbone
 from sengu.networks.classifier import OUTPUTS
 from sengu.networks.runtime import convert_variables_to_constants_v2, tf
 from sengu.pictures import resizing
+from sengu.release.bundle import FEATURES
 
 CURE = "run `dvc repro train`, or `dvc pull` if someone else trained it"
 
@@ -23,8 +27,30 @@ def convert(network: Path, size: int, fit: str) -> onnx.ModelProto:
     `probabilities`, float32 (classes,), and `embedding`, float32 (d,). The same network gives the same bytes. Raises SenguError
     if the network is missing, or is one for pictures of another size.
     """
+    return _with_preprocessing(_network(network, size), size, fit)
+
+
+def convert_backbone(folder: Path, size: int, fit: str) -> onnx.ModelProto:
+    """A model from `picture`, uint8 (height, width, 3), to `features`, float32 (d,) of length 1: those of the frozen backbone.
+
+    The same backbone gives the same bytes. Raises SenguError if it is missing or damaged.
+    """
+    # the signature, not the layer: a layer's name, which the model would hold, depends on how many there were before
+    network = backbone.layer(folder, trainable=False).resolved_object
+    serve = network.signatures["serving_default"]
+    (name,) = serve.structured_input_signature[1]
+
+    @tf.function(input_signature=[tf.TensorSpec((size, size, 3), tf.uint8)], autograph=False)  # type: ignore[untyped-decorator]
+    def run(pixels: tf.Tensor) -> list[tf.Tensor]:
+        (vector,) = serve(**{name: tf.expand_dims(tf.cast(pixels, tf.float32) / 255.0, 0)}).values()
+        return [tf.math.l2_normalize(tf.squeeze(vector, 0))]
+
+    return _with_preprocessing(_converted(run, [FEATURES]), size, fit)
+
+
+def _with_preprocessing(network: onnx.ModelProto, size: int, fit: str) -> onnx.ModelProto:
     merged = compose.merge_models(
-        resizing.graph(size, fit), _network(network, size), io_map=[("pixels", "pixels")], name="sengu", producer_name="sengu"
+        resizing.graph(size, fit), network, io_map=[("pixels", "pixels")], name="sengu", producer_name="sengu"
     )
     model = _simplified(merged)
     onnx.checker.check_model(model, full_check=True)
@@ -40,10 +66,6 @@ def check(folder: Path) -> None:
 def _network(folder: Path, size: int) -> onnx.ModelProto:
     """From `pixels`, uint8 (size, size, 3)."""
     check(folder)
-    from tf2onnx import tfonnx  # which loads TensorFlow
-
-    for library in ("tensorflow", "tf2onnx"):  # they warn of their own deprecated functions
-        logging.getLogger(library).setLevel(logging.ERROR)
     network = tf.saved_model.load(str(folder))  # a name of its own: its functions die with it
     serve = network.signatures["serving_default"]
     shape = serve.structured_input_signature[1]["picture"].shape
@@ -57,6 +79,15 @@ def _network(folder: Path, size: int) -> onnx.ModelProto:
         served = serve(picture=tf.expand_dims(pixels, 0))
         return [tf.squeeze(served[name], 0) for name in OUTPUTS]
 
+    return _converted(run, OUTPUTS)
+
+
+def _converted(run: Any, outputs: Sequence[str]) -> onnx.ModelProto:
+    """The function `run` of pixels, with its variables as constants; `outputs` names what it gives."""
+    from tf2onnx import tfonnx  # which loads TensorFlow
+
+    for library in ("tensorflow", "tf2onnx"):  # they warn of their own deprecated functions
+        logging.getLogger(library).setLevel(logging.ERROR)
     # not tf2onnx.convert: it takes constants that a SavedModel's functions captured for inputs, and the result of its
     # optimizers differs from run to run
     frozen = convert_variables_to_constants_v2(run.get_concrete_function(), lower_control_flow=False, aggressive_inlining=True)
@@ -68,7 +99,7 @@ def _network(folder: Path, size: int) -> onnx.ModelProto:
             opset=resizing.OPSET,
             input_names=names[:1],
             output_names=names[1:],
-            tensors_to_rename=dict(zip(names, ("pixels", *OUTPUTS), strict=True)),
+            tensors_to_rename=dict(zip(names, ("pixels", *outputs), strict=True)),
         )
         model: onnx.ModelProto = converted.make_model("network")
     return model

@@ -145,7 +145,7 @@ def _content(path: Path) -> bytes:
 
 
 def main(arguments: list[str]) -> None:
-    dataset, split, pixels_folder, trees, model, metrics, licence, output = map(Path, arguments)
+    dataset, split, pixels_folder, trees, backbone, model, metrics, licence, output = map(Path, arguments)
     settings, prepare = params.section("export", params.Export), params.section("prepare", params.Prepare)
     source = params.section("backbone", params.Backbone).source
     counts = tables.read(split, tables.SplitLabel)["type"].value_counts().sort_index()
@@ -175,9 +175,11 @@ def main(arguments: list[str]) -> None:
     )
     with replaced_folder(output) as partial:
         made = export(converted, manifest, _content(licence), prepare, partial)
+        frozen = conversion.convert_backbone(backbone, prepare.size, prepare.fit)
+        (partial / bundle.BACKBONE).write_bytes(frozen.SerializeToString())
         worst = parity(read_pixels(pixels_folder), ObjectStore.below(trees), made, model, prepare)
     logger.info("%s: at most %.1e from TensorFlow on %d test pictures", made.path.name, worst, counts["test"])
 
 
 if __name__ == "__main__":
-    run_program(main, "DATASET SPLIT_LABEL PIXELS TREES CLASSIFIER METRICS LICENSE RELEASE")
+    run_program(main, "DATASET SPLIT_LABEL PIXELS TREES BACKBONE CLASSIFIER METRICS LICENSE RELEASE")
