@@ -1,8 +1,9 @@
 """One annotator's sheet and their decisions -> lines added by one write and one fsync, what stands, and what can be undone.
 
 Whatever stops the program, no line is lost that `append` has returned for: a line is on the disk before it returns. A last line
-that was cut off is kept aside in a hidden file. Each append opens the sheet anew and looks whether it is still the file that was
-read, so what Git puts in its place is noticed, and read.
+that was cut off is kept aside in a hidden file. Each append opens the sheet anew and looks, before and after it writes, whether
+that is still the file that was read, so what Git puts in its place is noticed, and read. The lines of one append have one
+labelledAt, which no other append has: so what was decided at once is known again, and can be taken back at once.
 """
 
 import csv
@@ -10,11 +11,12 @@ import fcntl
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
+from itertools import groupby
 from pathlib import Path
 
 from sengu.base import atomic, io_errors
@@ -23,7 +25,9 @@ from sengu.labels import sheets
 from sengu.labels.words import PLAIN_DATE
 
 UNDONE = "(undone)"  # begins the note of a line that says again what stood before another
-TOGETHER = ("page", "group")  # what is decided for many pictures at once is taken back at once
+TOGETHER = ("page", "group")  # how many pictures are decided at once
+TICK = timedelta(milliseconds=1)  # at least between two appends
+OLD_TIME = len("2026-11-27T09:30:00Z")  # of lines by an earlier Sengu, many of which may be of one second
 LONGEST = 2000  # characters of a note
 BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0\u2028-\u202e\u2066-\u2069]+")
 
@@ -52,7 +56,8 @@ class Change:
 class Ledger:
     """The sheet of `annotator` at `path`, which need not be there yet. `standing` is the last word on each object.
 
-    `changed` counts how often another program was found to have changed the file. For several threads, and several processes.
+    `labelled` is how many objects have a label, and `changed` how often another program was found to have changed the file. For
+    several threads, and several processes.
     Raises SenguError for a sheet that is not as `sheets.append` takes it.
     """
 
@@ -69,8 +74,9 @@ class Ledger:
 
     def _forget(self) -> None:
         self.standing: dict[str, Word] = {}
+        self.labelled = 0
         self._done: list[list[Change]] = []
-        self._last = ""  # labelledAt of the last line
+        self._last = datetime.min.replace(tzinfo=UTC)  # labelledAt of the latest line
         self._header: tuple[str, ...] = sheets.COLUMNS
         self._open_undo: list[Change] = []
 
@@ -89,34 +95,50 @@ class Ledger:
 
     def append(self, words: Sequence[Word]) -> list[Change]:
         """Adds lines for words, and returns when the disk has them. Raises OSError if the disk takes none of them."""
-        with self._lock, self._opened() as descriptor:
-            return self._write(descriptor, [replace(word, note=clean(word.note)) for word in words])
+        cleaned = [replace(word, note=clean(word.note)) for word in words]
+        return self._written(lambda: cleaned)
 
     def undo(self) -> list[Change]:
         """Takes back what was done last, a page or group as a whole, by lines with the former value, or an empty one.
 
         Returns the words that stand again; none if there is nothing to take back.
         """
-        if not self.path.is_file():
-            return []
-        with self._lock, self._opened() as descriptor:
-            if not self._done:
-                return []
-            words = []
-            for change in reversed(self._done[-1]):
-                before = change.before or Word(change.after.objectId, "")
-                words.append(replace(before, note=f"{UNDONE} {before.note}".strip()))
-            return self._write(descriptor, words)
+        return self._written(self._taken_back) if self.path.is_file() else []
 
-    def _write(self, descriptor: int, words: Sequence[Word]) -> list[Change]:
-        now = max(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), self._last)  # a clock set back must not undo a label
+    def _taken_back(self) -> list[Word]:
+        words = []
+        for change in reversed(self._done[-1] if self._done else ()):
+            before = change.before or Word(change.after.objectId, "")
+            words.append(replace(before, note=f"{UNDONE} {before.note}".strip()))
+        return words
+
+    def _written(self, make: Callable[[], list[Word]]) -> list[Change]:
+        """What changed by the lines of the words that `make` gives, once these are in the file that lies at the path."""
+        with self._lock:
+            while True:
+                with self._opened() as descriptor:
+                    words = make()
+                    if not words:
+                        return []
+                    time = self._write(descriptor, words)
+                    if _stamp(self.path, descriptor) is not None:
+                        self._last = time
+                        return self._count(words)
+                # another file took the place of the one that has our lines: it is read, and gets them too
+
+    def _write(self, descriptor: int, words: Sequence[Word]) -> datetime:
+        """Adds lines by one write and one fsync; returns their labelledAt."""
+        now = datetime.now(UTC)
+        # a clock set back must not undo a label
+        time = max(now.replace(microsecond=now.microsecond // 1000 * 1000), self._last + TICK)
+        at = time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         text = StringIO()
         writer = csv.writer(text, lineterminator="\n")
         size = os.fstat(descriptor).st_size
         if not size:
             writer.writerow(self._header)
         for word in words:
-            cells = dict(zip(sheets.COLUMNS, (word.objectId, word.value, self.annotator, now), strict=False))
+            cells = dict(zip(sheets.COLUMNS, (word.objectId, word.value, self.annotator, at), strict=False))
             cells |= {"rule": word.rule, "how": word.how, "note": word.note}
             writer.writerow([cells.get(name, "") for name in self._header])
         data = text.getvalue().encode()
@@ -128,9 +150,11 @@ class Ledger:
             except OSError:
                 os.ftruncate(descriptor, size)
                 raise
-        self._stamp = _stamp(self.path)
-        self._last = now
-        return self._count(words)
+        after = os.fstat(descriptor)
+        # else an editor wrote since the sheet was read, who heeds no lock
+        is_ours = self._stamp is not None and (self._stamp[1], after.st_size) == (size, size + len(data))
+        self._stamp = (after.st_ino, after.st_size, after.st_mtime_ns) if is_ours else (after.st_ino, -1, -1)
+        return time
 
     def _count(self, words: Sequence[Word]) -> list[Change]:
         """Takes words that are in the sheet into `standing`, and into what can be undone."""
@@ -138,12 +162,16 @@ class Ledger:
         for word in words:
             is_undo = word.note.startswith(UNDONE)
             plain = replace(word, note=word.note.removeprefix(UNDONE).strip()) if is_undo else word
-            changes.append(Change(plain, self.standing.get(word.objectId)))
+            before = self.standing.get(word.objectId)
+            changes.append(Change(plain, before))
             self.standing[word.objectId] = plain
+            self.labelled += bool(plain.value) - bool(before and before.value)
             if is_undo:
                 if not self._open_undo and self._done:
                     self._open_undo = self._done.pop()
-                self._open_undo = [change for change in self._open_undo if change.after.objectId != word.objectId]
+                places = [place for place, change in enumerate(self._open_undo) if change.after.objectId == word.objectId]
+                if places:  # a page may have a picture twice
+                    del self._open_undo[places[-1]]
         if changes and not words[0].note.startswith(UNDONE):
             self._open_undo = []
             self._done.append(changes)
@@ -199,20 +227,23 @@ class Ledger:
                 "label under another --annotator, or move the sheet away and bring it in with `sengu label import`"
             )
         values = {str(number): name for number, name in enumerate(self.classes)}
-        together: list[Word] = []
-        when = ""
-        for name, value, who, at, rule, how, note in table[list(sheets.COLUMNS)].itertuples(index=False, name=None):
-            if who not in ("", self.annotator):
-                raise SenguError(f"{self.path} is the sheet of {who}: label under that name, or under another --annotator")
-            word = Word(name.lower(), values.get(value, value), rule, how, note)
-            is_more = how in TOGETHER and together and (how, at) == (together[-1].how, when)
-            if together and (not is_more or note.startswith(UNDONE) or together[-1].note.startswith(UNDONE)):
-                self._count(together)
-                together = []
-            together.append(word)
-            when = at
-            self._last = max(self._last, at) if PLAIN_DATE.fullmatch(at) else self._last
-        self._count(together)
+        lines = table[list(sheets.COLUMNS)].itertuples(index=False, name=None)
+        for (at, _), run in groupby(lines, key=lambda line: (line[3], line[6].startswith(UNDONE))):
+            words = []
+            for name, value, who, _, rule, how, note in run:
+                if who not in ("", self.annotator):
+                    raise SenguError(f"{self.path} is the sheet of {who}: label under that name, or under another --annotator")
+                words.append(Word(name.lower(), values.get(value, value), rule, how, note))
+            with suppress(ValueError):  # the stage `label` says what is wrong with a date
+                self._last = max(self._last, datetime.fromisoformat(at) if PLAIN_DATE.fullmatch(at) else self._last)
+            for decided in _at_once(words, at):
+                self._count(decided)
+
+
+def _at_once(words: list[Word], at: str) -> Iterable[list[Word]]:
+    """Words that follow each other in a sheet, all `at` one time -> those that were decided at once."""
+    is_one_append = PLAIN_DATE.fullmatch(at) and len(at) > OLD_TIME
+    return [words] if is_one_append or (at and any(word.how in TOGETHER for word in words)) else [[word] for word in words]
 
 
 def clean(note: str) -> str:

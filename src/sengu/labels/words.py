@@ -18,7 +18,7 @@ from sengu.labels.sheets import Sheet, read
 HOW = ("blind", "suggested", "page", "group", "repeat", "quiz", "import", "model")
 RULE = re.compile(r"[Rr](?P<number>[0-9]{1,6})(@(?P<hash>[0-9a-fA-F]{8,64}))?")
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|z|[+-]\d\d(:?\d\d)?)?)?")
-PLAIN_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+PLAIN_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z")
 SHOWN = 50  # faults; a file of another kind has one in each line
 SLACK = timedelta(days=1)  # clocks and time zones of others
 BEFORE_ALL = np.iinfo(np.int64).min  # the time of a word without a date
