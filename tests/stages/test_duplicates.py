@@ -7,6 +7,7 @@ import pytest
 from crawlers.demo import pictures
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.duplicates import decisions
 from sengu.objects.store import ObjectStore, ObjectTree
 from sengu.stages.duplicates import duplicates
 
@@ -48,6 +49,18 @@ def test_near_duplicates_make_a_group_named_by_its_smallest_id(tmp_path: Path) -
     assert rows(found) == group(*ids[:4])
     found = duplicates(reversed(ids), ObjectStore.below(tmp_path / "trees"), {}, tmp_path / "other")
     assert rows(found) == group(*ids[:4])
+
+
+def test_what_people_say_of_a_group_is_heeded(tmp_path: Path) -> None:
+    ids = some(tmp_path / "trees")
+    first, second, third, fourth = map(str, sorted(ids[:4]))
+    decisions.decide([[first, third], [second, fourth]], "anna", tmp_path / "said.csv")
+    decisions.decide([sorted(map(str, ids[4:]))], "anna", tmp_path / "said.csv")  # which the stage does not find alike
+    said = decisions.read(tmp_path / "said.csv")
+    found = duplicates(ids, ObjectStore.below(tmp_path / "trees"), {}, tmp_path / "journal", said)
+    pairs = ([first, third], [second, fourth], sorted(map(str, ids[4:])))
+    assert rows(found) == sorted([name, pair[0]] for pair in pairs for name in pair)
+    assert set(found["mirrored"]) == {""}
 
 
 def test_pictures_that_show_nothing_are_duplicates_only_if_every_pixel_is_equal(tmp_path: Path) -> None:

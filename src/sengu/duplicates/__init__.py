@@ -1,1 +1,1 @@
-"""Which pictures show the same. Owns data/duplicates.csv; imports base and pictures."""
+"""Which pictures show the same. Owns data/duplicates.csv and duplicate_groups.csv; imports base and pictures."""

@@ -13,7 +13,7 @@ from sengu.base import params, tables
 from sengu.base.errors import run_program
 from sengu.base.ids import ObjectId
 from sengu.base.io_errors import named
-from sengu.duplicates import groups
+from sengu.duplicates import decisions, groups
 from sengu.duplicates.fingerprints import RECORD, Journal, fingerprint, record
 from sengu.duplicates.groups import Looks
 from sengu.objects.store import ObjectStore
@@ -25,24 +25,30 @@ JOURNAL = Path(".sengu/duplicates")
 logger = logging.getLogger("duplicates")
 
 
-def duplicates(objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[str, str], journal: Path) -> pd.DataFrame:
+def duplicates(
+    objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[str, str], journal: Path, decided: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """The pictures that have duplicates or mirror images, as rows of Duplicate.
 
     `videos` gives the video of each frame, by object id: frames of one video are duplicates. So are pictures that are equal in
     every decoded pixel, whatever their bytes, and those that are nearly equal (sengu.duplicates.groups). Objects without a
-    duplicate are not listed. The fingerprints of the pictures are kept in the folder `journal`; only new objects are read.
-    Raises SenguError for one that is missing, damaged or cannot be decoded.
+    duplicate are not listed. What people said of groups is heeded: `decided` are rows of GroupDecision. The fingerprints of the
+    pictures are kept in the folder `journal`; only new objects are read. Raises SenguError for one that is missing, damaged or
+    cannot be decoded.
     """
     ids = sorted(str(object_id) for object_id in objects if not object_id.is_video)
     table = pd.DataFrame({"objectId": ids}, dtype="str")
     prints = fingerprints(ids, store, Journal(journal))
     table["pixels"] = [pixels.tobytes() for pixels in prints["pixels"]]
     table["video"] = [videos.get(object_id, object_id) for object_id in ids]
-    alike = groups.groups(Looks.of(prints), _links(table["pixels"], table["video"]))
+    decided = tables.empty(tables.GroupDecision) if decided is None else decided
+    table["decided"] = decisions.linked(ids, decided)
+    alike = groups.groups(Looks.of(prints), _links(table["pixels"], table["video"], table["decided"]))
     table["group"] = table.groupby(alike.labels)["objectId"].transform("min")
     table["mirrored"] = table.groupby(alike.mirrored)["objectId"].transform("min")
     has_mirror = table.groupby("mirrored")["group"].transform("nunique") > 1
     table["mirrored"] = table["mirrored"].where(has_mirror, "")
+    table["group"] = decisions.split(table, decided)  # parts of one group are no mirror images of each other
     return table[table.duplicated("group", keep=False) | has_mirror]
 
 
@@ -75,14 +81,14 @@ def _links(*columns: pd.Series) -> np.ndarray:
 
 
 def main(arguments: list[str]) -> None:
-    index_folder, trees, output = map(Path, arguments)
+    index_folder, trees, decided, output = map(Path, arguments)
     index = tables.read_sites(index_folder, params.site_names(), tables.IndexRow)
     frames = index[index["video"] != ""].drop_duplicates("objectId").set_index("objectId")["video"]
     objects = (ObjectId.parse(text) for text in index["objectId"].unique())
     videos = {str(frame): str(video) for frame, video in frames.items()}
     with engine.running(params.engine()):
         # absolute: a worker of a cluster stands in a directory of its own
-        grouped = duplicates(objects, ObjectStore.below(trees.absolute()), videos, JOURNAL)
+        grouped = duplicates(objects, ObjectStore.below(trees.absolute()), videos, JOURNAL, decisions.read(decided))
     tables.write(output, grouped, tables.Duplicate)
     alike = grouped[grouped.duplicated("group", keep=False)]
     mirrored = int((grouped["mirrored"] != "").sum())
@@ -90,4 +96,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main, "INDEX TREES DUPLICATES")
+    run_program(main, "INDEX TREES DECISIONS DUPLICATES")

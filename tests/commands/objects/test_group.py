@@ -35,7 +35,7 @@ for site in one two; do
 done
 python -m sengu.stages.label labels tombstones.csv data/captures data/index data/rejected data/label.csv \
  data/label_conflicts.csv data/label_details.csv
-python -m sengu.stages.duplicates data/index data/object data/duplicates.csv
+python -m sengu.stages.duplicates data/index data/object duplicate_groups.csv data/duplicates.csv
 """
 
 

@@ -145,6 +145,19 @@ class Duplicate:
 
 
 @dataclass(frozen=True)
+class GroupDecision:
+    """One picture of a group of near-duplicates that a person looked at (duplicate_groups.csv, which Git tracks).
+
+    `group` is the smallest id of the pictures that the person says it shows the same as; `decidedAt` is ISO 8601 in UTC.
+    """
+
+    objectId: str
+    group: str
+    annotator: str
+    decidedAt: str
+
+
+@dataclass(frozen=True)
 class SplitLabel:
     """One example of the split (data/split_label.csv)."""
 
