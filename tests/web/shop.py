@@ -36,6 +36,7 @@ class Shop:
     classes: Sequence[str] = ("dots", "stripes")
     names: list[str] = field(default_factory=list)
     said: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    settled: list[tuple[str, list[list[str]]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         tree = ObjectTree(self.folder.parent / "data/object/a")
@@ -59,8 +60,9 @@ class Shop:
 
     def facts(self, object_id: str) -> dict[str, Any]:
         seen = {"url": f"javascript:document.title='evil'//{EVIL}", "page": f"https://a.example/{EVIL}", "device": EVIL}
-        duplicates = self.group(object_id)
-        return {"id": object_id, "format": "png", "width": 32, "height": 24, "seen": [seen], "duplicates": duplicates}
+        others = self.group(object_id)
+        about = {"id": object_id, "format": "png", "width": 32, "height": 24, "seen": [seen]}
+        return about | {"duplicates": others, "others": len(others)}
 
     def opinions(self, object_id: str, annotator: str) -> dict[str, Any]:
         words = [{"annotator": EVIL, "value": "dots", "rule": "R1", "how": "", "note": EVIL}]
@@ -70,13 +72,24 @@ class Shop:
         first = self.names.index(object_id) // 2 * 2
         return [name for name in self.names[first : first + 2] if name != object_id]
 
+    def settle(self, object_id: str, apart: Sequence[str], annotator: str) -> list[dict[str, Any]]:
+        rest = [name for name in self.names[:3] if name not in apart]
+        parts = [rest, list(apart)] if apart else [rest]
+        self.settled.append((annotator, parts))
+        return [{"ids": part, "count": len(part)} for part in parts]
+
     def review(self) -> dict[str, Any]:
         mistakes = [{"id": self.names[0], "label": EVIL, "called": "dots", "probability": 0.9}]
         sides = [{"value": "dots", "annotator": EVIL, "source": "labels/a.csv:2", "rule": "R1"}]
-        bars = {"name": EVIL, "parents": ["v0"], "rows": 2, "classes": {"dots": 2}, "added": 1, "removed": 0}
+        bars = {"name": EVIL, "parents": ["v0"], "rows": 2, "classes": {"dots": 2}, "added": 1, "removed": 0, "relabelled": 0}
         version = {**bars, "samples": {"dots": self.names[:2]}}
         conflicts = [{"id": self.names[1], "sides": sides, "label": ""}]
-        return {"versions": [version], "mistakes": mistakes, "conflicts": conflicts, "groups": [self.names[:2]]}
+        return {
+            "versions": [version],
+            "mistakes": mistakes,
+            "conflicts": conflicts,
+            "groups": [{"ids": self.names[:3], "count": 3}],
+        }
 
     def predecessors(self, annotator: str) -> dict[str, dict[str, dict[str, str]]]:
         return {who: words for who, words in self.said.items() if who != annotator}

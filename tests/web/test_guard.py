@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from web.shop import Served, Shop, served
 
-CHANGES = ["queue", "opinions", "label", "undo", "example", "quiz", "answer"]
+CHANGES = ["queue", "opinions", "label", "undo", "example", "group", "quiz", "answer"]
 
 
 @pytest.fixture(scope="module")

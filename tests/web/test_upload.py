@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 import requests
+import yaml
 from bucket import SECRETS
 from bucket import served as bucket_served
 from PIL import Image
+from project import run
+from served import CRAWL, EXTRACT
 from web.shop import Served, Shop, served
 
-from sengu.base import params
+from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.remote.s3 import Prefix
 from sengu.web.upload import Entrance, Folder, _kept
@@ -132,6 +135,19 @@ def test_a_bucket_takes_pictures_below_its_prefix(monkeypatch: pytest.MonkeyPatc
         assert server.read("in/mori/a.png") == picture(1)
         assert len(server.keys("in/mori/")) == 2
         assert shelf.read("b.png") is None
+
+
+@pytest.mark.slow
+def test_the_next_crawl_archives_what_was_sent(tmp_path: Path) -> None:
+    device = params.UploadDevice(site="web", name="{operator}/{subject}/{name}")
+    entrance = Entrance({"scanner": device}, lambda _: Folder(tmp_path / "camera"))
+    entrance.take("scanner", "left.png", picture(1), {"operator": "mori", "subject": "patient-7"})
+    site = {"fetch": {"source": "folder", "folder": "camera"}, "read": {"path": "^(?P<operator>[^/]+)/(?P<subject>[^/]+)/"}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"sites": {"web": site}}))
+    run(tmp_path, *CRAWL)
+    run(tmp_path, *EXTRACT)
+    (row,) = tables.read(tmp_path / "captures/web.csv", tables.Capture).itertuples()
+    assert (row.filename, row.operator, row.subject) == ("mori/patient-7/left.png", "mori", "patient-7")
 
 
 def test_a_name_that_somebody_else_takes_meanwhile_is_theirs(tmp_path: Path) -> None:

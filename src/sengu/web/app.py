@@ -12,7 +12,7 @@ from sengu.base.errors import SenguError
 from sengu.base.ids import OBJECT_ID, ObjectId
 from sengu.drawing import pages
 from sengu.pictures.reasons import NotAPicture
-from sengu.web.desk import WINDOW, Desk, decision
+from sengu.web.desk import WINDOW, Decided, Desk, decision
 from sengu.web.guard import Access, Guard
 from sengu.web.pictures import SIZES, Pictures
 from sengu.web.upload import Entrance
@@ -42,6 +42,7 @@ def create(desk: Desk, pictures: Pictures, guard: Guard, entrance: Entrance | No
         ("POST", "/api/label", views.label, Access.CHANGE),
         ("POST", "/api/undo", views.undo, Access.CHANGE),
         ("POST", "/api/example", views.example, Access.CHANGE),
+        ("POST", "/api/group", views.settle, Access.CHANGE),
         ("POST", "/api/quiz", views.start_quiz, Access.CHANGE),
         ("POST", "/api/answer", views.answer, Access.CHANGE),
     ]
@@ -69,11 +70,11 @@ def _in_words(error: HTTPException) -> Response:
 
 
 def _static() -> dict[str, tuple[bytes, str]]:
-    found = {"style.css": (pages.style().encode(), STATIC[".css"])}
+    contents = {"style.css": (pages.style().encode(), STATIC[".css"])}
     for entry in files("sengu.web").joinpath("static").iterdir():
         if kind := STATIC.get(f".{entry.name.rpartition('.')[2]}"):
-            found[entry.name] = (entry.read_bytes(), kind)
-    return found
+            contents[entry.name] = (entry.read_bytes(), kind)
+    return contents
 
 
 class _Views:
@@ -124,8 +125,8 @@ class _Views:
         asked = _body({"queue": int, "view": str, "items": list, "rule": str, "note": str})
         if not 0 < len(asked["items"]) <= MOST or not all(isinstance(item, dict) for item in asked["items"]):
             _refused(400, "a request decides at least one picture")
-        decisions = [decision(item) for item in asked["items"]]
-        return self.desk.decide(g.person, asked["queue"], asked["view"], decisions, asked["rule"], asked["note"])
+        decided = Decided(asked["view"], [decision(item) for item in asked["items"]], asked["rule"], asked["note"])
+        return self.desk.decide(g.person, asked["queue"], decided)
 
     def undo(self) -> dict[str, Any]:
         _body({})
@@ -135,6 +136,13 @@ class _Views:
         asked = _body({"id": str, "rule": str, "value": str, "was": str, "why": str})
         self.desk.example(self._known(asked["id"]), asked["rule"], asked["value"], asked["was"], asked["why"])
         return self.desk.rules()
+
+    def settle(self) -> list[dict[str, Any]]:
+        asked = _body({"id": str, "apart": list})
+        apart = [self._known(name) for name in asked["apart"] if isinstance(name, str)]
+        if len(apart) != len(asked["apart"]):
+            _refused(400, "the request needs the ids of pictures")
+        return self.desk.settle(g.person, self._known(asked["id"]), apart)
 
     def start_quiz(self) -> dict[str, Any]:
         return self.desk.start_quiz(g.person, _body({"predecessor": str})["predecessor"])
@@ -172,16 +180,16 @@ class _Views:
 def _body(wanted: dict[str, type]) -> dict[str, Any]:
     """The JSON object of a request, which must have values of these types, and no character that is none."""
     try:
-        found = json.loads(request.get_data(cache=False))
+        body = json.loads(request.get_data(cache=False))
     except (ValueError, RecursionError):
         _refused(400, "the request is no JSON")
-    if not isinstance(found, dict):
+    if not isinstance(body, dict):
         _refused(400, "the request is no JSON object")
     for name, kind in wanted.items():
-        value = found.get(name)
+        value = body.get(name)
         if type(value) is not kind or (isinstance(value, str) and not _is_text(value)):
             _refused(400, f"the request needs {name}")
-    return found
+    return body
 
 
 def _is_text(value: str) -> bool:

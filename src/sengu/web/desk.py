@@ -1,31 +1,31 @@
 """What people at the page do -> lines in their sheets: queues, labels and undo, the quiz, and what they saw before deciding."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sengu.base.errors import SenguError
 from sengu.labels import queues, quiz
 from sengu.labels.ledger import Change, Ledger, Word, clean
-from sengu.labels.quiz import Answer
 from sengu.labels.rules import Example, add_example
 from sengu.web.material import KINDS, Kind, Material
 
-WINDOW = 500  # places of a queue that are told at once
+WINDOW = 500  # places of a queue that a request gets
+FIRST = 400  # places that come with a new queue, so that its first picture needs no second request
 BLIND, SUGGESTED, PAGE, GROUP, REPEAT, QUIZ = "blind", "suggested", "page", "group", "repeat", "quiz"
 NAMED = {kind.name: kind for kind in KINDS}
 
 
 @dataclass
 class Queue:
-    """The pictures that one person is asked for; `decided` are the words of places where they decided already."""
+    """The pictures that one person is asked for; `decided` are the words of the decisions so far, by `Decision.key`."""
 
     person: str
     kind: Kind
     value: int
     names: list[str]
-    decided: dict[int, Word] = field(default_factory=dict)
+    decided: dict[int | str, Word] = field(default_factory=dict)
 
 
 @dataclass
@@ -46,16 +46,31 @@ class Decision:
     value: str
     untouched: bool = False
 
+    @property
+    def key(self) -> int | str:
+        """What tells it from another decision in a queue, which may ask for a picture at two places."""
+        return self.place if self.place >= 0 else self.objectId
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a person decides at once in a view of the page, under one rule and with one note."""
+
+    view: str
+    decisions: Sequence[Decision]
+    rule: str = ""
+    note: str = ""
+
 
 class Desk:
     """The work of all people who have the page open. For several threads."""
 
     def __init__(self, material: Material, people: Sequence[str]):
         self.material = material
-        self.ledgers = {one: Ledger(material.folder / f"{one}.csv", one, material.classes) for one in people}
+        self.ledgers = {who: Ledger(material.folder / f"{who}.csv", who, material.classes) for who in people}
         self.queues: list[Queue] = []
         self.quizzes: dict[str, Quiz] = {}
-        self.seen: dict[str, set[str]] = {one: set() for one in people}
+        self.seen: dict[str, set[str]] = {who: set() for who in people}
         self._lock = threading.Lock()
         self._ready: dict[str, tuple[int, int, list[str]]] = {}
 
@@ -75,7 +90,7 @@ class Desk:
         return names
 
     def open_queue(self, person: str, kind: str, condition: str, value: int) -> dict[str, Any]:
-        """Number and length of a queue. Raises SenguError where it cannot be made."""
+        """Number, length and first places of a queue. Raises SenguError where it cannot be made."""
         if kind not in NAMED or not 0 <= value < len(self.material.classes):
             raise SenguError(f"there is no queue {kind!r}")
         ledger = self.ledgers[person]
@@ -85,9 +100,11 @@ class Desk:
             names = ready[2]
         else:
             names = self._names(person, kind, condition, value)
+        queue = Queue(person, NAMED[kind], value, names)
         with self._lock:
-            self.queues.append(Queue(person, NAMED[kind], value, names))
-            return {"queue": len(self.queues) - 1, "length": len(names)}
+            self.queues.append(queue)
+            number = len(self.queues) - 1
+        return {"queue": number, "length": len(names), "items": self._places(queue, names[:FIRST])}
 
     def queue_of(self, person: str, number: int) -> Queue:
         """Raises SenguError if the queue is of another person, or there is none."""
@@ -96,56 +113,63 @@ class Desk:
         return self.queues[number]
 
     def window(self, person: str, number: int, start: int, count: int) -> list[dict[str, Any]]:
-        """Some places of a queue: object ids, and in a queue of groups the others of each."""
+        """Some places of a queue: object ids, and in a queue of groups how many others each stands for."""
         queue = self.queue_of(person, number)
-        names = queue.names[max(start, 0) : max(start, 0) + min(count, WINDOW)]
+        return self._places(queue, queue.names[max(start, 0) : max(start, 0) + min(count, WINDOW)])
+
+    def _places(self, queue: Queue, names: Sequence[str]) -> list[dict[str, Any]]:
         if queue.kind.name != GROUP + "s":
             return [{"id": name} for name in names]
-        return [{"id": name, "group": self.material.group(name)} for name in names]
+        return [{"id": name, "others": len(self.material.group(name))} for name in names]
 
-    def decide(self, person: str, number: int, view: str, decisions: Iterable[Decision], rule: str, note: str) -> dict[str, Any]:
+    def decide(self, person: str, number: int, decided: Decided) -> dict[str, Any]:
         """Adds what was decided at once to the sheet, and returns when the disk has it."""
         queue, ledger = self.queue_of(person, number), self.ledgers[person]
-        if rule:
-            rules = self.material.rules()
-            if rule not in rules:
-                raise SenguError(f"there is no rule {rule}")
-            rule = rules[rule].citation
+        rule = self._citation(decided.rule)
         words: list[Word] = []
-        places: dict[int, Word] = {}
-        for one in decisions:
-            if one.value and one.value not in self.material.classes:
-                raise SenguError(f"{one.value!r} is no class")
-            if one.place >= len(queue.names) or (one.place < 0 and not self.material.knows(one.objectId)):
-                raise SenguError("there is no such picture")
-            name = queue.names[one.place] if one.place >= 0 else one.objectId
-            is_group = queue.kind.name == "groups" and one.place >= 0
-            how = self._how(person, queue, one, name, view, is_group)
-            word = Word(name, one.value, rule, how, clean(note))
+        decided_here: dict[int | str, Word] = {}
+        for decision in decided.decisions:
+            name = self._name(queue, decision)
+            is_group = queue.kind.name == GROUP + "s" and decision.place >= 0
+            how = GROUP if is_group else self._how(queue, decision, name, decided.view)
+            word = Word(name, decision.value, rule, how, clean(decided.note))
             words.append(word)
-            places[one.place] = word
+            decided_here[decision.key] = word
             others = self.material.group(name) if is_group else ()
             words += [
-                Word(other, one.value, rule, how, clean(note))
+                replace(word, objectId=other)
                 for other in others
                 if other not in ledger.standing or not ledger.standing[other].value  # decided by itself before
             ]
         before = ledger.changed
         ledger.append(words)
-        queue.decided |= places
-        return self._told(ledger, before) | {"saved": len(words)}
+        queue.decided |= decided_here
+        return self._state(ledger, before) | {"saved": len(words)}
 
-    def _how(self, person: str, queue: Queue, decision: Decision, name: str, view: str, is_group: bool) -> str:
-        """What the person knew before deciding."""
-        if is_group:
-            return GROUP
+    def _citation(self, rule: str) -> str:
+        rules = self.material.rules() if rule else {}
+        if rule and rule not in rules:
+            raise SenguError(f"there is no rule {rule}")
+        return rules[rule].citation if rule else ""
+
+    def _name(self, queue: Queue, decision: Decision) -> str:
+        """The object that a decision is about. Raises SenguError if that, or its class, is none."""
+        if decision.value and decision.value not in self.material.classes:
+            raise SenguError(f"{decision.value!r} is no class")
+        if decision.place >= len(queue.names) or (decision.place < 0 and not self.material.knows(decision.objectId)):
+            raise SenguError("there is no such picture")
+        return queue.names[decision.place] if decision.place >= 0 else decision.objectId
+
+    def _how(self, queue: Queue, decision: Decision, name: str, view: str) -> str:
+        """What the person knew before deciding on a picture."""
         if view == "grid":
             return PAGE if decision.untouched else SUGGESTED
-        if queue.kind.suggests or name in self.seen[person]:
+        if queue.kind.suggests or name in self.seen[queue.person]:
             return SUGGESTED
-        if decision.place in queue.decided and queue.decided[decision.place].how in (BLIND, REPEAT):
-            return queue.decided[decision.place].how  # a slip, corrected at once, is no second look
-        word = self.ledgers[person].standing.get(name)
+        before = queue.decided.get(decision.key)
+        if before is not None and before.how in (BLIND, REPEAT):
+            return before.how  # a slip, corrected at once, is no second look
+        word = self.ledgers[queue.person].standing.get(name)
         return REPEAT if word is not None and word.value else BLIND
 
     def undo(self, person: str) -> dict[str, Any]:
@@ -153,17 +177,17 @@ class Desk:
         ledger = self.ledgers[person]
         before = ledger.changed
         changes: list[Change] = ledger.undo()
-        return self._told(ledger, before) | {"undone": [{"id": one.after.objectId, "value": one.after.value} for one in changes]}
+        undone = [{"id": change.after.objectId, "value": change.after.value} for change in changes]
+        return self._state(ledger, before) | {"undone": undone}
 
     @staticmethod
-    def _told(ledger: Ledger, before: int) -> dict[str, Any]:
-        labelled = sum(1 for word in ledger.standing.values() if word.value)
-        return {"labelled": labelled, "canUndo": ledger.can_undo, "changed": ledger.changed > before}
+    def _state(ledger: Ledger, before: int) -> dict[str, Any]:
+        return {"labelled": ledger.labelled, "canUndo": ledger.can_undo, "changed": ledger.changed > before}
 
     def start(self, person: str) -> dict[str, Any]:
         """What the page shows before any picture."""
         ledger = self.ledgers[person]
-        return self._told(ledger, ledger.changed) | {
+        return self._state(ledger, ledger.changed) | {
             "annotator": person,
             "classes": list(self.material.classes),
             "kinds": [asdict(kind) for kind in KINDS],
@@ -172,8 +196,7 @@ class Desk:
 
     def rules(self) -> list[dict[str, Any]]:
         """The rules, with their examples."""
-        found = self.material.rules().values()
-        return [{**asdict(rule), "citation": rule.citation} for rule in found]
+        return [{**asdict(rule), "citation": rule.citation} for rule in self.material.rules().values()]
 
     def opinions(self, person: str, name: str) -> dict[str, Any]:
         """What others say of a picture; from now on a label that this person gives it is `suggested`."""
@@ -186,12 +209,17 @@ class Desk:
             raise SenguError("an example needs a class and a reason")
         add_example(self.material.folder, rule, Example(name, value, was if was != value else "", clean(why), 0))
 
+    def settle(self, person: str, name: str, apart: Sequence[str]) -> list[dict[str, Any]]:
+        """Keeps that the group of a picture is one, but for those `apart`; see `Material.settle`."""
+        with self._lock:
+            return self.material.settle(name, apart, person)
+
     def start_quiz(self, person: str, predecessor: str) -> dict[str, Any]:
         """The pictures of a quiz, which are those of the predecessor who has labelled most, if none is named."""
         said = self.material.predecessors(person)
         if not said:
             raise SenguError("nobody else has labelled anything yet: there is nothing to ask")
-        name = predecessor or max(said, key=lambda one: len(said[one]))
+        name = predecessor or max(said, key=lambda who: len(said[who]))
         if name not in said:
             raise SenguError(f"{predecessor} has labelled nothing")
         labelled = {object_id: word["value"] for object_id, word in said[name].items()}
@@ -202,17 +230,17 @@ class Desk:
 
     def answer(self, person: str, place: int, value: str) -> dict[str, Any]:
         """Keeps one answer in quiz/; with the last one comes the result."""
-        found = self.quizzes.get(person)
-        if found is None or not 0 <= place < len(found.names) or value not in self.material.classes:
+        asked = self.quizzes.get(person)
+        if asked is None or not 0 <= place < len(asked.names) or value not in self.material.classes:
             raise SenguError("there is no such question: begin the quiz again")
-        one = Answer(found.names[place], value, found.predecessor)
-        self._answers(person).append([Word(one.objectId, one.value, "", QUIZ, f"{quiz.OF}{one.predecessor}")])
-        found.answers[one.objectId] = one.value
-        if len(found.answers) < len(found.names):
-            return {"answered": len(found.answers)}
-        said = self.material.predecessors(person)[found.predecessor]
-        done = quiz.result(found.predecessor, found.answers, said)
-        return {"answered": len(found.answers), "result": asdict(done), "words": str(done)}
+        name = asked.names[place]
+        self._answers(person).append([Word(name, value, "", QUIZ, f"{quiz.OF}{asked.predecessor}")])
+        asked.answers[name] = value
+        if len(asked.answers) < len(asked.names):
+            return {"answered": len(asked.answers)}
+        said = self.material.predecessors(person)[asked.predecessor]
+        result = quiz.result(asked.predecessor, asked.answers, said)
+        return {"answered": len(asked.answers), "result": asdict(result), "words": str(result)}
 
     def _answers(self, person: str) -> Ledger:
         return Ledger(quiz.FOLDER / f"{person}.csv", person, self.material.classes)

@@ -122,13 +122,13 @@ class Guard:
         if asked.headers.get("Sec-Fetch-Dest", "document") != "document":
             return _deny(403, "The page cannot stand in another one.")
         if token := asked.args.get("token"):
-            found = next((one for one in self._tokens if compare_digest(one.encode(), token.encode())), None)
-            if found is None:
+            match = next((known for known in self._tokens if compare_digest(known.encode(), token.encode())), None)
+            if match is None:
                 if self._is_known(asked) or _is_sent_from_elsewhere(asked):
                     return _to_the_page(asked)
                 return _deny(403, "This address was used before, or is of an earlier start: run `sengu label page` again.")
             session = secrets.token_urlsafe(32)
-            self._sessions[session] = self._tokens.pop(found)
+            self._sessions[session] = self._tokens.pop(match)
             answer = _to_the_page(asked)
             answer.set_cookie(self.cookie, session, httponly=True, samesite="Strict", secure=self.place.is_secure, path="/")
             return answer
@@ -138,7 +138,7 @@ class Guard:
 
     def _is_known(self, asked: Request) -> bool:
         given = asked.cookies.get(self.cookie, "")
-        session = next((one for one in self._sessions if compare_digest(one.encode(), given.encode())), None)
+        session = next((known for known in self._sessions if compare_digest(known.encode(), given.encode())), None)
         if session is not None:
             g.person = self._sessions[session]
         return session is not None

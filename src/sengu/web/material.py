@@ -51,13 +51,19 @@ class Material(Protocol):
         """Is it a picture that can be labelled?"""
 
     def facts(self, object_id: str) -> dict[str, Any]:
-        """What is known of a picture and says nothing of its class."""
+        """What is known of a picture and says nothing of its class; some near-duplicates, of how many `others` there are."""
 
     def opinions(self, object_id: str, annotator: str) -> dict[str, Any]:
         """What tags, the model, the labels of similar pictures and other annotators say of its class."""
 
     def group(self, object_id: str) -> list[str]:
         """The near-duplicates of a picture, without itself."""
+
+    def settle(self, object_id: str, apart: Sequence[str], annotator: str) -> list[dict[str, Any]]:
+        """Keeps what a person says of a group of near-duplicates: that it is one, but for the pictures that stand `apart`.
+
+        Returns the groups there are now, as `review` has them. Raises SenguError if it is no group, or nothing would be left.
+        """
 
     def review(self) -> dict[str, Any]:
         """Dataset versions, mistakes of the model, conflicts and near-duplicates, as the review page shows them."""

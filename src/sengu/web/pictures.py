@@ -10,7 +10,7 @@ from sengu.base import working
 from sengu.base.ids import ObjectId
 from sengu.pictures import images
 
-SIZES = (160, 320, 640, 1280, 2560)  # of the longer side at most, in pixels
+SIZES = (160, 320, 640, 960, 1280, 2560)  # of the longer side at most, in pixels
 QUALITY = 88
 
 

@@ -23,17 +23,17 @@ class _Gateway(wsgi.Gateway_10):
 
 def free_port(host: str) -> int:
     """A port of the host that nobody listens on."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as found:
-        found.bind((host, 0))
-        return int(found.getsockname()[1])
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
+        listening.bind((host, 0))
+        return int(listening.getsockname()[1])
 
 
 def server(app: Flask, host: str, port: int, certificate: tuple[str, str] | None = None) -> wsgi.Server:
     """A server that `start` runs until `stop`; `certificate` and its key are the paths of PEM files."""
-    found = wsgi.Server((host, port), app, numthreads=THREADS, timeout=SILENCE, request_queue_size=128, shutdown_timeout=1)
-    found.gateway = _Gateway
-    found.max_request_body_size = UPLOAD
-    found.max_request_header_size = 1 << 16
+    serving = wsgi.Server((host, port), app, numthreads=THREADS, timeout=SILENCE, request_queue_size=128, shutdown_timeout=1)
+    serving.gateway = _Gateway
+    serving.max_request_body_size = UPLOAD
+    serving.max_request_header_size = 1 << 16
     if certificate is not None:
-        found.ssl_adapter = BuiltinSSLAdapter(*certificate)
-    return found
+        serving.ssl_adapter = BuiltinSSLAdapter(*certificate)
+    return serving

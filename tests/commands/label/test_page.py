@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from project import ROOT, environment, run
 from sengu import embeddings
 from sengu.base import tables
 from sengu.base.errors import SenguError
+from sengu.base.tables import versions
 from sengu.commands.label.material import Repository
 from sengu.commands.label.page import annotators, place
 from sengu.labels.sheets import cells
@@ -105,7 +107,7 @@ def test_a_label_is_in_the_sheet_of_gits_user(page: tuple[str, requests.Session]
 def test_what_is_known_of_a_picture(page: tuple[str, requests.Session]) -> None:
     address, session = page
     facts = session.get(f"{address}/api/facts/{BLUE}", timeout=20).json()
-    assert facts["duplicates"] == [GREY]
+    assert (facts["duplicates"], facts["others"]) == ([GREY], 1)
     assert facts["seen"][0]["url"] == "http://a.example/blue.png"
     assert "tags" not in facts["seen"][0]
     told = post(page, "/api/opinions", id=RED)
@@ -124,9 +126,42 @@ def test_a_review_has_mistakes_conflicts_and_groups(page: tuple[str, requests.Se
     assert [(one["id"], sorted(side["annotator"] for side in one["sides"])) for one in found["conflicts"]] == [
         (RED, ["ben", "eve"])
     ]
-    assert found["groups"] == [sorted([BLUE, GREY])]
+    assert found["groups"] == [{"ids": sorted([BLUE, GREY]), "count": 2}]
     assert len(found["mistakes"]) <= 2
     assert all(one["called"] != one["label"] for one in found["mistakes"])
+
+
+def test_a_review_shows_how_versions_descend_and_differ(page: tuple[str, requests.Session], folder: Path) -> None:
+    rows = {"v1": {RED: 0, WHITE: 1, BLUE: 0}, "v2": {RED: 1, WHITE: 1, GREY: 0}}
+    for name, values in rows.items():
+        labels = tables.frame([tables.Label(*row) for row in sorted(values.items())], tables.Label)
+        (folder / "data/dataset" / name).mkdir(parents=True)
+        parents = ["v1", "gone"] if name == "v2" else []
+        versions.write(folder / "data/dataset" / name, versions.describe(name, ["dots", "stripes"], labels, parents), labels)
+    first, second = page[1].get(f"{page[0]}/api/review", timeout=20).json()["versions"]
+    assert (first["parents"], first["added"], first["classes"]) == ([], 3, {"dots": 2, "stripes": 1})
+    assert first["samples"] == {"dots": sorted([RED, BLUE]), "stripes": [WHITE]}
+    assert second["parents"] == ["v1", "gone"]
+    assert [second[key] for key in ("rows", "added", "removed", "relabelled")] == [3, 1, 1, 1]
+    shutil.rmtree(folder / "data/dataset")
+
+
+def test_a_group_is_confirmed_or_split_in_a_file_of_git(page: tuple[str, requests.Session], folder: Path) -> None:
+    address, session = page
+    assert "error" in post(page, "/api/group", id=RED, apart=[])  # it is in no group
+    assert "error" in post(page, "/api/group", id=BLUE, apart=[RED])
+    assert "error" in post(page, "/api/group", id=BLUE, apart=[BLUE, GREY])
+    assert not (folder / "duplicate_groups.csv").exists()
+    assert post(page, "/api/group", id=BLUE, apart=[]) == [{"ids": sorted([BLUE, GREY]), "count": 2}]
+    assert session.get(f"{address}/api/review", timeout=20).json()["groups"] == []
+    parts = post(page, "/api/group", id=BLUE, apart=[GREY])
+    assert parts == [{"ids": [BLUE], "count": 1}, {"ids": [GREY], "count": 1}]
+    table = tables.read(folder / "duplicate_groups.csv", tables.GroupDecision)
+    assert table[["objectId", "group", "annotator"]].to_numpy().tolist() == [
+        [name, name, "anna_example"] for name in sorted([BLUE, GREY])
+    ]
+    assert session.get(f"{address}/api/facts/{BLUE}", timeout=20).json()["duplicates"] == []
+    (folder / "duplicate_groups.csv").unlink()
 
 
 def test_a_quiz_is_kept_and_shown_by_check(page: tuple[str, requests.Session], folder: Path) -> None:
@@ -159,13 +194,17 @@ def test_another_machine_comes_in_under_a_certificate_only(folder: Path, tmp_pat
     name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     run(tmp_path, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", *name)
     pem.write_text((tmp_path / "key.pem").read_text() + (tmp_path / "cert.pem").read_text())
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    browser.chmod(0o755)
     child = subprocess.Popen(
-        [*COMMAND, "--host", "localhost", "--certificate", pem],
-        cwd=folder, env=environment(PYTHONPATH=str(ROOT / "src")), stdout=subprocess.PIPE, text=True,
+        [*COMMAND[:-1], "--host", "localhost", "--certificate", pem],
+        cwd=folder, env=environment(PYTHONPATH=str(ROOT / "src"), BROWSER=str(browser)), stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stdout is not None
     address = child.stdout.readline().split(" ")[1].strip()
     answer = requests.get(address, verify=str(tmp_path / "cert.pem"), allow_redirects=False, timeout=20)
+    assert (tmp_path / "opened").read_text() == f"{address}\n"
     assert (answer.status_code, "Secure" in answer.headers["Set-Cookie"]) == (303, True)
     with pytest.raises((requests.ConnectionError, http.client.BadStatusLine)):
         requests.get(address.replace("https", "http"), timeout=20)

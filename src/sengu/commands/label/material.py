@@ -15,6 +15,7 @@ from sengu.base.tables import versions as version_files
 from sengu.commands import places
 from sengu.commands.label.label_set import LabelSet, versions
 from sengu.commands.label.sheet import meeting, queue
+from sengu.duplicates import decisions
 from sengu.embeddings import Embeddings
 from sengu.labels import rules
 from sengu.labels.rules import Rule
@@ -24,6 +25,8 @@ SIMILAR = 12  # pictures like the one that is shown
 LOOKED = 200  # nearest pictures among which the labelled ones are looked for
 SHOWN = 48  # pictures of a list to review
 SAMPLE = 12  # pictures of each class of a dataset version
+MEMBERS = 60  # pictures of a group of near-duplicates to review
+BESIDE = 8  # near-duplicates beside a picture
 CAPTURE = ("site", "url", "page", "device", "operator", "subject", "taken", "fetched", "camera", "filename")
 
 
@@ -36,7 +39,10 @@ class Repository:
         self._stamp = self._stamped()
         self.classes: Sequence[str] = self._label_set.settings.classes
         self.folder: Path = self._label_set.folder
-        self._names = {picture for picture in self._label_set.index["objectId"].unique() if not ObjectId.parse(picture).is_video}
+        self._names = {name for name in self._label_set.index["objectId"].unique() if not ObjectId.parse(name).is_video}
+        # by id and sorted, so that a picture is looked up, and not searched for among half a million
+        self._index = self._label_set.index.set_index("objectId", drop=False).sort_index(kind="stable")
+        self._captures = self._label_set.captures.set_index("urlId", drop=False).sort_index(kind="stable")
 
     def _stamped(self) -> list[tuple[str, int, int]]:
         states = ((path, path.stat()) for path in sheets(self._label_set.folder))
@@ -76,33 +82,46 @@ class Repository:
         return embeddings.read(places.EMBEDDINGS)
 
     @cached_property
+    def _duplicates(self) -> pd.DataFrame:
+        is_here = places.DUPLICATES.is_file()
+        return tables.read(places.DUPLICATES, tables.Duplicate) if is_here else tables.empty(tables.Duplicate)
+
+    @cached_property
     def _groups(self) -> dict[str, list[str]]:
-        """Object id -> all near-duplicates of its group, itself among them."""
-        if not places.DUPLICATES.is_file():
-            return {}
-        duplicates = tables.read(places.DUPLICATES, tables.Duplicate)
-        members = duplicates.groupby("group")["objectId"].agg(list).to_dict()
-        return {name: members[group] for name, group in zip(duplicates["objectId"], duplicates["group"], strict=True)}
+        """Object id -> all near-duplicates of its group, itself among them, as the next `dvc repro` will have them."""
+        groups = decisions.split(self._duplicates, decisions.read())
+        members = self._duplicates["objectId"].groupby(groups).agg(list).to_dict()
+        return {name: members[group] for name, group in zip(self._duplicates["objectId"], groups, strict=True)}
+
+    def settle(self, object_id: str, apart: Sequence[str], annotator: str) -> list[dict[str, Any]]:
+        members = self._groups.get(object_id, [])
+        rest = [name for name in members if name not in apart]
+        if not set(apart) <= set(members) or not rest or len(members) < 2:
+            raise SenguError("there is no such group of near-duplicates: open the review again")
+        parts = [rest, sorted(set(apart))] if apart else [rest]
+        decisions.decide(parts, annotator)
+        del self._groups
+        return [self._reviewed(part) for part in parts]
 
     def group(self, object_id: str) -> list[str]:
         return [name for name in self._groups.get(object_id, ()) if name != object_id and name in self._names]
 
-    def _captures(self, object_id: str) -> tuple[dict[str, Any], pd.DataFrame]:
-        label_set = self._label_set
-        rows = label_set.index[label_set.index["objectId"] == object_id]
-        captures = label_set.captures[
-            label_set.captures["urlId"].isin(rows["urlId"]) & label_set.captures["site"].isin(rows["site"])
-        ]
-        return {str(key): cell for key, cell in rows.iloc[0].items()}, captures
+    def _seen(self, object_id: str) -> tuple[dict[str, Any], pd.DataFrame]:
+        """A row of the index of an object, and every capture of it."""
+        rows = self._index.loc[object_id:object_id]
+        captures = pd.concat([self._captures.loc[url_id:url_id] for url_id in sorted(set(rows["urlId"]))])
+        return {str(key): cell for key, cell in rows.iloc[0].items()}, captures[captures["site"].isin(rows["site"])]
 
     def facts(self, object_id: str) -> dict[str, Any]:
-        row, captures = self._captures(object_id)
+        row, captures = self._seen(object_id)
         seen = [{name: cells[name] for name in CAPTURE if cells[name]} for cells in captures.to_dict("records")]
+        others = self.group(object_id)
         about = {"format": row["format"], "width": int(row["width"]), "height": int(row["height"]), "bytes": int(row["bytes"])}
-        return {"id": object_id, **about, "video": row["video"], "seen": seen, "duplicates": self.group(object_id)}
+        about |= {"video": row["video"], "duplicates": others[:BESIDE], "others": len(others)}
+        return {"id": object_id, **about, "seen": seen}
 
     def opinions(self, object_id: str, annotator: str) -> dict[str, Any]:
-        _, captures = self._captures(object_id)
+        _, captures = self._seen(object_id)
         tags = sorted({tag for cell in captures["tags"] for tag in cell.split("|") if tag})
         standing = self.label_set.standing
         words = standing[(standing["objectId"] == object_id) & (standing["annotator"] != annotator)]
@@ -155,31 +174,33 @@ class Repository:
         }
 
     def _versions(self) -> list[dict[str, Any]]:
-        labels_of = versions()
-        described = []
-        for name, labels in labels_of.items():
-            facts = version_files.read(places.DATASETS / name)
-            before = [labels_of[parent] for parent in facts.parents if parent in labels_of]
-            parents = pd.concat(before)["objectId"] if before else labels["objectId"].iloc[:0]
-            counts = labels["value"].value_counts()
-            samples = {
-                title: [picture for picture in labels.loc[labels["value"] == value, "objectId"] if picture in self._names][
-                    :SAMPLE
-                ]
-                for value, title in enumerate(facts.classes)
-            }
-            described.append(
-                {
-                    "name": name,
-                    "parents": list(facts.parents),
-                    "rows": len(labels),
-                    "classes": {title: int(counts.get(value, 0)) for value, title in enumerate(facts.classes)},
-                    "added": int((~labels["objectId"].isin(parents)).sum()),
-                    "removed": int((~parents.isin(labels["objectId"])).sum()),
-                    "samples": samples,
-                }
-            )
-        return described
+        """Each dataset version beside its parents that are here: what came, what went, and whose class is another."""
+        tables_of = versions()
+        facts_of = {name: version_files.read(places.DATASETS / name) for name in tables_of}
+        class_of = {
+            name: dict(zip(labels["objectId"], labels["value"].map(dict(enumerate(facts_of[name].classes))), strict=True))
+            for name, labels in tables_of.items()
+        }
+        return [self._version(name, facts, class_of) for name, facts in facts_of.items()]
+
+    def _version(self, name: str, facts: version_files.Version, class_of: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+        now = class_of[name]
+        before: dict[str, str] = {}
+        for parent in facts.parents:
+            before |= class_of.get(parent, {})
+        pictures = {title: [picture for picture in now if now[picture] == title] for title in facts.classes}
+        return {
+            "name": name,
+            "parents": list(facts.parents),
+            "rows": len(now),
+            "classes": {title: len(names) for title, names in pictures.items()},
+            "added": len(now.keys() - before.keys()),
+            "removed": len(before.keys() - now.keys()),
+            "relabelled": sum(now[picture] != before[picture] for picture in now.keys() & before.keys()),
+            "samples": {
+                title: [picture for picture in names if picture in self._names][:SAMPLE] for title, names in pictures.items()
+            },
+        }
 
     def _mistakes(self) -> list[dict[str, Any]]:
         """What the model calls otherwise than the labels of the test split, the surest first."""
@@ -219,9 +240,13 @@ class Repository:
             conflicts.append({"id": cells["objectId"], "sides": sides, "label": cells["label"]})
         return conflicts
 
-    def _to_confirm(self) -> list[list[str]]:
-        seen: dict[str, list[str]] = {}
-        for members in self._groups.values():
-            if members[0] not in seen:
-                seen[members[0]] = [name for name in members if name in self._names]
-        return sorted((group for group in seen.values() if len(group) > 1), key=len, reverse=True)[:SHOWN]
+    def _to_confirm(self) -> list[dict[str, Any]]:
+        """The largest groups on which nobody decided yet."""
+        decided = set(decisions.read()["objectId"])
+        waiting = {members[0]: members for members in self._groups.values() if not decided.issuperset(members)}
+        groups = [self._reviewed(members) for members in waiting.values()]
+        return sorted((group for group in groups if group["count"] > 1), key=lambda group: -group["count"])[:SHOWN]
+
+    def _reviewed(self, members: Sequence[str]) -> dict[str, Any]:
+        pictures = [name for name in members if name in self._names]
+        return {"ids": pictures[:MEMBERS], "count": len(pictures)}

@@ -1,10 +1,11 @@
 // What the page asks of the server, and what it saves: one request after the other, and again until the disk has it.
 
-import { alert, find, make } from "./dom.js";
+import { alert, count, find, make } from "./dom.js";
 
 export const state = { annotator: "", classes: [], kinds: [], rules: [], labelled: 0, canUndo: false, waiting: 0, saved: [] };
 const MOST_WAITING = 100;
 const AGAIN = 2000; // milliseconds
+const CALM = 250; // milliseconds between two counts, which a quick hand would see flicker
 
 async function answer(response) {
   const body = await response.text();
@@ -44,7 +45,7 @@ async function attempt(path, body) {
       alert(found.changed ? "Your sheet was changed by another program, such as git pull: it was read again, and nothing is lost." : "");
       Object.assign(state, { labelled: found.labelled, canUndo: found.canUndo });
       const now = performance.now();
-      for (let count = 0; count < (found.saved || 0); count += 1) state.saved.push(now);
+      for (let number = 0; number < (found.saved || 0); number += 1) state.saved.push(now);
       return found;
     } catch (error) {
       if (error.status && error.status !== 507) {
@@ -59,16 +60,28 @@ async function attempt(path, body) {
 
 export const isBusy = () => state.waiting >= MOST_WAITING;
 
+let counting = 0;
+let isStale = false;
 export function show() {
-  const hour = state.saved.filter((time) => performance.now() - time < 60000);
-  state.saved = hour;
-  const span = hour.length > 1 ? (performance.now() - hour[0]) / 1000 : 0;
-  const rate = span > 5 ? `, ${Math.round((hour.length / span) * 3600).toLocaleString("en")} an hour` : "";
+  document.body.dataset.waiting = state.waiting;
+  isStale = true;
+  if (!counting) tell();
+}
+
+function tell() {
+  isStale = false;
+  counting = setTimeout(() => {
+    counting = 0;
+    if (isStale) tell();
+  }, CALM);
+  const minute = state.saved.filter((time) => performance.now() - time < 60000);
+  state.saved = minute;
+  const span = minute.length > 1 ? (performance.now() - minute[0]) / 1000 : 0;
+  const rate = span > 5 ? `, ${count(Math.round((minute.length / span) * 3600))} an hour` : "";
   find("who").replaceChildren(
     make("b", {}, state.annotator),
-    ` ${state.labelled.toLocaleString("en")} labelled${rate}${state.waiting ? `, saving ${state.waiting}` : ""}`,
+    ` ${count(state.labelled)} labelled${rate}${state.waiting ? `, saving ${state.waiting}` : ""}`,
   );
-  document.body.dataset.waiting = state.waiting;
 }
 
 addEventListener("beforeunload", (event) => {

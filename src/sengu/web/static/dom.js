@@ -14,6 +14,9 @@ export function make(name, attributes = {}, ...children) {
 
 export const find = (id) => document.getElementById(id);
 
+const numbers = new Intl.NumberFormat("en");
+export const count = (number) => numbers.format(number);
+
 export function say(text) {
   find("said").textContent = text;
 }

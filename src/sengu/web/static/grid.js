@@ -1,7 +1,7 @@
 // A page of pictures, nearly of one class: correct the few that are not, and accept the rest by one key.
 
 import { isBusy, save, state } from "./api.js";
-import { alert, classButtons, digit, isTyping, key, make, say } from "./dom.js";
+import { classButtons, digit, isTyping, key, make, say } from "./dom.js";
 import { address, sizeFor } from "./pictures.js";
 import { chooser } from "./queue.js";
 
@@ -25,14 +25,8 @@ export function grid(view) {
 
   view.replaceChildren(make("h1", { class: "hidden" }, "Label page by page"), tools.form, tiles, make("div", { class: "below" }, classes, acts, accept));
 
-  async function open(make_queue, chosen) {
-    try {
-      queue = await make_queue();
-      alert("");
-    } catch (error) {
-      queue = null;
-      alert(error.message);
-    }
+  async function open(opened, chosen) {
+    queue = opened;
     ofPage = chosen.value;
     start = 0;
     await show();
@@ -45,7 +39,7 @@ export function grid(view) {
       await queue.fill(Math.min(start + size, queue.length) - 1);
       items = queue.items.slice(start, start + size);
     } else items = [];
-    tools.length.textContent = queue ? `${Math.min(start + items.length, queue.length).toLocaleString("en")} of ${queue.length.toLocaleString("en")}` : "";
+    tools.length.textContent = queue ? queue.progress(start + items.length) : "";
     tiles.className = `tiles n${size}`;
     tiles.dataset.start = start;
     const pixels = sizeFor(size === 24 ? 220 : 130);

@@ -1,27 +1,30 @@
 // The places of a queue, of which the server tells some at a time.
 
 import { get, post, state } from "./api.js";
-import { make } from "./dom.js";
+import { alert, count, make } from "./dom.js";
 
 const PART = 400;
 
 export class Queue {
-  constructor(number, length) {
+  constructor(number, length, items) {
     Object.assign(this, { number, length, items: [] });
+    this.take(0, items);
   }
 
+  // The first places come with the queue, so that the first picture needs no second request.
   static async open(kind, where = "", value = 0) {
-    const found = await post("/api/queue", { kind, where, value });
-    const queue = new Queue(found.queue, found.length);
-    await queue.load(0);
-    return queue;
+    const opened = await post("/api/queue", { kind, where, value });
+    return new Queue(opened.queue, opened.length, opened.items);
+  }
+
+  take(start, items) {
+    items.forEach((item, index) => {
+      this.items[start + index] = { place: start + index, ...item };
+    });
   }
 
   async load(start) {
-    const found = await get(`/api/queue/${this.number}?start=${start}&count=${PART}`);
-    found.forEach((item, index) => {
-      this.items[start + index] = { place: start + index, ...item };
-    });
+    this.take(start, await get(`/api/queue/${this.number}?start=${start}&count=${PART}`));
   }
 
   // Sees to it that the places from here on are known, before they are needed.
@@ -34,11 +37,16 @@ export class Queue {
     }
     if (place >= this.items.length && place < this.length) await this.loading;
   }
+
+  // How far a place is: "12 of 500,000".
+  progress(place) {
+    return `${count(Math.min(place, this.length))} of ${count(this.length)}`;
+  }
 }
 
 const chosen = { kind: "random", where: "", value: 0 };
 
-// The form above a view that says what to ask for.
+// The form above a view that says what to ask for; `open` gets the queue, or null where there is none, with the reason told.
 export function chooser(kind, open, more = []) {
   chosen.kind = kind || chosen.kind;
   const kinds = make(
@@ -51,12 +59,17 @@ export function chooser(kind, open, more = []) {
     { id: "of", onchange: () => start() },
     state.classes.map((name, number) => make("option", { value: number, selected: number === chosen.value }, name)),
   );
-  const where = make("input", { id: "where", value: chosen.where, placeholder: "site == 'x' and width > 224", onchange: () => start() });
+  const where = make("input", { id: "where", value: chosen.where, placeholder: "width > 224", onchange: () => start() });
   const length = make("span", { class: "end", id: "place" });
   async function start() {
     const value = Number(classes.value);
     Object.assign(chosen, { kind: kinds.value, where: where.value, value });
-    await open(() => Queue.open(chosen.kind, chosen.where, value), chosen);
+    const queue = await Queue.open(chosen.kind, chosen.where, value).catch((error) => {
+      alert(error.message);
+      return null;
+    });
+    if (queue) alert("");
+    await open(queue, chosen);
   }
   const form = make(
     "form",

@@ -1,7 +1,7 @@
 // What a reviewer looks at: dataset versions, the model's mistakes, conflicts, near-duplicates.
 
-import { get, state } from "./api.js";
-import { make } from "./dom.js";
+import { get, post } from "./api.js";
+import { alert, count, make, say } from "./dom.js";
 import { address } from "./pictures.js";
 import { propose } from "./side.js";
 
@@ -22,23 +22,61 @@ export async function review(view) {
         make("ul", { class: "pictures" }, found.conflicts.map((one) => tile(one.id, one.sides.map((side) => `${side.value} (${side.annotator || side.source}${side.rule ? `, ${side.rule}` : ""})`).join(", "), example(one.id, one.sides[0].value))))),
       section("Mistakes of the model", "Pictures of the test split, the surest mistakes first. A wrong label looks like a mistake, too.", found.mistakes.length &&
         make("ul", { class: "pictures" }, found.mistakes.map((one) => tile(one.id, `labelled ${one.label}, called ${one.called}: ${one.probability}`, example(one.id, one.label))))),
-      section("Dataset versions", "", found.versions.length && found.versions.map(version)),
-      section("Near-duplicates", "The largest groups. The queue “Near-duplicates, decided as one” labels each at once; its label can be taken back at once.", found.groups.length &&
-        found.groups.map((group) => make("ul", { class: "pictures" }, group.slice(0, 12).map((id) => tile(id, ""))))),
+      section("Dataset versions", "", found.versions.length && [tree(found.versions), found.versions.map(version)]),
+      section("Near-duplicates", "The largest groups that nobody has looked at. Confirm that a group shows one picture, or mark those that do not belong and split them off. The decision is kept in duplicate_groups.csv; the next dvc repro heeds it.", found.groups.length &&
+        found.groups.map((one) => group(one))),
     ),
   );
   return () => {};
+}
+
+// A group of near-duplicates: its pictures are marked by a press; what stays and what is split off can be looked at again.
+function group({ ids, count: size }, settled = "") {
+  const words = make("p", { class: "soft", role: "status" }, settled || `${size} pictures${ids.length < size ? `, of which ${ids.length} are shown` : ""}`);
+  const marks = ids.map((id, index) =>
+    make("button", { type: "button", class: "mark", "aria-pressed": "false", "aria-label": `picture ${index + 1} of ${size} does not belong`, "data-id": id, onclick: (event) => mark(event.currentTarget) },
+      make("img", { src: address(id, 320), alt: "", loading: "lazy" })));
+  const marked = () => marks.filter((button) => button.getAttribute("aria-pressed") === "true").map((button) => button.dataset.id);
+  const confirm = make("button", { type: "button", class: "main", onclick: () => settle([]) }, "All show one picture");
+  const split = make("button", { type: "button", disabled: true, onclick: () => settle(marked()) }, "Split off the marked");
+  const element = make("div", { class: "group" }, words, make("ul", { class: "pictures" }, marks.map((button) => make("li", {}, button))), size > 1 ? make("div", { class: "row" }, confirm, split) : null);
+
+  function mark(button) {
+    button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+    const number = marked().length;
+    split.disabled = !number || number === size;
+    confirm.disabled = number > 0;
+  }
+
+  async function settle(apart) {
+    try {
+      const parts = await post("/api/group", { id: ids[0], apart });
+      alert("");
+      element.replaceWith(...parts.map((part) => group(part, parts.length > 1 ? `Split: a part of ${part.count}` : `Confirmed: ${part.count} pictures`)));
+      say(parts.length > 1 ? `split into ${parts[0].count} and ${parts[1].count}` : "confirmed");
+    } catch (error) {
+      alert(`Not saved: ${error.message}`);
+    }
+  }
+  return element;
 }
 
 function section(title, text, content) {
   return make("section", {}, make("h2", {}, title), text ? make("p", { class: "soft" }, text) : null, content || make("p", {}, "None."));
 }
 
+// The family tree: each version below its parents; below each of them, if it has several.
+function tree(versions, parent = null) {
+  const names = versions.map((one) => one.name);
+  const children = versions.filter((one) => (parent === null ? !one.parents.some((name) => names.includes(name)) : one.parents.includes(parent)));
+  return children.length ? make("ul", { class: "tree" }, children.map((one) => make("li", {}, `${one.name} (${count(one.rows)})`, tree(versions, one.name)))) : null;
+}
+
 function version(one) {
   const most = Math.max(1, ...Object.values(one.classes));
   return [
     make("h3", {}, one.name),
-    make("p", { class: "soft" }, `${one.rows} pictures. ` + (one.parents.length ? `From ${one.parents.join(" and ")}: ${one.added} added, ${one.removed} removed.` : "It has no parent.")),
+    make("p", { class: "soft" }, `${one.rows} pictures. ` + (one.parents.length ? `From ${one.parents.join(" and ")}: ${one.added} added, ${one.removed} removed, ${one.relabelled} of another class.` : "It has no parent.")),
     make("div", { class: "bars" }, Object.entries(one.classes).map(([name, count]) => [make("span", {}, name), make("meter", { max: most, value: count, "aria-label": `pictures of ${name}` }), make("span", {}, String(count))])),
     Object.entries(one.samples).map(([name, ids]) => [make("p", { class: "soft" }, `Some of ${name}`), make("ul", { class: "pictures" }, ids.map((id) => tile(id, "")))]),
   ];

@@ -82,8 +82,8 @@ export class Side {
     );
     this.about.replaceChildren(
       make("dl", {}, [["size", `${facts.width} × ${facts.height}, ${facts.format}`], ...rows, ["id", make("code", {}, id)]].map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])),
-      facts.duplicates.length ? make("p", { class: "soft" }, `${facts.duplicates.length} near-duplicates`) : "",
-      make("ul", { class: "few" }, facts.duplicates.slice(0, 8).map((one) => this.small(one, ""))),
+      facts.others ? make("p", { class: "soft" }, `${facts.others} near-duplicate${facts.others === 1 ? "" : "s"}`) : "",
+      make("ul", { class: "few" }, facts.duplicates.map((id) => this.small(id, ""))),
     );
   }
 

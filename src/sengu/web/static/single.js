@@ -1,16 +1,13 @@
 // One picture at a time: a digit labels it and shows the next.
 
 import { isBusy, save, state } from "./api.js";
-import { alert, classButtons, digit, find, isTyping, key, make, say } from "./dom.js";
-import { Ahead, address, sizeFor } from "./pictures.js";
+import { classButtons, digit, find, isTyping, key, make, say } from "./dom.js";
+import { AHEAD, Ahead, address, sizeFilling } from "./pictures.js";
 import { chooser } from "./queue.js";
 import { propose, Side } from "./side.js";
 
-const AHEAD = 20;
-
 export function single(view, kind = "") {
   const side = new Side();
-  const ahead = new Ahead(sizeFor(Math.min(innerWidth, 1100)));
   const tag = make("span", { class: "tag", hidden: true });
   const stage = make("div", { class: "stage", id: "stage", tabindex: "0", role: "img", "aria-label": "The picture to label" });
   const classes = classButtons(state.classes, decide);
@@ -22,7 +19,7 @@ export function single(view, kind = "") {
     key("B", "Back", () => move(-1)),
     key("X", "No label", () => decide(-1)),
     key("Z", "Zoom", zoom, { "aria-pressed": "false", id: "zoom" }),
-    key("I", "What others say", () => side.ask()),
+    key("I", "What others say", ask),
     key("N", "Note", () => side.note.focus()),
     key("E", "Example", example),
     key("?", "Keys", help),
@@ -39,16 +36,11 @@ export function single(view, kind = "") {
     make("div", { class: "desk" }, make("div", { class: "work" }, stage, classes, acts), side.element),
   );
 
+  const ahead = new Ahead(sizeFilling(stage));
   const item = () => extra || (queue && queue.items[place]);
 
-  async function open(make_queue) {
-    try {
-      queue = await make_queue();
-      alert("");
-    } catch (error) {
-      queue = null;
-      alert(error.message);
-    }
+  function open(opened) {
+    queue = opened;
     place = 0;
     extra = null;
     decided.length = 0;
@@ -56,20 +48,21 @@ export function single(view, kind = "") {
   }
 
   let settled = 0;
+  let isBegun = false; // is the first picture there?
   function show() {
     const one = item();
-    tools.length.textContent = queue ? `${Math.min(place + 1, queue.length).toLocaleString("en")} of ${queue.length.toLocaleString("en")}` : "";
+    tools.length.textContent = queue ? queue.progress(place + 1) : "";
     stage.classList.remove("zoomed");
     find("zoom")?.setAttribute("aria-pressed", "false");
     const value = one && one.value;
     for (const button of classes.children) button.setAttribute("aria-pressed", String(button.dataset.class === value));
-    tag.hidden = !one || (!one.group && value === undefined);
+    tag.hidden = !one || (!one.others && value === undefined);
     if (!one) {
       stage.replaceChildren(make("p", { class: "words" }, queue ? "This queue is done. Choose another above." : "Choose a queue above."));
       stage.dataset.id = "";
       return;
     }
-    tag.textContent = [one.group?.length ? `one of ${one.group.length + 1} near-duplicates, decided together` : "", value === undefined ? "" : value || "no label"].filter(Boolean).join(": ");
+    tag.textContent = [one.others ? `one of ${one.others + 1} near-duplicates, decided together` : "", value === undefined ? "" : value || "no label"].filter(Boolean).join(": ");
     tag.hidden = !tag.textContent;
     const image = ahead.picture(one.id);
     image.alt = "";
@@ -80,7 +73,12 @@ export function single(view, kind = "") {
       if (item() !== one) return;
       side.show(one.id);
     }, 120);
-    queue.fill(place).then(() => ahead.prepare(queue.items.slice(place, place + AHEAD + 1).map((next) => next.id)));
+    // the first picture before those after it, which would take its share of the connections and of the processor
+    Promise.all([queue?.fill(place), isBegun || image.ready]).then(() => {
+      if (item() !== one || !queue) return;
+      isBegun = true;
+      ahead.prepare(queue.items.slice(place, place + AHEAD + 1).map((next) => next.id));
+    });
     image.ready.then(() => {
       if (item() === one && !image.naturalWidth) stage.replaceChildren(tag, make("p", { class: "words" }, "This picture cannot be shown."));
     });
@@ -99,7 +97,7 @@ export function single(view, kind = "") {
 
   function decide(number) {
     const one = item();
-    if (!one || isBusy()) return;
+    if (!one || !queue || isBusy()) return;
     const value = number < 0 ? "" : state.classes[number];
     const { rule, note } = side.take();
     const before = one.value;
@@ -144,12 +142,23 @@ export function single(view, kind = "") {
     else show();
   }
 
+  // Of the picture that is shown, even if a quick hand asks before the side has come after it.
+  function ask() {
+    const one = item();
+    if (!one) return;
+    if (side.id !== one.id) {
+      clearTimeout(settled);
+      side.show(one.id);
+    }
+    side.ask();
+  }
+
   function example() {
     const one = item();
     if (one) propose(one.id, one.value || state.classes[0], side.rule);
   }
 
-  const KEYS = { KeyU: undo, KeyS: () => move(1), ArrowRight: () => move(1), KeyB: () => move(-1), ArrowLeft: () => move(-1), KeyX: () => decide(-1), KeyZ: zoom, KeyI: () => side.ask(), KeyE: example };
+  const KEYS = { KeyU: undo, KeyS: () => move(1), ArrowRight: () => move(1), KeyB: () => move(-1), ArrowLeft: () => move(-1), KeyX: () => decide(-1), KeyZ: zoom, KeyI: ask, KeyE: example };
   function pressed(event) {
     if (event.repeat || document.querySelector("dialog[open]")) return;
     if (event.code === "Escape" && event.target === side.note) return stage.focus();
