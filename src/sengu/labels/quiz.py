@@ -4,21 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from sengu.labels import sheets
 from sengu.labels.queues import shuffled
 
 FOLDER = Path("quiz")
 NUMBER = 50
+COLUMNS = ["annotator", "objectId", "value", "rule", "note"]
 OF = "labels of "  # and a name: the note of an answer
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a successor says of a picture that `predecessor` labelled."""
-
-    objectId: str
-    value: str
-    predecessor: str
 
 
 @dataclass(frozen=True)
@@ -81,8 +75,22 @@ def result(predecessor: str, answers: Mapping[str, str], said: Mapping[str, Mapp
 def answers(path: Path, classes: Sequence[str]) -> dict[str, dict[str, str]]:
     """Predecessor -> object id -> the class that was answered last, of a file in quiz/."""
     table, _, _ = sheets.cells(path)
-    by_predecessor: dict[str, dict[str, str]] = {}
+    answers_to: dict[str, dict[str, str]] = {}
     for name, value, note in table[["objectId", "value", "note"]].itertuples(index=False, name=None):
         if note.startswith(OF) and value in classes:
-            by_predecessor.setdefault(note.removeprefix(OF), {})[name] = value
-    return by_predecessor
+            answers_to.setdefault(note.removeprefix(OF), {})[name] = value
+    return answers_to
+
+
+def results(standing: pd.DataFrame, classes: Sequence[str], folder: Path = FOLDER) -> dict[str, list[Result]]:
+    """Annotator -> how far their answers in `folder` agree with what each predecessor says now.
+
+    `standing` are the latest words, see `words.words`, without those that take a label back.
+    """
+    said: dict[str, dict[str, dict[str, str]]] = {}
+    for who, name, value, rule, note in standing[COLUMNS].itertuples(index=False, name=None):
+        said.setdefault(who, {})[name] = {"value": classes[value], "rule": rule, "note": note}
+    return {
+        path.stem: [result(who, given, said.get(who, {})) for who, given in answers(path, classes).items()]
+        for path in sorted(folder.glob("[!.]*.csv"))
+    }

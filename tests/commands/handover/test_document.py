@@ -90,6 +90,20 @@ def test_the_agreement_of_annotators_is_computed_from_the_sheets(folder: Path, m
     assert facts.agreement().startswith("10 pictures were labelled blind by two or more: raw 0.900 (")
 
 
+def test_quizzes_are_in_the_document_once_there_are_any(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sengu_in(folder, "handover", "document")
+    assert "Quiz" not in (folder / "HANDOVER.md").read_text()
+    ids = [f"{number:040x}.jpg" for number in range(4)]
+    (folder / "labels/ann.csv").write_text("objectId,value\n" + "".join(f"{name},bird\n" for name in ids))
+    (folder / "quiz").mkdir()
+    values = ("bird", "bird", "bird", "sky")
+    answers = "".join(f"{name},{value},bob,labels of ann\n" for name, value in zip(ids, values, strict=True))
+    (folder / "quiz/bob.csv").write_text(f"objectId,value,annotator,note\n{answers}")
+    stubs.commit(folder, "a quiz")
+    sengu_in(folder, "handover", "document")
+    assert "- bob agrees with ann on 3 of 4 pictures, 75.0% (30.1% to 95.4%).\n" in (folder / "HANDOVER.md").read_text()
+
+
 def test_outputs_that_changed_since_a_rerun_are_said_to_have(folder: Path) -> None:
     run(folder, "dvc", "remote", "modify", "beside", "url", "../apart")  # the other tests have theirs in common
     (folder / "source.csv").write_text("other\n")

@@ -61,7 +61,11 @@ def _lines(facts: Facts) -> Iterator[str]:
     yield from _table(("model", "metric", "value", "95% interval"), list(_metrics(facts)))
     yield from ("", "## Annotation", "", f"Rules: labels/RULES.md ({facts.rules}).", "")
     yield from _table(("sheet", "rows"), [(sheet.name, sheet.rows) for sheet in facts.sheets])
-    yield from ("", f"Agreement between annotators: {facts.agreement or 'there are no sheets'}.", "", "## Verified reruns", "")
+    yield from ("", f"Agreement between annotators: {facts.agreement or 'there are no sheets'}.")
+    if facts.quizzes:
+        yield from ("", "Quizzes, in which a successor labels pictures of a predecessor blind (95% limits):", "")
+        yield from (f"- {line}." for line in facts.quizzes)
+    yield from ("", "## Verified reruns", "")
     quick = len(
         {certificate.machine.name for certificate in facts.attested}
         - {certificate.machine.name for certificate in facts.verified_by}

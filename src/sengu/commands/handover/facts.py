@@ -6,7 +6,7 @@ import io
 import json
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from sengu.base import params
 from sengu.base.tables import tombstones
 from sengu.commands import places
 from sengu.commands.handover.drills import Drill, drills
-from sengu.labels import checks, sheets, words
+from sengu.labels import checks, merging, quiz, sheets, words
 from sengu.repository import comparing
 from sengu.repository.git import ask
 from sengu.reruns import certificates
@@ -61,6 +61,7 @@ class Facts:
     rules: str  # first line that says something
     sheets: tuple[Sheet, ...]
     agreement: str  # of annotators, on pictures that two or more labelled blind
+    quizzes: tuple[str, ...]  # how far each successor agrees with a predecessor, by quiz/
     certificates: tuple[Certificate, ...]
     drills: tuple[Drill, ...]
 
@@ -78,6 +79,8 @@ class Facts:
     def digest(self) -> str:
         """Lower-case hex SHA-256 of what Git tracks of it: equal in every clone of a commit, whatever the wording of a page."""
         tracked = {name: value for name, value in asdict(self).items() if name not in ("origin", "drills")}
+        if not self.quizzes:
+            del tracked["quizzes"]  # a document that was written before there were any is not stale
         return hashlib.sha256(json.dumps(tracked, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -99,29 +102,45 @@ def gather() -> Facts:
         rules=_first_words(RULES),
         sheets=tuple(Sheet(path.name, _rows(path)) for path in sorted(places.LABELS.glob("*.csv"))),
         agreement=agreement(),
+        quizzes=quizzes(),
         certificates=tuple(certificates.read_all()),
         drills=tuple(drills()),
     )
 
 
 def agreement() -> str:
-    """How far the annotators of the sheets agree, as `sengu label check` says it, but from what Git tracks alone.
+    """How far the annotators of the sheets agree, as `sengu label check` says it, but from what Git tracks alone."""
+    if not places.LABELS.is_dir():
+        return ""
+    said, classes = _said()
+    measured = checks.agreements(checks.blind(said), classes)["all"]
+    if not measured.pictures:
+        return "no picture was labelled blind by two or more"
+    numbers = f"raw {measured.raw}; alpha {measured.alpha}; AC1 {measured.ac1}"
+    return f"{measured.pictures} pictures were labelled blind by two or more: {numbers}"
+
+
+def quizzes() -> tuple[str, ...]:
+    """How far each successor agrees with a predecessor, as `sengu label check` says it, but from what Git tracks alone."""
+    if not places.LABELS.is_dir() or not quiz.FOLDER.is_dir():
+        return ()
+    said, classes = _said()
+    standing = merging.latest(said)
+    results = quiz.results(standing[standing["value"] >= 0], classes)
+    return tuple(f"{who} {result}" for who, their in results.items() for result in their)
+
+
+def _said() -> tuple[pd.DataFrame, Sequence[str]]:
+    """The words of the sheets, and the classes.
 
     What a sheet names by a file name is left out: only the tables, which Git does not have, know which object that is.
     """
-    if not places.LABELS.is_dir():
-        return ""
     paths = sheets.sheets(places.LABELS)
     named = pd.concat([sheets.read(path).cells["objectId"].str.lower() for path in paths]) if paths else pd.Series(dtype="str")
     ids = sorted(name for name in named.unique() if OBJECT_ID.fullmatch(name))
     objects = pd.DataFrame({"objectId": ids, "filename": "", "video": ""}, dtype="str")
     classes = params.labelling(places.LABELS)[1].classes
-    said, _ = words.look(paths, words.Known(objects, erased=tombstones.erased()), classes)
-    overall = checks.agreements(checks.blind(said), classes)["all"]
-    if not overall.pictures:
-        return "no picture was labelled blind by two or more"
-    how_far = f"raw {overall.raw}; alpha {overall.alpha}; AC1 {overall.ac1}"
-    return f"{overall.pictures} pictures were labelled blind by two or more: {how_far}"
+    return words.look(paths, words.Known(objects, erased=tombstones.erased()), classes)[0], classes
 
 
 def remote() -> str:

@@ -16,8 +16,6 @@ from sengu.commands import places
 from sengu.commands.label.label_set import LabelSet, option
 from sengu.labels import agreement, checks, quiz
 
-QUIZZED = ["annotator", "objectId", "value", "rule", "note"]
-
 
 def problems(label_set: LabelSet) -> list[str]:
     """All that is wrong with the sheets and rules of a label set; none if they may be built upon."""
@@ -34,18 +32,6 @@ def counts(label_set: LabelSet) -> dict[str, dict[str, int]]:
     by |= {"rule": standing["rule"].replace("", "none"), "how": standing["how"].replace("", "not said")}
     return {
         name: {str(key): int(number) for key, number in cells.value_counts().sort_index().items()} for name, cells in by.items()
-    }
-
-
-def quiz_results(label_set: LabelSet) -> dict[str, list[quiz.Result]]:
-    """Annotator -> how far their answers in quiz/ agree with what each predecessor says now."""
-    classes = label_set.settings.classes
-    said: dict[str, dict[str, dict[str, str]]] = {}
-    for who, name, value, rule, note in label_set.standing[QUIZZED].itertuples(index=False, name=None):
-        said.setdefault(who, {})[name] = {"value": classes[value], "rule": rule, "note": note}
-    return {
-        path.stem: [quiz.result(who, given, said.get(who, {})) for who, given in quiz.answers(path, classes).items()]
-        for path in sorted(quiz.FOLDER.glob("[!.]*.csv"))
     }
 
 
@@ -88,7 +74,7 @@ def _report(
         click.echo(f"  {name}: {measures.pictures} pictures; raw {measures.raw}; alpha {measures.alpha}; AC1 {measures.ac1}")
     for name, (looks, same) in checks.steadiness(label_set.words).items():
         click.echo(f"{name} looked again at {looks} pictures, and said the same of {same}")
-    for name, results in quiz_results(label_set).items():
+    for name, results in quiz.results(label_set.standing, label_set.settings.classes).items():
         for result in results:
             click.echo(f"quiz: {name} {result}")
     if people is not None and len(people) > 1:
@@ -134,5 +120,8 @@ def _as_json(label_set: LabelSet, wrong: list[str], agreements: dict[str, agreem
         "conflicts": len(label_set.merged.conflicts),
         "counts": counts(label_set),
         "agreement": checks.as_json(agreements),
-        "quizzes": {name: [asdict(answer) for answer in results] for name, results in quiz_results(label_set).items()},
+        "quizzes": {
+            name: [asdict(result) for result in results]
+            for name, results in quiz.results(label_set.standing, label_set.settings.classes).items()
+        },
     }
