@@ -3,7 +3,6 @@
 import http.server
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from web.shop import EVIL, Served, Shop, served
 pytestmark = [needs("chromium", "chromium"), pytest.mark.slow]
 
 
-@contextmanager
-def evil_site() -> Iterator[str]:
-    """Another web server on another port of this machine, which serves one empty page."""
+@pytest.fixture(scope="module")
+def evil() -> Iterator[str]:
+    """The address of another web server on another port of this machine, which serves one empty page."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -30,7 +29,7 @@ def evil_site() -> Iterator[str]:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
@@ -83,50 +82,47 @@ HARMLESS = {"beacon": "sent"}  # it is not told what came of it
 
 @pytest.mark.parametrize("name", ATTACKS)
 @pytest.mark.parametrize("where", ["another port", "another site"])
-def test_another_page_reads_and_changes_nothing(context: BrowserContext, page: Served, name: str, where: str) -> None:
-    with evil_site() as evil:
-        mine = context.new_page()
-        # both lie on this machine; `localhost` is another site than 127.0.0.1
-        mine.goto(evil if where == "another port" else evil.replace("127.0.0.1", "localhost"))
-        ledger = page.desk.ledgers["anna"]
-        before = dict(ledger.standing)
-        script = ATTACKS[name].replace("U", repr(page.url)).replace("N)", f"{page.shop.names[0]!r})")
-        script = script.replace("+ N;", f"+ {page.shop.names[0]!r};")
-        outcome = mine.evaluate(f"() => {script}.catch(() => 'denied')")
-        assert outcome == HARMLESS.get(name, "denied")
-        assert ledger.standing == before
-        mine.close()
+def test_another_page_reads_and_changes_nothing(context: BrowserContext, page: Served, name: str, where: str, evil: str) -> None:
+    mine = context.new_page()
+    # both lie on this machine; `localhost` is another site than 127.0.0.1
+    mine.goto(evil if where == "another port" else evil.replace("127.0.0.1", "localhost"))
+    ledger = page.desk.ledgers["anna"]
+    before = dict(ledger.standing)
+    script = ATTACKS[name].replace("U", repr(page.url)).replace("N)", f"{page.shop.names[0]!r})")
+    script = script.replace("+ N;", f"+ {page.shop.names[0]!r};")
+    outcome = mine.evaluate(f"() => {script}.catch(() => 'denied')")
+    assert outcome == HARMLESS.get(name, "denied")
+    assert ledger.standing == before
+    mine.close()
 
 
-def test_a_form_of_another_page_changes_nothing(context: BrowserContext, page: Served) -> None:
-    with evil_site() as evil:
-        mine = context.new_page()
+def test_a_form_of_another_page_changes_nothing(context: BrowserContext, page: Served, evil: str) -> None:
+    mine = context.new_page()
+    mine.goto(evil)
+    for kind in ("text/plain", "multipart/form-data", "application/x-www-form-urlencoded"):
         mine.goto(evil)
-        for kind in ("text/plain", "multipart/form-data", "application/x-www-form-urlencoded"):
-            mine.goto(evil)
-            with mine.expect_navigation():
-                mine.evaluate(
-                    """([url, kind]) => { const f = document.createElement('form'); f.method = 'post';
-                    f.action = url + '/api/undo';
-                    f.enctype = kind; document.body.append(f); f.submit(); }""",
-                    [page.url, kind],
-                )
-            assert "Another" in mine.inner_text("body")
-        mine.close()
+        with mine.expect_navigation():
+            mine.evaluate(
+                """([url, kind]) => { const f = document.createElement('form'); f.method = 'post';
+                f.action = url + '/api/undo';
+                f.enctype = kind; document.body.append(f); f.submit(); }""",
+                [page.url, kind],
+            )
+        assert "Another" in mine.inner_text("body")
+    mine.close()
 
 
 @pytest.mark.parametrize("tag", ["iframe", "object"])
-def test_the_page_stands_in_no_other(context: BrowserContext, page: Served, tag: str) -> None:
-    with evil_site() as evil:
-        mine = context.new_page()
-        mine.goto(evil)
-        mine.evaluate(
-            """([tag, url]) => new Promise((done) => { const f = document.createElement(tag); f.onload = f.onerror = done;
-            f[tag == 'object' ? 'data' : 'src'] = url + '/'; document.body.append(f); })""",
-            [tag, page.url],
-        )
-        assert not [frame.url for frame in mine.frames if frame.url.startswith(page.url)]
-        mine.close()
+def test_the_page_stands_in_no_other(context: BrowserContext, page: Served, tag: str, evil: str) -> None:
+    mine = context.new_page()
+    mine.goto(evil)
+    mine.evaluate(
+        """([tag, url]) => new Promise((done) => { const f = document.createElement(tag); f.onload = f.onerror = done;
+        f[tag == 'object' ? 'data' : 'src'] = url + '/'; document.body.append(f); })""",
+        [tag, page.url],
+    )
+    assert not [frame.url for frame in mine.frames if frame.url.startswith(page.url)]
+    mine.close()
 
 
 def test_a_rebinding_name_is_denied(context: BrowserContext, page: Served) -> None:
@@ -139,16 +135,15 @@ def test_a_rebinding_name_is_denied(context: BrowserContext, page: Served) -> No
     mine.close()
 
 
-def test_a_window_that_another_page_opens_tells_it_nothing(context: BrowserContext, page: Served) -> None:
-    with evil_site() as evil:
-        mine = context.new_page()
-        mine.goto(evil)
-        with context.expect_page() as opening:
-            mine.evaluate("(url) => { window.theirs = window.open(url + '/'); }", page.url)
-        opening.value.wait_for_load_state()
-        assert mine.evaluate("() => window.theirs.closed || window.theirs === null")  # the opener is cut off
-        opening.value.close()
-        mine.close()
+def test_a_window_that_another_page_opens_tells_it_nothing(context: BrowserContext, page: Served, evil: str) -> None:
+    mine = context.new_page()
+    mine.goto(evil)
+    with context.expect_page() as opening:
+        mine.evaluate("(url) => { window.theirs = window.open(url + '/'); }", page.url)
+    opening.value.wait_for_load_state()
+    assert mine.evaluate("() => window.theirs.closed || window.theirs === null")  # the opener is cut off
+    opening.value.close()
+    mine.close()
 
 
 def test_what_others_wrote_is_only_text(context: BrowserContext, page: Served) -> None:
@@ -192,14 +187,14 @@ def test_a_script_that_came_in_is_not_run(context: BrowserContext, page: Served)
     mine.close()
 
 
-def test_the_address_may_be_clicked_on_another_site(browser: Browser, tmp_path: Path) -> None:
+def test_the_address_may_be_clicked_on_another_site(browser: Browser, tmp_path: Path, evil: str) -> None:
     context = browser.new_context()
     try:
-        with served(Shop(tmp_path / "labels")) as found, evil_site() as chat:
+        with served(Shop(tmp_path / "labels")) as found:
             address = found.open()
             for _ in range(2):  # the second time the token is spent, and the cookie lies in the browser
                 page = context.new_page()
-                page.goto(chat.replace("127.0.0.1", "localhost"))  # another site than 127.0.0.1, not only another port
+                page.goto(evil.replace("127.0.0.1", "localhost"))  # another site than 127.0.0.1, not only another port
                 page.evaluate("address => { location.href = address }", address)
                 page.wait_for_selector("#stage img")
                 assert page.url == f"{found.url}/"
