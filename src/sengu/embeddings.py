@@ -126,14 +126,18 @@ def read(folder: Path) -> Embeddings:
     """Raises SenguError if something is missing or damaged."""
     objects = tables.read(folder / OBJECTS, Row)["objectId"].tolist()
     names = (EMBEDDINGS, PROBABILITIES, FEATURES)
-    mapped = [arrays.mapped(folder / name, TYPE.str, 2, len(objects), folder / OBJECTS) for name in names]
+    embeddings, probabilities, features = (
+        arrays.mapped(folder / name, TYPE.str, 2, len(objects), folder / OBJECTS) for name in names
+    )
     sketch = None
     if len(objects) >= LARGE:
         rows = arrays.mapped(folder / SKETCH, TYPE.str, 2, len(objects), folder / OBJECTS)
-        sketch = Sketch(arrays.mapped(folder / AXES, TYPE.str, 2, mapped[-1].shape[1], folder / FEATURES), rows)
+        sketch = Sketch(arrays.mapped(folder / AXES, TYPE.str, 2, features.shape[1], folder / FEATURES), rows)
     path = folder / META
     try:
-        return Embeddings(Model(**json.loads(path.read_text(encoding="utf-8"))), objects, *mapped, sketch)
+        return Embeddings(
+            Model(**json.loads(path.read_text(encoding="utf-8"))), objects, embeddings, probabilities, features, sketch
+        )
     except FileNotFoundError:
         raise SenguError(f"{path} is missing: {CURE}") from None
     except (ValueError, TypeError) as error:

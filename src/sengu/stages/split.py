@@ -99,9 +99,10 @@ def check_classes(table: pd.DataFrame, classes: Sequence[str], rule: params.Spli
     for kind in USED:
         if not len(missing := counts.index[counts[kind] == 0]):
             continue
-        eligible = table["value"][_in_range(table["objectId"].to_numpy(), rule, kind) & ~is_by_model]
-        value = eligible.value_counts().reindex(missing, fill_value=0).idxmin() if kind in HELD_OUT else missing[0]
-        row, name = counts.loc[value], classes[int(str(value))]
+        eligible = table["value"][_in_range(table["objectId"].to_numpy(), rule, kind) & ~is_by_model].to_numpy()
+        candidates = missing.to_list()
+        value = min(candidates, key=lambda value: int((eligible == value).sum())) if kind in HELD_OUT else candidates[0]
+        row, name = counts.loc[value], classes[value]
         others = "; ".join(f"{row[part]} {part}" for part in (*USED, "excluded") if row[part])
         lack = f"class {name!r} is left without a {kind} picture, of {int(row.sum())} that are labelled ({others}): "
         if kind in HELD_OUT and (of_models := int((is_by_model & (table["value"] == value)).sum())):
