@@ -256,12 +256,12 @@ def test_an_export_names_the_classes_as_its_version_does(folder: Path, monkeypat
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("- cat\n  - dog", "- bird\n  - cat\n  - dog"))
     store = ObjectStore.below(Path("data/object"))
-    assert len(export.export("v1", "imagefolder", False, Path("out"), store)) == 3
+    assert len(export.export("v1", export.Form("imagefolder"), Path("out"), store)) == 3
     assert (folder / "out/train/cat" / IDS["a"]).is_file()
     path = Path("data/dataset/v1/dataset.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "classes": ["cat"]}))
     with pytest.raises(SenguError, match="has value 1, but data/dataset/v1/dataset.json names 1 classes"):
-        export.export("v1", "imagefolder", False, Path("o2"), store)
+        export.export("v1", export.Form("imagefolder"), Path("o2"), store)
     assert not (folder / "o2").exists()
 
 

@@ -3,6 +3,7 @@
 import csv
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -27,7 +28,16 @@ PLAIN = ("jpg", "png")  # formats that every reader takes
 SKIPPED = {"torchvision": ("gif", "avif"), "Keras": ("webp", "tif", "avif")}
 
 
-def export(version: str, kind: str, copy: bool, folder: Path, store: ObjectStore, convert: bool = False) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Form:
+    """How a version is exported: the kind of folder, whether files are copied, and whether odd formats become PNG."""
+
+    kind: str
+    copy: bool = False
+    convert: bool = False
+
+
+def export(version: str, form: Form, folder: Path, store: ObjectStore) -> pd.DataFrame:
     """Exports a dataset version, split by the rule in params.yaml; excluded rows are left out.
 
     Returns a row per example: file_name (below DIR), label and type.
@@ -53,21 +63,21 @@ def export(version: str, kind: str, copy: bool, folder: Path, store: ObjectStore
         listed = []
         for row in tqdm(rows.itertuples(), total=len(rows), desc="export", unit="example", disable=None):
             object_id, label = ObjectId.parse(str(row.objectId)), classes[int(str(row.value))]
-            converted = convert and object_id.extension not in PLAIN
+            converted = form.convert and object_id.extension not in PLAIN
             file_name = f"{object_id.sha1}.png" if converted else str(object_id)
-            name = Path(str(row.type), label, file_name) if kind == "imagefolder" else Path(str(row.type), file_name)
+            name = Path(str(row.type), label, file_name) if form.kind == "imagefolder" else Path(str(row.type), file_name)
             target = partial / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if converted:
                 with images.limited(None):
                     Image.fromarray(store.pixels(object_id)).save(target)
-            elif copy:
+            elif form.copy:
                 shutil.copyfile(store.path(object_id), target)
             else:
                 view.place(store.path(object_id), target)
             listed.append((name.as_posix(), label, row.type))
         exported = pd.DataFrame(listed, columns=["file_name", "label", "type"])
-        for type_name, table in exported.groupby("type") if kind == "csv" else ():
+        for type_name, table in exported.groupby("type") if form.kind == "csv" else ():
             within = table.assign(file_name=table["file_name"].str.partition("/")[2])[["file_name", "label"]]
             within.to_csv(partial / str(type_name) / TABLE, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
     return exported
@@ -103,7 +113,7 @@ def check_names(classes: Sequence[str], version: str) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 def export_command(version: str, kind: str, copy: bool, convert: bool, folder: Path) -> None:
     """Write a dataset to FOLDER as <type>/<class>/<object id>, which Keras, PyTorch and Hugging Face read."""
-    exported = export(version, kind, copy, folder, ObjectStore.below(places.TREES), convert)
+    exported = export(version, Form(kind, copy, convert), folder, ObjectStore.below(places.TREES))
     click.echo(f"{folder}: {len(exported)} examples")
     for line in skipped(exported):
         click.echo(f"{line}: add --convert if you use it", err=True)

@@ -114,11 +114,11 @@ def first_seen(names: Collection[str], data: Path) -> dict[str, dict[str, str]]:
 
 def named_by_file(names: Collection[str], data: Path) -> set[str]:
     """The object ids of what was captured under one of these file names, of videos their frames too."""
-    found: set[str] = set()
+    ids: set[str] = set()
     for captures in sorted((data / "captures").glob("*.csv")) if names else ():
         urls = {row["urlId"] for row in _rows(captures, "filename", names)}
-        found |= {row["objectId"] for row in _rows(data / "index" / captures.name, "urlId", urls)}
-    return found
+        ids |= {row["objectId"] for row in _rows(data / "index" / captures.name, "urlId", urls)}
+    return ids
 
 
 def _cell(path: Path, name: str, column: str) -> str:
