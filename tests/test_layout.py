@@ -1,11 +1,16 @@
-"""docs/layout.md names files and functions that are there."""
+"""docs/layout.md names files and functions that are there; names in the code say what a thing is, and functions take few."""
 
+import ast
 import re
+from collections.abc import Iterator
 
 import pytest
 from project import ROOT
 
 TEXT = (ROOT / "docs/layout.md").read_text()
+VAGUE = {"found", "one", "so", "told", "shown"}  # how a thing was come by, not what it is
+MOST = 5  # parameters
+SOURCES = sorted((ROOT / "src/sengu").rglob("*.py"))
 QUESTIONS = TEXT.partition("## Five questions")[2].split("\n- ")[1:]
 
 
@@ -24,3 +29,41 @@ def test_every_room_stands_in_the_table() -> None:
     named = set(re.findall(r"`(\w+)(?:/|\.py)`", table))
     rooms = {path.stem for path in (ROOT / "src/sengu").iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
     assert named == rooms - {"__init__"} | {"crawlers"}
+
+
+def named(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """What a module gives a name to: variables, parameters, fields, functions and classes, with their lines."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, node.lineno
+        elif isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, node.lineno
+        elif isinstance(node, ast.alias) and node.asname:
+            yield node.asname, node.lineno
+
+
+def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """Those that a caller passes. A command of click has none: its options are passed by click."""
+    if any("command" in ast.unparse(decorator) for decorator in function.decorator_list):
+        return []
+    given = function.args
+    names = [argument.arg for argument in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    return [name for name in names if name not in ("self", "cls")]
+
+
+def test_a_name_says_what_a_thing_is() -> None:
+    trees = {path: ast.parse(path.read_text()) for path in SOURCES}
+    vague = [f"{path.relative_to(ROOT)}:{line}: {name}" for path in SOURCES for name, line in named(trees[path]) if name in VAGUE]
+    assert vague == []
+
+
+def test_a_function_takes_few_parameters() -> None:
+    many = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and len(parameters(node)) > MOST
+    ]
+    assert many == []
