@@ -2,7 +2,9 @@
 
 import ipaddress
 import re
+import signal
 import subprocess
+import threading
 import webbrowser
 from pathlib import Path
 
@@ -95,10 +97,10 @@ def command(name: str, names: tuple[str, ...], port: int, host: str, certificate
             click.echo(f"curl -H 'Authorization: Bearer {guard.upload_token}' -F device={device} -F file=@PICTURE {target}")
         if not no_browser:
             _open(next(iter(guard.addresses().values())))
+        # as an exception, an interrupt in the middle of a finalizer would be lost
+        signal.signal(signal.SIGINT, lambda *_: threading.Thread(target=serving.stop).start())
         try:
             serving.serve()
-        except KeyboardInterrupt:
-            pass
         finally:
             serving.stop()
 
