@@ -8,17 +8,23 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
+from packaging.markers import Marker
+
 from sengu.base.errors import SenguError
 from sengu.reruns.bisection import Versions
 
-PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]\s]*\])?==([^\s;\\]+)", re.MULTILINE)
+PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]\s]*\])?==([^\s;\\]+)(?:[ \t]*;[ \t]*([^\\\n]+))?", re.MULTILINE)
 EXACT = re.compile(r'("[A-Za-z0-9][\w.-]*(?:\[[^\]"]*\])?)==([^*"]+)"')
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def versions(text: str) -> dict[str, str]:
-    """The versions that a lock file pins; of a package that it pins for several platforms, the last."""
-    return {name.lower().replace("_", "-"): version for name, version in PINNED.findall(text)}
+    """The versions that a lock file pins for this Python and platform; for others it may pin other ones, and more packages."""
+    return {
+        name.lower().replace("_", "-"): version
+        for name, version, marker in PINNED.findall(text)
+        if not marker or Marker(marker.strip()).evaluate()
+    }
 
 
 def loosened(pyproject: str) -> str:
