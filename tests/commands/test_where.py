@@ -1,5 +1,6 @@
 """`sengu where` in a real repository with a history: files under other names lead back to commit, tag and dataset version."""
 
+import json
 import re
 import shutil
 import zipfile
@@ -102,10 +103,11 @@ def test_later_data_has_a_later_commit_and_no_tag(folder: Path) -> None:
 
 def test_a_model_taken_out_of_a_release_is_known(folder: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(folder / "models/release/tiny-0.1.0.zip") as archive:
-        archive.extract("model.onnx", tmp_path)
-    said = answer(folder, tmp_path / "model.onnx")
-    assert said["what"] == "what is in models/release/tiny-0.1.0.zip, written by export"
-    assert said["tags"] == "classifier@v0.1.0"
+        archive.extractall(tmp_path)
+    for name in ("model.onnx", "manifest.json"):
+        said = answer(folder, tmp_path / name)
+        assert said["what"] == "what is in models/release/tiny-0.1.0.zip, written by export"
+        assert said["tags"] == "classifier@v0.1.0"
 
 
 def test_a_bundle_leads_to_the_commit_that_it_names(folder: Path, tmp_path: Path) -> None:
@@ -134,5 +136,13 @@ def test_a_stranger_is_an_error_that_says_what_to_try(folder: Path, tmp_path: Pa
     tiny_release(tmp_path / "other", dimensions=4, version="9")  # with the same model it would be known by that
     with pytest.raises(SenguError, match="says itself that it is tiny 9, of dataset "):
         sengu_in(folder, "where", str(tmp_path / "other/tiny-9.zip"))
+    with (
+        zipfile.ZipFile(folder / "models/release/tiny-0.1.0.zip") as ours,
+        zipfile.ZipFile(tmp_path / "shares.zip", "w") as theirs,
+    ):
+        files = json.loads(ours.read("manifest.json"))["files"]
+        theirs.writestr("manifest.json", json.dumps({"name": "owls", "version": "3", "files": {**files, "model.onnx": "0" * 64}}))
+    with pytest.raises(SenguError, match="says itself that it is owls 3"):  # whatever licence and program it shares
+        sengu_in(folder, "where", str(tmp_path / "shares.zip"))
     with pytest.raises(SenguError, match="is no file"):
         sengu_in(folder, "where", str(tmp_path))

@@ -91,24 +91,28 @@ def _of_release(path: Path) -> Iterator[Origin]:
 
 def _in_release(path: Path) -> Iterator[Origin]:
     """A release that was packed again, or a file taken out of one."""
-    wanted = set(_manifest(path).get("files", {}).values()) or {hashlib.sha256(path.read_bytes()).hexdigest()}
-    for value, files in history.folders():
-        for name, digest in files.items():
+    files = _manifest(path).get("files", {})
+    # every release of any project has the same licence and program: the models are what tells it from others
+    wanted = {digest for name, digest in files.items() if name.endswith(".onnx")} or set(files.values())
+    wanted = wanted or {hashlib.sha256(path.read_bytes()).hexdigest()}
+    for value, inside in history.folders():
+        for name, digest in inside.items():
             cached = CACHE / digest[:2] / digest[2:]
             if name.endswith(".zip") and cached.is_file() and wanted & set(_manifest(cached).get("files", {}).values()):
                 yield from (_origin(f"what is in {pin.path}/{name}, written by {pin.stage}", pin) for pin in history.pins(value))
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a release; empty if the file is none."""
-    if not zipfile.is_zipfile(path):
+    """The manifest of a release, which may have been taken out of it; empty if the file is none."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                document = json.loads(archive.read(MANIFEST))
+        else:
+            document = json.loads(path.read_bytes()) if path.suffix == ".json" else {}
+    except (KeyError, ValueError):
         return {}
-    with zipfile.ZipFile(path) as archive:
-        try:
-            document = json.loads(archive.read(MANIFEST))
-        except (KeyError, ValueError):
-            return {}
-    return document if isinstance(document, dict) else {}
+    return document if isinstance(document, dict) and isinstance(document.get("files"), dict) else {}
 
 
 def says(path: Path) -> str:
