@@ -39,6 +39,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "labels/mine.csv").write_text(f"objectId,value\n{ID},dog\n{ObjectId.of(KEPT, 'jpg')},cat\n")
     (folder / "labels/files.csv").write_text("filename,value\nkept.jpg,cat\ndoomed.jpg,dog\n")
+    kept = ObjectId.of(KEPT, "jpg")
+    (folder / "labels/both.csv").write_text(
+        f"objectId,filename,value\n{kept},kept.jpg,cat\n,doomed.jpg,dog\n{ID},doomed.jpg,dog\n"
+    )
     for name in ("dvc.lock", "datasets/dvc.lock"):
         (folder / name).unlink()
     tiny_release(folder / "models/release")
@@ -85,13 +89,17 @@ def test_tree_and_archive_are_clean_at_once_and_every_other_record_stays(reposit
     assert "asked to" in (repository / "tombstones.csv").read_text()
 
 
-def test_what_was_said_names_the_line_to_delete(repository: Path) -> None:
-    assert "delete labels/files.csv:3" in (repository / "said.txt").read_text()
+def test_what_was_said_names_the_lines_to_delete_and_no_others(repository: Path) -> None:
+    said = (repository / "said.txt").read_text().splitlines()
+    lines = [line.partition(": ")[0] for line in said if line.startswith("delete labels/")]
+    assert lines == ["delete labels/both.csv:3", "delete labels/files.csv:3"]
 
 
 @pytest.mark.slow
 def test_nothing_brings_it_back_and_the_printed_commands_clean_cache_and_remote(repository: Path) -> None:
-    (repository / "labels/files.csv").write_text("filename,value\nkept.jpg,cat\n")
+    for name in ("both", "files"):  # what names it by its id may stay
+        sheet = repository / f"labels/{name}.csv"
+        sheet.write_text("".join(line for line in sheet.read_text().splitlines(True) if line.lstrip(",") != "doomed.jpg,dog\n"))
     commands = (repository / "commands.sh").read_text().splitlines()
     assert commands[0] == "dvc repro"
     # one class is left, so training must stop; what comes before it must not, nor what the release at hand makes

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from sengu.base.tables import csvfile, tombstones
 from sengu.commands import places
 from sengu.commands.completion import ObjectPrefix
 from sengu.commands.objects.find import named
+from sengu.labels import sheets
 from sengu.objects.store import ObjectStore
 from sengu.repository import dvc_lock
 
@@ -112,7 +114,11 @@ def _dvc(*arguments: str) -> None:
 
 
 def sheet_lines(objects: Sequence[ObjectId]) -> list[str]:
-    """The lines of annotation sheets that name a file of these objects; `label` would stop at them."""
+    """The lines of annotation sheets that name these objects by a file name alone.
+
+    Once the archive has forgotten the file nothing knows this name, so `label` would stop there. A line that has the object's
+    id may stay: the tombstone explains it.
+    """
     names = {str(object_id) for object_id in objects}
     files = set()
     for site in params.site_names():
@@ -121,10 +127,12 @@ def sheet_lines(objects: Sequence[ObjectId]) -> list[str]:
         urls = index.loc[index["objectId"].isin(names), "urlId"]
         files |= set(captures.loc[captures["urlId"].isin(urls), "filename"]) - {""}
     places_named = []
-    for path in sorted(places.LABELS.glob("[!.]*.csv")):
-        sheet, lines = csvfile.numbered(path)
-        if "filename" in sheet and "objectId" not in sheet:
-            places_named += [f"{path}:{line}" for line, name in zip(lines, sheet["filename"], strict=True) if name in files]
+    for path in sheets.sheets(places.LABELS) if places.LABELS.is_dir() else []:
+        sheet = sheets.read(path)
+        rows = sheet.cells["filename"].isin({unicodedata.normalize("NFC", name) for name in files}) & (
+            sheet.cells["objectId"] == ""
+        )
+        places_named += [f"{path}:{line}" for line in sheet.lines[rows.to_numpy()]]
     return places_named
 
 
@@ -188,6 +196,6 @@ def erase_command(object_ids: tuple[str, ...], reason: str, yes: bool) -> None:
     for line in erase(doomed, reason, store):
         click.echo(line, err=True)
     for line in lines:
-        click.echo(f"delete {line}: it names an erased file, and `dvc repro` would stop there", err=True)
+        click.echo(f"delete {line}: it names the picture by its file name alone, and `dvc repro` would stop there", err=True)
     click.echo(f"what is left to do, in this order; it is kept in {COMMANDS} until it is done:", err=True)
     click.echo("\n".join(commands()))
