@@ -126,6 +126,27 @@ def test_a_push_outlives_errors_and_slow_answers_in_its_middle(made: Handmade, p
     assert stored(server) == made.objects
 
 
+def test_a_push_killed_between_the_parts_of_an_object_leaves_none_and_its_parts_are_counted(
+    made: Handmade, proxy: Proxy, server: Server
+) -> None:
+    data = bytes(101 << 20)  # the least that DVC sends in parts, of 50 MiB
+    oid = md5_of(data)
+    path = made.folder / ".dvc/cache/files/md5" / oid[:2] / oid[2:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    (made.folder / "large.dvc").write_text(f"outs:\n- md5: {oid}\n  hash: md5\n  size: {len(data)}\n  path: large\n")
+    local = made.folder / ".dvc/config.local"
+    local.write_text(local.read_text().replace("read_timeout = 2", "read_timeout = 60"))
+    proxy.decide = lambda request: HOLD if "partNumber=2" in request.path else PASS
+    kill_when_held(made.folder, proxy, "dvc", "push")
+    assert findings(made)[oid] == "missing"
+    said = sengu(made.folder, "remote", "report")
+    assert "1 uploads were never finished: the rule that `sengu remote apply` sets aborts them after 7 days" in said.err
+    run(made.folder, "dvc", "push")
+    assert stored(server) == {**made.objects, oid: data}
+    assert findings(made) == {}
+
+
 def sengu_alone(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return attempt(folder, sys.executable, "-m", "sengu.commands.main", *arguments, **CODE)
 

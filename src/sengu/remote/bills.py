@@ -43,8 +43,17 @@ class Bill:
         return {"total": asdict(self.total), "by": by, "requests": dict(self.requests), "currency": self.currency}
 
 
-def bill(present: Iterable[Stored], old_versions: Iterable[int], pins: Mapping[str, Pin], prices: Prices) -> Bill:
-    """The bill of a month. `old_versions` are the sizes of what is kept of overwritten and deleted objects."""
+def bill(
+    present: Iterable[Stored],
+    old_versions: Iterable[int],
+    pins: Mapping[str, Pin],
+    prices: Prices,
+    unfinished: Iterable[int] = (),
+) -> Bill:
+    """The bill of a month.
+
+    `old_versions` are the sizes of what is kept of overwritten and deleted objects, `unfinished` those of uploads only begun.
+    """
     lines: dict[str, dict[str, Line]] = {"storage class": {}, "kind": {}, "site": {}, "dataset version": {}}
     total, unpriced, everything = Line(), set(), list(present)
     for stored in everything:
@@ -58,10 +67,11 @@ def bill(present: Iterable[Stored], old_versions: Iterable[int], pins: Mapping[s
         _count(lines["site"], next((s for path in sorted(pin.paths) if (s := site_of(path))), "-") if pin else "-", line)
         for version in (pin.versions if pin else []) or ["-"]:
             _count(lines["dataset version"], version, line)
-    for size in old_versions:
-        line = Line(1, size, cost(size, price_of("STANDARD", prices)))
-        total += line
-        _count(lines["kind"], "old versions", line)
+    for name, sizes in (("old versions", old_versions), ("unfinished uploads", unfinished)):
+        for size in sizes:
+            line = Line(1, size, cost(size, price_of("STANDARD", prices)))
+            total += line
+            _count(lines["kind"], name, line)
     gigabytes = sum(stored.size for stored in everything) / GB
     retrieval = sum(stored.size / GB * price_of(stored.storage_class, prices).retrieval for stored in everything)
     requests = {

@@ -50,6 +50,9 @@ class FolderStore:
     def versions(self) -> Iterator[OldVersion]:
         return iter(())
 
+    def unfinished(self) -> list[int]:
+        return []
+
     def chunks(self, oid: str) -> Iterator[bytes]:
         """Raises OSError if it is missing or cannot be read."""
         with self._path(oid).open("rb") as stream:

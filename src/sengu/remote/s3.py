@@ -182,6 +182,19 @@ class S3Store:
                 self.bytes_read += len(chunk)
                 yield chunk
 
+    def unfinished(self) -> list[int]:
+        """The bytes of each upload in parts that was begun and neither completed nor aborted; no object, but paid for."""
+        with self._explained():
+            begun = self.client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self.bucket, Prefix=f"{self.prefix}{stored.FILES}/"
+            )
+            uploads = [upload for page in begun for upload in page.get("Uploads", [])]
+            return [self._size_of_parts(upload["Key"], upload["UploadId"]) for upload in uploads]
+
+    def _size_of_parts(self, key: str, upload_id: str) -> int:
+        pages = self.client.get_paginator("list_parts").paginate(Bucket=self.bucket, Key=key, UploadId=upload_id)
+        return sum(part["Size"] for page in pages for part in page.get("Parts", []))
+
     def write(self, oid: str, path: Path) -> None:
         """Puts a file in the place of an object, in the parts that DVC makes."""
         config = TransferConfig(multipart_threshold=2 * ONE_PART, multipart_chunksize=ONE_PART)

@@ -28,11 +28,18 @@ def command(name: str, page: Path) -> None:
     store = project.stores[0]
     pinned, _ = project.pins()
     old = [version.size for version in store.versions() if not version.is_latest and not version.is_deletion]
-    bill = bills.bill(store.objects(), old, pinned, project.settings.prices)
+    unfinished = store.unfinished()
+    bill = bills.bill(store.objects(), old, pinned, project.settings.prices, unfinished)
     before, last = _last(store.remote.name)
     click.echo(_table(bill))
     growth = _growth(bill, before, last)
     click.echo(growth, err=True)
+    if unfinished:
+        click.echo(
+            f"{len(unfinished)} uploads were never finished: the rule that `sengu remote apply` sets aborts them after "
+            f"{project.settings.bucket.abort_uploads} days",
+            err=True,
+        )
     for storage_class in bill.unpriced:
         click.echo(f"remote.prices.classes in params.yaml has no {storage_class}: counted as STANDARD", err=True)
     environment = Environment(loader=PackageLoader("sengu.commands.remote", "."), autoescape=True)
