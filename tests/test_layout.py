@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import yaml
 from project import ROOT
 
 TEXT = (ROOT / "docs/layout.md").read_text()
@@ -67,3 +68,19 @@ def test_a_function_takes_few_parameters() -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and len(parameters(node)) > MOST
     ]
     assert many == []
+
+
+def test_the_table_of_what_an_edit_reruns_names_every_stage_that_depends_on_a_room() -> None:
+    lines = TEXT.partition("| edit in |")[2].partition("\n\n")[0].splitlines()[2:]
+    rows = [line.strip("|").split(" | ") for line in lines]
+    dependent: dict[str, set[str]] = {}
+    for name in ("dvc.yaml", "datasets/dvc.yaml"):
+        for stage, entry in yaml.safe_load((ROOT / name).read_text())["stages"].items():
+            for dep in entry.get("do", entry).get("deps", []):
+                if match := re.search(r"src/sengu/(\w+(?:\.py)?)$", dep):
+                    dependent.setdefault(match[1], set()).add(stage if name == "dvc.yaml" else "dataset versions")
+    for room in dependent.keys() - {"__init__.py", "base"}:
+        stages = next((cells[1] for cells in rows if f"`{room}" in cells[0]), "not in the table")
+        follows = "and what follows" in stages or room == "backbones"
+        in_the_row = set(re.findall(r"`(\w+)`", stages)) | ({"dataset versions"} if "dataset versions" in stages else set())
+        assert dependent[room] <= in_the_row if follows else dependent[room] == in_the_row, room
