@@ -1,5 +1,6 @@
 """Words, rules and labels -> what contradicts what, and how far the annotators agree."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
@@ -8,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sengu.labels import agreement, rules
+from sengu.labels import agreement, merging, rules
 from sengu.labels.agreement import Agreement
+from sengu.labels.ledger import UNDONE
 from sengu.labels.rules import Rule
 
-BLIND = ("blind",)
+REPEAT = "repeat"
+BLIND = ("blind", REPEAT)
 
 
 def problems(
@@ -63,9 +66,12 @@ def _examples(labels: pd.DataFrame, rules_of_now: Mapping[str, Rule], classes: S
 
 
 def blind(words: pd.DataFrame) -> pd.DataFrame:
-    """The latest word of each annotator that was said without seeing a suggestion, of pictures with two or more of them."""
+    """The words that stand and were said without seeing a suggestion, of pictures on which two or more annotators have one.
+
+    What was undone, taken back, or said anew after a look at what others say, does not stand.
+    """
+    words = merging.latest(words)
     words = words[words["how"].isin(BLIND) & (words["value"] >= 0)]
-    words = words.sort_values(["time", "sheet", "line"], kind="stable").drop_duplicates(["objectId", "annotator"], keep="last")
     return words[words["objectId"].map(words["objectId"].value_counts()) > 1]
 
 
@@ -103,9 +109,30 @@ def _counts(words: pd.DataFrame, classes: int) -> np.ndarray:
 
 
 def steadiness(words: pd.DataFrame) -> dict[str, tuple[int, int]]:
-    """Annotator -> how many blind second looks there were, and how many said what the word before them said."""
-    ordered = words[words["value"] >= 0].sort_values(["time", "sheet", "line"], kind="stable")
-    before = ordered.groupby(["objectId", "annotator"])["value"].shift()
-    again = ordered.assign(before=before)[(ordered["how"] == "repeat") & before.notna()]
-    same = again["value"] == again["before"]
-    return {str(name): (len(group), int(same[group.index].sum())) for name, group in again.groupby("annotator")}
+    """Annotator -> at how many pictures they looked blind a second time, and of how many they then said what they said before.
+
+    What was undone is passed over. Of several second looks at one picture the last counts: the ones before it were slips.
+    """
+    pairs = words.loc[words["how"] == REPEAT, ["objectId", "annotator"]].drop_duplicates()
+    again = words.merge(pairs, on=["objectId", "annotator"]).sort_values(["time", "sheet", "line"], kind="stable")
+    looks: Counter[str] = Counter()
+    same: Counter[str] = Counter()
+    for (_, who), theirs in again.groupby(["objectId", "annotator"]):
+        annotator, said = str(who), _without_slips(theirs)
+        places = [place for place, (_, how) in enumerate(said) if how == REPEAT]
+        before = [value for value, how in said[: places[-1]] if how != REPEAT] if places else []
+        if before:
+            looks[annotator] += 1
+            same[annotator] += said[places[-1]][0] == before[-1]
+    return {name: (looks[name], same[name]) for name in sorted(looks)}
+
+
+def _without_slips(words: pd.DataFrame) -> list[tuple[int, str]]:
+    """Value and how of an annotator's words on one object, in order, without those that were undone or took a label back."""
+    said: list[tuple[int, str]] = []
+    for value, how, note in words[["value", "how", "note"]].itertuples(index=False, name=None):
+        if note.startswith(UNDONE):
+            del said[-1:]
+        else:
+            said.append((value, how))
+    return [(value, how) for value, how in said if value >= 0]
