@@ -47,7 +47,7 @@ def make(folder: Path) -> Path:
     tables.write(folder / "data/label.csv", labels, tables.Label)
     tables.write(folder / "data/duplicates.csv", tables.empty(tables.Duplicate), tables.Duplicate)
     (folder / "labels").mkdir()
-    tiny_release(folder / "models/release")
+    tiny_release(folder / "models/release", classes=("dots", "stripes"))
     run(folder, *["python", "-m", "sengu.stages.embed", "data/index", "data/object", "models/release", "data/embeddings"])
     return folder
 

@@ -1,4 +1,4 @@
-"""A predecessor's labels -> pictures to show a successor blind, and how far the two agree; answers are kept in quiz/."""
+"""A predecessor's labels -> pictures to show a successor blind, and how far the two agree; answers are kept beside the sheets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pandas as pd
 from sengu.labels import sheets
 from sengu.labels.queues import shuffled
 
-FOLDER = Path("quiz")
+FOLDER = Path("quiz")  # of the main label set
 NUMBER = 50
 COLUMNS = ["annotator", "objectId", "value", "rule", "note"]
 OF = "labels of "  # and a name: the note of an answer
@@ -40,6 +40,11 @@ class Result:
     def __str__(self) -> str:
         share = f"{self.agreed / self.pictures:.1%} ({self.low:.1%} to {self.high:.1%})" if self.pictures else "undefined"
         return f"agrees with {self.predecessor} on {self.agreed} of {self.pictures} pictures, {share}"
+
+
+def folder(sheets: Path) -> Path:
+    """Where the answers of a label set are kept: quiz/ for labels/, quiz_NAME/ for labels_NAME/."""
+    return sheets.with_name(f"quiz{sheets.name.removeprefix('labels')}")
 
 
 def draw(labelled: Mapping[str, str], seed: int, number: int = NUMBER) -> list[str]:
@@ -73,7 +78,7 @@ def result(predecessor: str, answers: Mapping[str, str], said: Mapping[str, Mapp
 
 
 def answers(path: Path, classes: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Predecessor -> object id -> the class that was answered last, of a file in quiz/."""
+    """Predecessor -> object id -> the class that was answered last, of an annotator's file of answers."""
     table, _, _ = sheets.cells(path)
     answers_to: dict[str, dict[str, str]] = {}
     for name, value, note in table[["objectId", "value", "note"]].itertuples(index=False, name=None):

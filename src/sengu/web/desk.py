@@ -229,7 +229,7 @@ class Desk:
         return {"predecessor": name, "pictures": drawn, "others": sorted(said)}
 
     def answer(self, person: str, place: int, value: str) -> dict[str, Any]:
-        """Keeps one answer in quiz/; with the last one comes the result."""
+        """Keeps one answer beside the sheets; with the last one comes the result."""
         asked = self.quizzes.get(person)
         if asked is None or not 0 <= place < len(asked.names) or value not in self.material.classes:
             raise SenguError("there is no such question: begin the quiz again")
@@ -243,7 +243,7 @@ class Desk:
         return {"answered": len(asked.answers), "result": asdict(result), "words": str(result)}
 
     def _answers(self, person: str) -> Ledger:
-        return Ledger(quiz.FOLDER / f"{person}.csv", person, self.material.classes)
+        return Ledger(quiz.folder(self.material.folder) / f"{person}.csv", person, self.material.classes)
 
 
 def decision(item: Mapping[str, Any]) -> Decision:

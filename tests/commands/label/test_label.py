@@ -14,6 +14,9 @@ from project import run
 from sengu.base import tables
 from sengu.base.errors import SenguError
 from sengu.base.tables import csvfile
+from sengu.commands.label import sheet as sheets_to_fill
+from sengu.commands.label.label_set import LabelSet
+from sengu.commands.label.material import Repository
 from sengu.commands.main import sengu
 from sengu.labels import rules
 
@@ -221,3 +224,35 @@ def test_another_label_set_has_sheets_of_its_own(folder: Path) -> None:
     assert "by class: blurred 1\n" in sengu_in(folder, "label", "check", "--set", "sharpness")
     assert f"{RED}: blurred" in sengu_in(folder, "label", "why", RED, "--set", "sharpness")
     assert len(LABELLED) == 3
+
+
+def test_label_sets_share_neither_quiz_nor_versions_nor_the_model(folder: Path) -> None:
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["label_sets"] = {"turned": {"classes": ["stripes", "dots"]}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    for name in ("labels_turned", "quiz", "quiz_turned"):
+        (folder / name).mkdir()
+    (folder / "labels_turned/anna.csv").write_text(f"objectId,value,how\n{RED},stripes,blind\n")
+    (folder / "labels_turned/ben.csv").write_text(f"objectId,value,how\n{RED},stripes,blind\n")
+    (folder / "quiz/eve.csv").write_text(f"{HEADER}{RED},dots,eve,2026-01-01T00:00:00Z,,quiz,labels of anna\n")
+    (folder / "quiz_turned/ben.csv").write_text(f"{HEADER}{RED},dots,ben,2026-01-01T00:00:00Z,,quiz,labels of anna\n")
+    of_set = sengu_in(folder, "label", "check", "--set", "turned")
+    assert "quiz: ben agrees with anna on 0 of 1 pictures" in of_set
+    assert "quiz: eve" not in of_set
+    assert "quiz: eve agrees with anna on 1 of 1 pictures" in sengu_in(folder, "label", "check")
+    why = sengu_in(folder, "label", "why", RED, "--set", "turned")
+    assert "version" not in why
+    assert "split" not in why
+    (folder / "reports").mkdir()
+    tables.write(folder / "reports/label_errors.csv", tables.empty(tables.LabelError), tables.LabelError)
+    for kind in ("uncertain", "class", "suspect"):
+        with chdir(folder), pytest.raises(SenguError, match="choose another queue than"):
+            sheets_to_fill.queue(LabelSet.called("turned"), kind, "", again=False)
+    with chdir(folder):
+        assert set(sheets_to_fill.queue(LabelSet.called(""), "uncertain", "", again=False)) == set(IDS.values()) - {
+            RED,
+            BLUE,
+            GREY,
+        }
+        assert set(Repository("").opinions(WHITE, "anna")["model"]) == {"dots", "stripes"}
+        assert Repository("turned").opinions(WHITE, "anna")["model"] == {}

@@ -13,7 +13,7 @@ import pandas as pd
 from sengu.base.atomic import replaced_file
 from sengu.base.tables import csvfile
 from sengu.commands import places
-from sengu.commands.label.label_set import LabelSet, option
+from sengu.commands.label.label_set import LabelSet, answers, option
 from sengu.labels import agreement, checks, quiz
 
 
@@ -35,14 +35,19 @@ def counts(label_set: LabelSet) -> dict[str, dict[str, int]]:
     }
 
 
-def _opinions(classes: int) -> pd.DataFrame | None:
-    """The model's probabilities of every object, if it has seen any and knows as many classes."""
+def quiz_results(label_set: LabelSet) -> dict[str, list[quiz.Result]]:
+    """Annotator -> how far their answers to a quiz agree with what each predecessor says now."""
+    return quiz.results(label_set.standing, label_set.settings.classes, quiz.folder(label_set.folder))
+
+
+def _opinions(label_set: LabelSet) -> pd.DataFrame | None:
+    """The model's probabilities of every object, if it has seen any and answers the question of the label set."""
     if not places.EMBEDDINGS.is_dir():
         return None
     from sengu import embeddings
 
     seen = embeddings.read(places.EMBEDDINGS)
-    if seen.probabilities.shape[1] != classes:
+    if not answers(seen, label_set):
         return None
     return pd.DataFrame(np.asarray(seen.probabilities), list(seen.objects))
 
@@ -74,7 +79,7 @@ def _report(
         click.echo(f"  {name}: {measures.pictures} pictures; raw {measures.raw}; alpha {measures.alpha}; AC1 {measures.ac1}")
     for name, (looks, same) in checks.steadiness(label_set.words).items():
         click.echo(f"{name} looked again at {looks} pictures, and said the same of {same}")
-    for name, results in quiz.results(label_set.standing, label_set.settings.classes).items():
+    for name, results in quiz_results(label_set).items():
         for result in results:
             click.echo(f"quiz: {name} {result}")
     if people is not None and len(people) > 1:
@@ -99,7 +104,7 @@ def command(name: str, as_json: bool, consensus: Path | None) -> None:
     if standing["annotator"].nunique() > 1:
         from sengu.labels.consensus import suggest  # cleanlab, which takes seconds
 
-        suggested = suggest(standing, _opinions(len(label_set.settings.classes)))
+        suggested = suggest(standing, _opinions(label_set))
         people = suggested.annotators
         if consensus is not None:
             _write_consensus(consensus, label_set, suggested.labels)
@@ -122,6 +127,8 @@ def _as_json(label_set: LabelSet, wrong: list[str], agreements: dict[str, agreem
         "agreement": checks.as_json(agreements),
         "quizzes": {
             name: [asdict(result) for result in results]
-            for name, results in quiz.results(label_set.standing, label_set.settings.classes).items()
+            for name, results in quiz.results(
+                label_set.standing, label_set.settings.classes, quiz.folder(label_set.folder)
+            ).items()
         },
     }

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.base.tables import tombstones
+from sengu.base.tables import versions as version_files
 from sengu.commands import places
 from sengu.labels import merging, rules
 from sengu.labels.hints import from_devices, from_tags
@@ -19,6 +20,9 @@ from sengu.labels.merging import Merged
 from sengu.labels.rules import Rule
 from sengu.labels.sheets import sheets
 from sengu.labels.words import Known, look
+
+if TYPE_CHECKING:
+    from sengu.embeddings import Embeddings
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,10 @@ class LabelSet:
         if not name:
             return cls(places.LABELS, places.DATA)
         return cls(Path(f"{params.SET}{name}"), places.DATA / f"{params.SET}{name}")
+
+    @property
+    def is_main(self) -> bool:
+        return self.folder == places.LABELS
 
     @cached_property
     def settings(self) -> params.LabelParams:
@@ -101,7 +109,39 @@ def option(function: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def versions() -> dict[str, pd.DataFrame]:
-    """The labels of each dataset version that is here, by name."""
-    paths = sorted(places.DATASETS.glob("*/label.csv"))
-    return {path.parent.name: tables.read(path, tables.Label) for path in paths}
+def versions(label_set: LabelSet) -> dict[str, pd.DataFrame]:
+    """The labels of each dataset version that is here and has the classes of a label set, by name."""
+    folders = sorted(path.parent for path in places.DATASETS.glob("*/label.csv"))
+    return {
+        folder.name: tables.read(folder / version_files.LABELS, tables.Label)
+        for folder in folders
+        if _answers_in(folder, label_set)
+    }
+
+
+def _answers_in(folder: Path, label_set: LabelSet) -> bool:
+    """Does a dataset version answer the question of a label set? One that says nothing of itself is of the main one."""
+    if not (folder / version_files.METADATA).is_file():
+        return label_set.is_main
+    return version_files.read(folder).classes == label_set.settings.classes
+
+
+def learned(label_set: LabelSet) -> bool:
+    """Does the version that the line learns, `split.dataset`, answer the question of a label set?"""
+    return _answers_in(places.DATASETS / params.section("split", params.Split).dataset, label_set)
+
+
+def answers(model: "Embeddings", label_set: LabelSet) -> bool:
+    """Does the model that made the embeddings answer the question of a label set?
+
+    Its release names its classes. Where that is not here, a model of as many classes is taken for one of the main label set.
+    """
+    classes = label_set.settings.classes
+    if model.probabilities.shape[1] != len(classes):
+        return False
+    path = places.RELEASE / f"{model.model.name}-{model.model.version}.zip"
+    if not path.is_file():
+        return label_set.is_main
+    from sengu.release import bundle  # ONNX Runtime, which most commands need not wait for
+
+    return bundle.load(path).manifest.classes == classes

@@ -13,7 +13,7 @@ from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.tables import versions as version_files
 from sengu.commands import places
-from sengu.commands.label.label_set import LabelSet, versions
+from sengu.commands.label.label_set import LabelSet, answers, learned, versions
 from sengu.commands.label.sheet import meeting, queue
 from sengu.duplicates import decisions
 from sengu.embeddings import Embeddings
@@ -87,6 +87,11 @@ class Repository:
         return tables.read(places.DUPLICATES, tables.Duplicate) if is_here else tables.empty(tables.Duplicate)
 
     @cached_property
+    def _is_answered(self) -> bool:
+        """Does the model answer the question of this label set?"""
+        return self._embeddings is not None and answers(self._embeddings, self._label_set)
+
+    @cached_property
     def _groups(self) -> dict[str, list[str]]:
         """Object id -> all near-duplicates of its group, itself among them, as the next `dvc repro` will have them."""
         groups = decisions.split(self._duplicates, decisions.read())
@@ -151,9 +156,11 @@ class Repository:
             for name, alike in near
             if name in value_of and name in self._names
         ]
+        if not self._is_answered:
+            return {}, similar[:SIMILAR]
         chances = model.probabilities[row]
-        of_class = {name: round(float(chance), 3) for name, chance in zip(self.classes, chances, strict=False)}
-        return of_class if len(chances) == len(self.classes) else {}, similar[:SIMILAR]
+        of_class = {name: round(float(chance), 3) for name, chance in zip(self.classes, chances, strict=True)}
+        return of_class, similar[:SIMILAR]
 
     def predecessors(self, annotator: str) -> dict[str, dict[str, dict[str, str]]]:
         standing = self.label_set.standing
@@ -175,7 +182,7 @@ class Repository:
 
     def _versions(self) -> list[dict[str, Any]]:
         """Each dataset version beside its parents that are here: what came, what went, and whose class is another."""
-        tables_of = versions()
+        tables_of = versions(self._label_set)
         facts_of = {name: version_files.read(places.DATASETS / name) for name in tables_of}
         class_of = {
             name: dict(zip(labels["objectId"], labels["value"].map(dict(enumerate(facts_of[name].classes))), strict=True))
@@ -205,7 +212,7 @@ class Repository:
     def _mistakes(self) -> list[dict[str, Any]]:
         """What the model calls otherwise than the labels of the test split, the surest first."""
         model = self._embeddings
-        if model is None or not places.SPLIT.is_file() or model.probabilities.shape[1] != len(self.classes):
+        if model is None or not self._is_answered or not places.SPLIT.is_file() or not learned(self._label_set):
             return []
         split = tables.read(places.SPLIT, tables.SplitLabel)
         test = split[(split["type"] == "test") & split["objectId"].isin(list(self._names))]

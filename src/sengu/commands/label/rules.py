@@ -14,7 +14,7 @@ from sengu.base import tables
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
 from sengu.commands import places
-from sengu.commands.label.label_set import LabelSet, option, versions
+from sengu.commands.label.label_set import LabelSet, learned, option, versions
 from sengu.labels import rules
 from sengu.labels.history import Citations
 from sengu.labels.sheets import COLUMNS
@@ -43,9 +43,9 @@ def changed(label_set: LabelSet) -> list[Outdated]:
         cited = citations.of(word)
         if cited is not None and not cited.is_current:
             old.setdefault(cited.name, set()).add(word["objectId"])
-    labels = versions()
+    labels = versions(label_set)
     released = releases()
-    test = _test()
+    test = _test() if learned(label_set) else set()
     answers = []
     for name in sorted(old, key=lambda rule: int(rule[1:])):
         objects = old[name]

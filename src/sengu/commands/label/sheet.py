@@ -12,7 +12,7 @@ from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.tables import where
 from sengu.commands import places
-from sengu.commands.label.label_set import LabelSet, option
+from sengu.commands.label.label_set import LabelSet, answers, learned, option
 from sengu.commands.label.rules import changed
 from sengu.labels import merging, queues, suggestions
 from sengu.labels.ledger import UNDONE
@@ -87,6 +87,8 @@ def _suspect(label_set: LabelSet) -> list[str]:
     """What confident learning takes for wrong, the most doubtful first, if it still has the label that was doubted."""
     if not LABEL_ERRORS.is_file():
         raise SenguError(f"{LABEL_ERRORS} is missing: run `dvc repro label_errors`, or `dvc pull`")
+    if not learned(label_set):
+        raise SenguError(f"{LABEL_ERRORS} is of another label set: choose another queue than suspect for {label_set.folder}")
     ranked = tables.read(LABEL_ERRORS, tables.LabelError)
     labels = label_set.merged.labels.set_index("objectId")["value"]
     ranked = ranked[ranked["suspect"] == "yes"]
@@ -98,6 +100,11 @@ def _by_model(label_set: LabelSet, kind: str, names: list[str], value: int) -> l
     from sengu import embeddings
 
     model = embeddings.read(places.EMBEDDINGS)
+    if kind != "far" and not answers(model, label_set):
+        raise SenguError(
+            f"the model in {places.EMBEDDINGS} does not know the classes of {label_set.folder} "
+            f"({', '.join(label_set.settings.classes)}): choose another queue than {kind}, or train it on them"
+        )
     row_of = {name: row for row, name in enumerate(model.objects)}
     known = [name for name in names if name in row_of]
     if not known:
@@ -107,8 +114,6 @@ def _by_model(label_set: LabelSet, kind: str, names: list[str], value: int) -> l
         labelled = [row_of[name] for name in label_set.merged.labels["objectId"] if name in row_of]
         weights = embeddings.distances(rows, np.array(labelled, np.int64), model.vectors)
     elif kind == "class":
-        if value >= model.probabilities.shape[1]:
-            raise SenguError(f"{places.EMBEDDINGS} knows {model.probabilities.shape[1]} classes only: run `dvc repro embed`")
         weights = np.asarray(model.probabilities[rows, value])
     else:
         weights = suggestions.uncertainty(np.asarray(model.probabilities)[rows])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sengu.base import tables
 from sengu.commands import places
-from sengu.commands.label.label_set import LabelSet, option, versions
+from sengu.commands.label.label_set import LabelSet, learned, option, versions
 from sengu.commands.objects.find import named
 from sengu.labels import merging
 from sengu.labels.history import Citations
@@ -95,9 +95,9 @@ def why(label_set: LabelSet, object_id: str) -> Why:
         for _, hint in part.iterrows():
             outcome = decision.of_value(int(hint["value"])) if rank == best else f"outranked by a {best}"
             said.append(Word(label_set.class_of(hint["value"]), "", "", rank, "", "", hint["source"], "", outcome))
-    stands = {name: table.loc[table["objectId"] == object_id, "value"] for name, table in versions().items()}
+    stands = {name: table.loc[table["objectId"] == object_id, "value"] for name, table in versions(label_set).items()}
     of_versions = {name: label_set.class_of(int(values.iloc[0])) for name, values in stands.items() if len(values)}
-    return Why(object_id, label_set.class_of(label), said, of_versions, _type(object_id))
+    return Why(object_id, label_set.class_of(label), said, of_versions, _type(object_id) if learned(label_set) else "")
 
 
 def _rule(citations: Citations, word: pd.Series) -> tuple[str, str]:

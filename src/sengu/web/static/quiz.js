@@ -63,7 +63,7 @@ export function quiz(view) {
     page.replaceChildren(
       make("h1", {}, "Quiz: how far you agree"),
       make("p", { class: "big", id: "result" }, `${state.annotator} ${found.words}.`),
-      make("p", { class: "soft" }, "The limits are those of 95% confidence (Wilson). The answers are kept in quiz/; ", make("code", {}, "sengu label check"), " and HANDOVER.md show them."),
+      make("p", { class: "soft" }, "The limits are those of 95% confidence (Wilson). The answers are kept beside the sheets; ", make("code", {}, "sengu label check"), " and HANDOVER.md show them."),
       found.result.differing.length
         ? make("ul", { class: "pictures" }, found.result.differing.map((one) =>
             make("li", {}, make("figure", {}, make("img", { src: address(one.objectId, 320), alt: "" }),
