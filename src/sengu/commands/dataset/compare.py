@@ -2,11 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 
 import click
 import numpy as np
@@ -23,6 +26,7 @@ from sengu.repository import pipeline
 from sengu.repository.git import git
 from sengu.stages.split import of_version
 
+PATIENCE = 60  # seconds that DVC and a stage have to end
 PREDICTIONS = Path("reports/plots/predictions.csv")
 WRITTEN = ("params.yaml", "dvc.lock", "datasets/dvc.lock", "reports/metrics.json", "reports/summary")  # by an experiment, in Git
 
@@ -91,18 +95,43 @@ def train(name: str) -> pd.DataFrame:
 
     What was run before comes from DVC's run cache. Raises SenguError if it fails.
     """
-    _dvc("exp", "run", "--quiet", "--set-param", f"split.dataset={name}", "evaluate")
+    _dvc("exp", "run", "--set-param", f"split.dataset={name}", "evaluate")
     predictions = csvfile.read(PREDICTIONS)
     return predictions[predictions["type"] == "test"]
 
 
 def _dvc(*arguments: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], check=False, env={**os.environ, "PATH": path}, stdout=sys.stderr
-    )
-    if done.returncode:
+    with subprocess.Popen(
+        [sys.executable, "-m", "dvc", *arguments], env={**os.environ, "PATH": path}, stdout=sys.stderr, start_new_session=True
+    ) as child:
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            _end(child)
+            raise
+    if code:
         raise SenguError(f"`dvc {' '.join(arguments)}` failed, see above: mend that, and try again")
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """Interrupts DVC and the stage that it runs, and waits: what goes on in the background would write what is brought back."""
+    os.killpg(child.pid, signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(PATIENCE)
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+@contextmanager
+def _signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
+    """Ctrl-C, the end of the terminal and `kill` are handled so in the block."""
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 def _restore() -> None:
@@ -112,7 +141,10 @@ def _restore() -> None:
 
 
 def run(names: Sequence[str]) -> list[Compared]:
-    """Trains each version in turn, and brings the workspace back to what is committed. Raises SenguError."""
+    """Trains each version in turn, and brings the workspace back to what is committed, also if it is interrupted.
+
+    Raises SenguError.
+    """
     family = lineage.tree(pipeline.versions())
     for name in names:
         family.node(name)
@@ -125,13 +157,15 @@ def run(names: Sequence[str]) -> list[Compared]:
     shared_by({name: held_out(name, duplicates) for name in names})  # before hours of training
     predictions = {}
     try:
-        for name in names:
-            predictions[name] = train(name)
-            _restore()
+        with _signals(signal.default_int_handler):
+            for name in names:
+                predictions[name] = train(name)
+                _restore()
         return compare(predictions, duplicates)
     finally:
-        _restore()
-        _dvc("checkout", "--quiet", "--force", "--allow-missing")
+        with _signals(signal.SIG_IGN):
+            _restore()
+            _dvc("checkout", "--force", "--allow-missing")
 
 
 @click.command("compare")
