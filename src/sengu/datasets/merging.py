@@ -125,13 +125,11 @@ def largest(labels: pd.DataFrame, groups: pd.Series, sizes: pd.DataFrame) -> np.
 
 def check(labels: pd.DataFrame, classes: Sequence[str], name: str, steps: Sequence[Step]) -> None:
     """Raises SenguError for a version without rows, or with a class that has none."""
+    less = "ask for less in --where, --exclude and --clean of its stage in datasets/dvc.yaml"
     done = ", ".join(f"{step.step}: {step.before} -> {step.after}" for step in steps if step.after < step.before)
     because = f" ({done})" if done else ""
     if labels.empty:
-        raise SenguError(f"{name} would be empty{because}: ask for less in --where, --exclude and --clean")
+        raise SenguError(f"{name} would be empty{because}: {less}")
     missing = [names for value, names in enumerate(classes) if not (labels["value"] == value).any()]
     if missing:
-        raise SenguError(
-            f"{name} would have no picture of class {', '.join(missing)}{because}: label some, or ask for less in --where, "
-            "--exclude and --clean"
-        )
+        raise SenguError(f"{name} would have no picture of class {', '.join(missing)}{because}: label some, or {less}")

@@ -106,7 +106,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> Recipe:
-    """The recipe in the arguments of the stage. Raises SenguError for what is unknown, missing or wrong."""
+    """The recipe in the arguments of the stage. Raises SenguError for what is unknown, missing, twice or wrong."""
+    if twice := [word for word in arguments if word.startswith("--") and arguments.count(word) > 1]:
+        raise SenguError(
+            f"datasets/dvc.yaml: the command of {Path(arguments[0]).name} has {twice[0]} twice: write it once, or, if two "
+            "branches have a version of this name, make two stages of it and rename one"
+        )
     parser = _Parser(prog=MODULE, allow_abbrev=False, add_help=False)
     parser.add_argument("version", type=Path)
     for name in ("index", "captures", "objects", "erased"):
