@@ -236,8 +236,74 @@ def test_another_repository_takes_a_version(finalised: Path, tmp_path: Path) -> 
     run(tmp_path, "dvc", "init", "--quiet")
     run(tmp_path, "dvc", "import", str(finalised), "data/dataset/B", "--rev", "datasets=B@v1.0.0", "--out", "imported")
     assert {(tmp_path / place / "label.csv").read_bytes() for place in ("got", "artifact", "imported")} == {expected}
-    code = f"import dvc.api; print(dvc.api.read('data/dataset/B/label.csv', repo={str(finalised)!r}), end='')"
+    where = f"'data/dataset/B/label.csv', repo={str(finalised)!r}, rev='datasets=B@v1.0.0'"
+    code = f"import dvc.api\nwith dvc.api.open({where}) as stream:\n    print(stream.read(), end='')"
     assert run(tmp_path, "python", "-c", code).encode() == expected
+
+
+def own_repository(source: Path, folder: Path, stages: tuple[str, ...], ignored: str) -> None:
+    """A clone with some of the stages, that pins nothing yet and ignores data, but not what says where it was imported from."""
+    run(source.parent, "git", "clone", "--quiet", str(source), str(folder))
+    path = folder / "dvc.yaml"
+    document = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({"stages": {name: document["stages"][name] for name in stages}}))
+    for lock in ("dvc.lock", "datasets/dvc.lock"):
+        (folder / lock).unlink()
+    with (folder / ".gitignore").open("a") as stream:
+        stream.write(ignored)
+    run(folder, "dvc", "remote", "add", "--force", "--default", "--quiet", "beside", str(folder.parent / "remote"))
+
+
+IGNORED = "!/data/\n/data/*\n!/data/*.dvc\n"
+
+
+def test_archive_labels_and_training_are_repositories_of_their_own(finalised: Path, tmp_path: Path) -> None:
+    labelled, training = tmp_path / "labelled", tmp_path / "training"
+    own_repository(finalised, labelled, ("objects", "label"), IGNORED)
+    for path in ("data/raw", "data/captures"):
+        (labelled / "data").mkdir(exist_ok=True)
+        run(labelled, "dvc", "import", "--quiet", str(finalised), path, "--out", path)
+    run(labelled, "dvc", "repro", "--quiet", "datasets/dvc.yaml:v1")
+    versioned.commit(labelled, "v1")
+    run(labelled, "dvc", "push", "--quiet")
+    run(labelled, "git", "tag", "--delete", "datasets=B@v1.0.0")
+    run(labelled, "sengu", "dataset", "finalize", "v1")
+    assert "1 finalised versions: v1; 0 faults" in run(labelled, "sengu", "dataset", "check", "v1")
+    assert labels(labelled, "v1") == labels(finalised, "v1")
+
+    own_repository(finalised, training, ("split",), f"{IGNORED}!/data/dataset/\n/data/dataset/*\n!/data/dataset/*.dvc\n")
+    (training / "datasets/dvc.yaml").write_text("stages: {}\n")
+    (training / "data/dataset").mkdir(parents=True)
+    run(training, "dvc", "import", "--quiet", str(finalised), "data/duplicates.csv", "--out", "data/duplicates.csv")
+    version = ("data/dataset/v1", "--rev", "datasets=v1@v1.0.0", "--out", "data/dataset/v1")
+    run(training, "dvc", "import", "--quiet", str(labelled), *version)
+    params = yaml.safe_load((training / "params.yaml").read_text())
+    params["split"].update(test=[0, 60], validation=[61, 170])
+    (training / "params.yaml").write_text(yaml.safe_dump(params))
+    run(training, "dvc", "repro", "--quiet", "split")
+    assert set(tables.read(training / "data/split_label.csv", tables.SplitLabel)["objectId"]) == set(labels(finalised, "v1"))
+    versioned.commit(training, "training")
+    assert set(run(training, "git", "ls-files", "data").split()) == {"data/duplicates.csv.dvc", "data/dataset/v1.dvc"}
+
+
+def test_a_site_may_be_a_submodule(finalised: Path, tmp_path: Path) -> None:
+    whole, clone = tmp_path / "whole", tmp_path / "clone"
+    whole.mkdir()
+    run(whole, "git", "init", "--quiet")
+    run(whole, "dvc", "init", "--quiet")
+    archive = tmp_path / "camera"
+    run(tmp_path, "git", "clone", "--quiet", str(finalised), str(archive))
+    run(archive, "dvc", "remote", "modify", "beside", "url", str(finalised.parents[1] / "remote"))
+    versioned.commit(archive, "a remote that a submodule reaches, too")
+    allowed = ("git", "-c", "protocol.file.allow=always", "submodule", "--quiet")
+    run(whole, *allowed, "add", str(archive), "sites/camera")
+    (whole / "data/raw").mkdir(parents=True)
+    run(whole, "dvc", "import", "--quiet", "sites/camera", "data/raw/camera", "--out", "data/raw/camera")
+    versioned.commit(whole, "camera")
+    run(tmp_path, "git", "clone", "--quiet", str(whole), str(clone))
+    run(clone, *allowed, "update", "--init")
+    run(clone, "dvc", "pull", "--quiet")
+    assert files(clone / "data/raw/camera") == files(finalised / "data/raw/camera")
 
 
 def test_versions_are_listed_with_what_is_known(finalised: Path, tmp_path: Path) -> None:

@@ -286,8 +286,7 @@ def _index(site: str, lock: Mapping[str, Any], notes: list[str]) -> tuple[dict[s
         faults.append(Fault("(all)", str(path), "is not what dvc.lock pins", f"`dvc checkout --force {path}`, or `dvc repro`"))
     raw = f"data/raw/{site}"
     made_from = next((dep.get("md5") for dep in lock[f"objects@{site}"].get("deps", []) if dep["path"] == raw), None)
-    archive = next((out.get("md5") for out in lock.get(f"crawl@{site}", {}).get("outs", []) if out["path"] == raw), None)
-    if made_from != archive:
+    if made_from not in _archives(site, lock):
         faults.append(Fault("(all)", f"dvc.lock ({path})", f"the index was not made from the {raw} that it pins", "`dvc repro`"))
     lines = data.splitlines()
     size = lines[0].decode().split(",").index("bytes")
@@ -296,6 +295,20 @@ def _index(site: str, lock: Mapping[str, Any], notes: list[str]) -> tuple[dict[s
         cells = line.split(b",")
         objects[cells[0].decode("ascii", "replace")] = (site, int(cells[size]))
     return objects, faults
+
+
+def _archives(site: str, lock: Mapping[str, Any]) -> Collection[str | None]:
+    """What a site's archive is pinned as: by its crawl, or, where another repository crawls, by the import of it.
+
+    Of an import of all archives at once DVC pins one hash of them all, with which that of one cannot be compared.
+    """
+    raw = places.RAW / site
+    if f"crawl@{site}" in lock:
+        return [out.get("md5") for out in lock[f"crawl@{site}"].get("outs", []) if out["path"] == raw.as_posix()]
+    if (alone := raw.with_name(f"{site}.dvc")).is_file():
+        return [out.get("md5") for out in yaml.load(alone.read_text(encoding="utf-8"), tags.Loader)["outs"]]
+    pinned = [dep.get("md5") for dep in lock[f"objects@{site}"].get("deps", []) if dep["path"] == raw.as_posix()]
+    return pinned if places.RAW.with_name(f"{places.RAW.name}.dvc").is_file() else []
 
 
 def _some(ids: list[str]) -> str:
