@@ -148,8 +148,8 @@ def nearest(query: np.ndarray, vectors: np.ndarray, number: int, sketch: Sketch 
     """The most similar of `vectors` (n, d) to one query (d,), or to any of several (q, d): cosine nearness, falling, and rows.
 
     Exact: every vector is compared where it lies, which may be in a memory-mapped file. Needs 4 bytes of memory for each of
-    them beside. Equal ones come in the order of their rows. With a sketch, only those that it finds likely are compared: a few
-    in a hundred of the most similar may be missed (docs/measurements.md).
+    them beside. Equal ones come in the order of their rows. With a sketch, only those that it finds likely are compared, so
+    that a few of the most similar may be missed.
     """
     number, queries = min(number, len(vectors)), np.atleast_2d(query).astype(np.float32, copy=False)
     if not number:
