@@ -193,7 +193,7 @@ def test_a_site_without_pictures_is_no_error(folder: Path) -> None:
 def test_a_killed_run_goes_on_where_it_was(folder: Path) -> None:
     add(folder, "demo_a", plain(*range(1, 60), side=1500))
     running = subprocess.Popen(COMMAND, cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not any(path.stat().st_size > 500 for path in working_store()):
+    while not any(path.stat().st_size > 1000 for path in working_store()):
         assert running.poll() is None, "the stage ended too soon"
         time.sleep(0.002)
     os.kill(running.pid, signal.SIGKILL)
