@@ -161,6 +161,18 @@ def test_the_cure_that_a_stage_names_cures(folder: Path, program: str) -> None:
     assert state(folder)[ARCHIVE] == before[ARCHIVE]
 
 
+def test_what_is_foreign_in_a_tree_goes_by_the_cure_that_is_named(folder: Path) -> None:
+    stranger = (folder / leaf(folder)).with_name("notes.txt")
+    stranger.write_text("mine")
+    done = attempt(folder, "sengu", "objects", "verify")
+    assert done.returncode == 1
+    cure = re.search(r"`(dvc repro[^`]*@)SITE` removes what is foreign", done.stdout)
+    assert cure is not None, done.stdout
+    run(folder, *f"{cure[1]}web".split())
+    assert not stranger.exists()
+    assert "every object is there, and whole" in run(folder, "sengu", "objects", "verify")
+
+
 def test_dvc_itself_does_not_cure(folder: Path) -> None:
     """The reason why no message names these commands; should this fail one day, they may."""
     run(folder, "dvc", "status")  # which keeps how the files look

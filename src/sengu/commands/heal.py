@@ -110,7 +110,7 @@ def _to_rebuild(repo: Any, damages: Iterable[Damage]) -> set[str]:
         cached = pins.cached(repo, item.digest)
         if cached.is_file() and not restoring.is_whole(cached, item.digest):
             cached.unlink()
-        if stage:
+        if stage and verify.final_version(stage) is None:
             stages.add(stage)
     return stages
 

@@ -23,7 +23,7 @@ from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.tables import tombstones
 from sengu.commands import places
-from sengu.repository import dvc_lock, pins, restoring, verified
+from sengu.repository import dvc_lock, pins, pipeline, restoring, verified
 
 OUTPUT, FOLDER, TREE, CACHE = "output", "folder", "tree", "cache"
 EARLIER = "an earlier commit"  # needs what is in the cache and in no lock file
@@ -207,7 +207,16 @@ def cure(damage: Damage, repo: Any, copies: Mapping[str, Sequence[Path]]) -> str
         return HEAL.format("another copy")
     if item.is_archive and not can_regenerate(item.stage):
         return HEAL.format("a remote") if repo.config["remote"] else LOST.format(item.digest)
+    if (version := final_version(item.stage)) is not None:
+        return HEAL.format(f"a remote; `sengu dataset restore {version}` makes it again")
     return HEAL.format("a remote, or rebuilds it")
+
+
+def final_version(stage: str) -> str | None:
+    """The version that a stage made and DVC may not make again: it would pin whatever lies there."""
+    path, _, name = stage.rpartition(":")
+    is_frozen = path == str(pipeline.DATASETS) and pipeline.versions().get(name, {}).get("frozen")
+    return name if is_frozen else None
 
 
 def can_regenerate(stage: str) -> bool:

@@ -1,6 +1,8 @@
 """Every way of changing a finalised version that we thought of: `sengu dataset check` names version, file and cure."""
 
+import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from contextlib import chdir
@@ -220,12 +222,12 @@ def unfrozen_edited_and_frozen(folder: Path) -> None:
 
 # what is done -> the file that the fault names, and the beginning of the cure
 TAMPERINGS = {
-    value_flipped: ("data/dataset/B/label.csv", "`dvc checkout --force data/dataset/B`"),
-    rows_in_another_order: ("data/dataset/B/label.csv", "`dvc checkout --force data/dataset/B`"),
-    row_removed: ("data/dataset/B/label.csv", "`dvc checkout --force data/dataset/B`"),
-    metadata_edited: ("data/dataset/B/dataset.json", "`dvc checkout --force data/dataset/B`"),
-    croissant_edited: ("data/dataset/B/croissant.json", "`dvc checkout --force data/dataset/B`"),
-    table_deleted: ("data/dataset/B/label.csv", "`dvc checkout --force data/dataset/B`"),
+    value_flipped: ("data/dataset/B/label.csv", "`sengu heal data/dataset/B`"),
+    rows_in_another_order: ("data/dataset/B/label.csv", "`sengu heal data/dataset/B`"),
+    row_removed: ("data/dataset/B/label.csv", "`sengu heal data/dataset/B`"),
+    metadata_edited: ("data/dataset/B/dataset.json", "`sengu heal data/dataset/B`"),
+    croissant_edited: ("data/dataset/B/croissant.json", "`sengu heal data/dataset/B`"),
+    table_deleted: ("data/dataset/B/label.csv", "`sengu heal data/dataset/B`"),
     file_added: ("data/dataset/B/subjects.csv", "delete it"),
     recipe_edited: ("datasets/dvc.yaml", f"`git checkout '{TAG}' -- datasets/dvc.yaml`"),
     output_edited: ("datasets/dvc.yaml", f"`git checkout '{TAG}' -- datasets/dvc.yaml`"),
@@ -267,6 +269,68 @@ def test_what_was_tampered_with_is_named(folder: Path, tamper: Callable[[Path], 
     faults = [line for line in done.stdout.splitlines() if line.startswith(f"B: {file}: ")]
     assert faults, done.output
     assert any(f": {cure}" in fault for fault in faults), faults
+
+
+def cures(done: Result) -> list[str]:
+    """Of the faults of B, in the order in which they are listed."""
+    return ["`" + line.partition(": `")[2] for line in done.stdout.splitlines() if line.startswith("B: ")]
+
+
+def follow(folder: Path, cure: str) -> None:
+    """Does what a cure says first, to the letter."""
+    commands = re.findall("`([^`]*)`", cure.split(", or ")[0])
+    assert commands, cure
+    for words in map(shlex.split, commands):
+        if words[0] == "sengu":
+            with chdir(folder):
+                done = CliRunner().invoke(sengu, words[1:])
+            assert done.exit_code == 0, done.output
+        else:
+            run(folder, *words)
+
+
+# of which each cure is a command, and nothing that a person must write, delete or look up
+BY_HAND = (unfrozen_edited_and_frozen, tag_deleted_and_stage_cleaned)
+COMMANDS = [tamper for tamper, (_, cure) in TAMPERINGS.items() if cure.startswith("`") and tamper not in BY_HAND]
+
+
+@pytest.mark.parametrize("tamper", COMMANDS, ids=lambda tamper: tamper.__name__)
+def test_the_cure_that_is_named_cures(finalised: Path, folder: Path, tamper: Callable[[Path], None]) -> None:
+    run(folder, "git", "remote", "add", "origin", str(finalised))
+    tamper(folder)
+    options = ["--deep"] if tamper is object_flipped else []
+    for _ in range(3):  # the cure of one fault may bring to light what another hid
+        for cure in cures(check(folder, *options)):
+            follow(folder, cure)
+    done = check(folder, *options)
+    assert not cures(done), done.output
+
+
+def test_a_byte_that_dvc_does_not_see_is_cured_too(folder: Path) -> None:
+    """Size and time are as they were, so `dvc checkout --force` would leave it."""
+    path = folder / FOLDER / "label.csv"
+    run(folder, "dvc", "status", "--quiet", "datasets/dvc.yaml:B")  # which keeps how the file looks
+    state = path.stat()
+    rewrite(path, flipped)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    (cure,) = cures(check(folder))
+    follow(folder, cure)
+    assert check(folder).exit_code == 0
+
+
+def test_a_final_version_without_a_copy_is_not_rebuilt_by_dvc_but_restored(folder: Path) -> None:
+    pinned = (folder / "datasets/dvc.lock").read_bytes()
+    value_flipped(folder)
+    shutil.rmtree(folder / ".dvc/cache")
+    for name in ("local", "beside"):
+        run(folder, "dvc", "remote", "remove", name)
+    with chdir(folder):
+        done = CliRunner().invoke(sengu, ["heal", str(FOLDER)])
+    assert done.exit_code != 0
+    assert "`sengu dataset restore B` makes it again" in done.output, done.output
+    assert (folder / "datasets/dvc.lock").read_bytes() == pinned
+    follow(folder, "`sengu dataset restore B`")
+    assert check(folder).exit_code == 0
 
 
 @pytest.mark.parametrize("tamper", [index_shortened, another_archive_pinned])

@@ -74,7 +74,7 @@ def missing(node: lineage.Node, family: lineage.Tree) -> Iterator[str]:
         yield f"{folder} was not built, or is not here: `dvc repro datasets/dvc.yaml:{node.stage_name}` and commit, or `dvc pull`"
         return
     if (md5 := dvc_lock.dvc_hash(folder)) != pinned["md5"]:
-        yield f"{folder} is not what {proof.LOCK} pins (MD5 {md5}, not {pinned['md5']}): `dvc checkout --force {folder}`"
+        yield f"{folder} is not what {proof.LOCK} pins (MD5 {md5}, not {pinned['md5']}): `sengu heal {folder}`"
         return
     document = facts.read(folder)
     if not document.get("purpose"):

@@ -151,7 +151,7 @@ def _of_stage(tag: Tag, family: lineage.Tree) -> Iterator[Fault]:
 
 def _of_lock(tag: Tag, entry: Mapping[str, Any] | None, notes: list[str]) -> Iterator[Fault]:
     """Does datasets/dvc.lock pin the outputs that it did? If plots alone differ, Pillow or matplotlib did."""
-    back = f"`dvc checkout --force data/dataset/{tag.version}`"
+    back = f"`sengu heal data/dataset/{tag.version}`"
     cure = f"`git checkout '{tag.name}' -- {LOCK}`, or put back its entry alone, and {back}"
     now, then = tags.outs(entry), tags.outs(tag.lock)
     if entry is None or not now:
@@ -178,7 +178,7 @@ def _of_folder(tag: Tag, notes: list[str]) -> Iterator[Fault]:
     folder = FOLDER / tag.version
     if not folder.is_dir():
         return
-    cure = f"`dvc checkout --force {folder}`, or `sengu dataset restore {tag.version}`"
+    cure = f"`sengu heal {folder}`, or `sengu dataset restore {tag.version}`"
     for name in (tags.LABEL, tags.METADATA):
         path = folder / name
         if not path.is_file():
@@ -213,7 +213,7 @@ def _of_parents(tag: Tag, lock: str) -> Iterator[Fault]:
             md5 = listing.get(versions.LABELS) if listing else None
         if md5 is not None and md5 != parent[versions.LABELS]:
             what = f"its parent {name} is no longer what it was made from: MD5 {md5}, not {parent[versions.LABELS]}"
-            back = f"`git checkout '{tag.name}' -- {LOCK} {pipeline.DATASETS}` and `dvc checkout --force {path.parent}`"
+            back = f"`git checkout '{tag.name}' -- {LOCK} {pipeline.DATASETS}` and `sengu heal {path.parent}`"
             cure = f"{back}; changes make a new version"
             yield Fault(tag.version, str(path), what, cure)
 
@@ -283,7 +283,7 @@ def _index(site: str, lock: Mapping[str, Any], notes: list[str]) -> tuple[dict[s
         return None, []
     faults = []
     if path.is_file() and digests.md5(path) != pinned:
-        faults.append(Fault("(all)", str(path), "is not what dvc.lock pins", f"`dvc checkout --force {path}`, or `dvc repro`"))
+        faults.append(Fault("(all)", str(path), "is not what dvc.lock pins", f"`sengu heal {path}`, or `dvc repro`"))
     raw = f"data/raw/{site}"
     made_from = next((dep.get("md5") for dep in lock[f"objects@{site}"].get("deps", []) if dep["path"] == raw), None)
     if made_from not in _archives(site, lock):
