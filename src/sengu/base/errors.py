@@ -13,6 +13,7 @@ from sengu.base import io_errors, lock_copies
 from sengu.base.names import printable
 
 MOVE = "move it away, and run this again"
+FILES = 4096  # open at once: enough for every stage
 
 
 class SenguError(Exception):
@@ -59,7 +60,7 @@ def _line(error: OSError, output: Path | None) -> str:
         names = [str(output)]
     reason = error.strerror or str(error)
     if error.errno in io_errors.TOO_MANY:
-        reason += f", of which {resource.getrlimit(resource.RLIMIT_NOFILE)[0]} are allowed: `ulimit -n 4096` allows more"
+        reason += f": `ulimit -n {max(FILES, 2 * resource.getrlimit(resource.RLIMIT_NOFILE)[0])}` allows more"
     return f"{' -> '.join(names)}: {reason}" if names else reason
 
 

@@ -11,6 +11,7 @@ import onnxruntime
 from onnx import compose, helper
 
 from sengu.base.errors import SenguError
+from sengu.base.io_errors import named
 from sengu.networks import backbone
 from sengu.networks.classifier import OUTPUTS
 from sengu.networks.runtime import convert_variables_to_constants_v2, tf
@@ -108,11 +109,13 @@ def _converted(run: Any, outputs: Sequence[str]) -> onnx.ModelProto:
 def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     """By ONNX Runtime's basic optimizations, which give standard operators for any processor: a third of the nodes is left."""
     with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch, "model.onnx")
+        path, content = Path(scratch, "model.onnx"), model.SerializeToString()
+        with named(path):  # ONNX Runtime does not say that there is no room
+            path.write_bytes(content)
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(path)
-        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         simple = onnx.load(path)
     del simple.opset_import[:]  # ONNX Runtime lists every set that it knows
     simple.opset_import.append(helper.make_opsetid("", resizing.OPSET))
