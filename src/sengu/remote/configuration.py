@@ -72,6 +72,14 @@ def default_name(root: Path = Path()) -> str:
     return name
 
 
+def committed(root: Path = Path()) -> str:
+    """Name and address of the default remote as .dvc/config, which Git tracks, has them; empty text if there is none."""
+    document = _read(root, "config")
+    name = document.get("core", {}).get("remote", "")
+    url = document.get("remote", {}).get(name, {}).get("url", "")
+    return f"{name} {url}" if url else ""
+
+
 def default(root: Path = Path()) -> Remote:
     """The default remote. Raises SenguError if there is none."""
     return named("", root)

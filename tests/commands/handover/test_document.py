@@ -62,6 +62,7 @@ def test_the_document_is_made_of_facts_and_goes_stale(folder: Path) -> None:
     for expected in (
         "# birds\n\nTells birds from the sky.\n",
         "| owner, contact | ann@example.org |",
+        "| data | DVC remote beside ",
         "| birds | crawlers/spiders/json_ld.py: https://birds.example.org/ |",
         "Rules: labels/RULES.md (Rules).",
         "| ann.csv | 12 |",

@@ -18,6 +18,7 @@ from sengu.base.tables import tombstones
 from sengu.commands import places
 from sengu.commands.handover.drills import Drill, drills
 from sengu.labels import checks, merging, quiz, sheets, words
+from sengu.remote import configuration
 from sengu.repository import comparing
 from sengu.repository.git import ask
 from sengu.reruns import certificates
@@ -92,7 +93,7 @@ def gather() -> Facts:
     return Facts(
         project={key: value for key, value in document.get("project", {}).items() if value},
         origin=ask("remote", "get-url", "origin"),
-        remote=remote(),
+        remote=configuration.committed(),
         outputs=comparing.digest(locked),
         sizes=tuple(outs),
         sites=document.get("sites", {}),
@@ -141,12 +142,6 @@ def _said() -> tuple[pd.DataFrame, Sequence[str]]:
     objects = pd.DataFrame({"objectId": ids, "filename": "", "video": ""}, dtype="str")
     classes = params.labelling(places.LABELS)[1].classes
     return words.look(paths, words.Known(objects, erased=tombstones.erased()), classes)[0], classes
-
-
-def remote() -> str:
-    """Name and url of the default remote as .dvc/config, which Git tracks, has them; empty text if there is none."""
-    name = ask("config", "--file", ".dvc/config", "core.remote")
-    return f"{name} {url}" if (url := ask("config", "--file", ".dvc/config", f"'remote \"{name}\"'.url")) else ""
 
 
 def unpushed() -> list[str]:
