@@ -171,7 +171,7 @@ def test_a_final_version_that_was_edited_by_hand(folder: Path) -> None:
     edit("datasets/dvc.yaml", "a version", "another")
     said = error("dataset", "check", "A")
     assert "A: data/dataset/A/label.csv: is not what it was: MD5 " in said
-    assert "`dvc checkout --force data/dataset/A`, or `sengu dataset restore A`" in said
+    assert "`sengu heal data/dataset/A`, or `sengu dataset restore A`" in said
     assert "A: datasets/dvc.yaml: cmd of its stage is not what it was at its tag: `git checkout 'datasets=A@v1.0.0'" in said
 
 
