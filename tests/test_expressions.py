@@ -26,6 +26,7 @@ MADE = {
     "crawlers/spiders/generic.py",
     "crawlers/extract.py",  # the pattern of `read.path`, which is the user's own
     "src/sengu/base/quiet.py",
+    "src/sengu/base/io_errors.py",  # the words of the operating system, in what it says itself
 }
 # tries one expression in one way on every text; the processor time is limited, which a busy machine does not use up
 TRIES = """

@@ -431,11 +431,11 @@ def test_a_checkpoint_is_named_by_all_that_decides(inputs: Path, monkeypatch: py
         patch.setattr(train.fine_tuning, "half", lambda settings: True)
         names.append(name())
     with monkeypatch.context() as patch:
-        patch.setattr(train.backbones, "processors", lambda: ["another"])
+        patch.setattr(train.networks.backbone, "processors", lambda: ["another"])
         names.append(name())
         patch.setattr(train.training, "total", lambda own: own + 5)  # what the chief adds
         added = name(workers.Place(1, 2))
-        patch.setattr(train.backbones, "processors", lambda: ["a third"])
+        patch.setattr(train.networks.backbone, "processors", lambda: ["a third"])
         assert name(workers.Place(1, 2)) == added  # another worker's own processor does not count
     assert len({*names, added}) == 5
 
