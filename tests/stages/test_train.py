@@ -433,7 +433,7 @@ def test_a_checkpoint_is_named_by_all_that_decides(inputs: Path, monkeypatch: py
     with monkeypatch.context() as patch:
         patch.setattr(train.networks.backbone, "processors", lambda: ["another"])
         names.append(name())
-        patch.setattr(train.training, "total", lambda own: own + 5)  # what the chief adds
+        patch.setattr(train.learner, "total", lambda own: own + 5)  # what the chief adds
         added = name(workers.Place(1, 2))
         patch.setattr(train.networks.backbone, "processors", lambda: ["a third"])
         assert name(workers.Place(1, 2)) == added  # another worker's own processor does not count
