@@ -10,6 +10,7 @@ import os
 import runpy
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,9 +61,13 @@ def _call(command: tuple[str, ...], folder: str, variables: dict[str, str], outp
     os.environ.update(variables)
     time.tzset()
     os.chdir(folder)
-    if command[0] in FUNCTIONS:
-        sys.argv = list(command)
-        module, function = FUNCTIONS[command[0]]
-        sys.exit(getattr(importlib.import_module(module), function)())
-    sys.argv = list(command[2:])
-    runpy.run_module(command[2], run_name="__main__", alter_sys=True)
+    try:
+        if command[0] in FUNCTIONS:
+            sys.argv = list(command)
+            module, function = FUNCTIONS[command[0]]
+            sys.exit(getattr(importlib.import_module(module), function)())
+        sys.argv = list(command[2:])
+        runpy.run_module(command[2], run_name="__main__", alter_sys=True)
+    finally:
+        # as at the end of a program: multiprocessing waits for children first, and a pool of joblib's would idle for 300 seconds
+        threading._shutdown()  # type: ignore[attr-defined]
