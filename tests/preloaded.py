@@ -1,7 +1,8 @@
 """`dvc`, `sengu` and `python -m` for tests, by a fork of a process that has loaded them: most of what they cost is their start.
 
-Each call is a process of its own, with its own folder, variables and streams, and runs what the installed program runs. A test of
-how a program starts, of what kills it, or of changed code starts it in the usual way.
+Each call is a process of its own, with its own folder, variables and streams, and runs what the installed program runs. In a copy
+of the project, `sengu` runs the modules of this checkout, not those of the copy. A test of how a program starts, of what kills
+it, or of changed code starts it in the usual way.
 """
 
 import importlib
