@@ -74,8 +74,8 @@ class Swallowed(logging.Handler):
 def opened(settings: Mapping[str, Any]) -> Iterator[OpenArchive]:
     """The archive that the settings of a crawl name.
 
-    It is read before Scrapy starts, and closed after Scrapy has ended: of an exception in between Scrapy makes a line in the
-    log, and goes on with an empty archive. Raises SenguError if the archive is damaged.
+    It is read before Scrapy starts, and closed after Scrapy has ended: Scrapy would log an exception in between,
+    and go on with an empty archive.  Raises SenguError if the archive is damaged.
     """
     site, folder, reproducible = (
         settings["SENGU_SITE"],
@@ -95,7 +95,7 @@ def opened(settings: Mapping[str, Any]) -> Iterator[OpenArchive]:
 
 @contextmanager
 def noticing(errors: list[str]) -> Iterator[None]:
-    """Within, what Scrapy swallows is added to `errors`. A process takes handlers off its loggers, so make it before."""
+    """Adds what Scrapy swallows within to `errors`. A process takes handlers off its loggers, so make it before."""
     listener = Swallowed(errors)
     for name in SWALLOWS:
         logging.getLogger(name).addHandler(listener)
@@ -135,7 +135,7 @@ class ArchivePolicy:
 
 
 class ArchiveCache(HttpCacheMiddleware):
-    """Scrapy's, but a page that cannot be fetched now is a failure: the answer of an earlier crawl does not stand in for it."""
+    """Scrapy's, but a page that cannot be fetched now is a failure: the answer of an earlier crawl does not replace it."""
 
     def process_request(self, request: Request, spider: Spider | None = None) -> Request | Response | None:
         for condition in CONDITIONS.values():  # of another URL, from which this one was redirected
@@ -189,14 +189,14 @@ class WarcStorage:
             self.archive = spider.archive
 
     def close_spider(self, spider: Spider) -> None:
-        """Scrapy asks for it; see `opened`."""
+        """Does nothing; Scrapy calls it. See `opened`."""
 
     def is_broken(self) -> bool:
-        """Is what comes now fetched in vain?"""
+        """True if everything fetched from now on would be lost."""
         return bool(self.errors)
 
     def end(self, spider: Any) -> None:
-        """Ends a crawl whose archive can be read or written no more; the server need not be asked for what is left."""
+        """Ends a crawl whose archive can no longer be read or written, so that the server is not asked for the rest."""
         engine = spider.crawler.engine
         assert engine is not None
         if engine.running:
@@ -208,7 +208,7 @@ class WarcStorage:
         if entry is None:
             return None
         pairs, body = entry.headers, b""
-        # neither a crawl nor a replay looks into a picture; reading them all would cost what the replay is to save
+        # neither a crawl nor a replay looks into a picture; reading them all would cost what a replay saves
         if not is_file(entry.url) and not is_media(_headers(entry, pairs)):
             pairs, body = warc.headers_and_body(entry)
         headers = _headers(entry, pairs)
@@ -254,7 +254,7 @@ class WarcStorage:
 
     @contextmanager
     def _noting(self, what: str = "") -> Iterator[None]:
-        """Within, an error of the archive is one of the crawl: Scrapy would take it for one of the request, and go on."""
+        """Records an error of the archive as one of the crawl. Scrapy would take it for one of the request, and go on."""
         try:
             yield
         except (OSError, SenguError) as error:
@@ -262,7 +262,7 @@ class WarcStorage:
             raise
 
     def _leads_nowhere(self, url: str, status: int, location: str) -> bool:
-        """Is it a redirect to another spelling of the same URL, such as one with another session id at each visit?"""
+        """True for a redirect to another spelling of the same URL, such as one with another session id at each visit."""
         redirect = warc.Entry(url, Path(), 0, "", status, (("Location", location),), "")
         return self.archive.leads_nowhere(redirect)
 
@@ -291,7 +291,7 @@ def description(site: str, operator: str = "", robots: str = "not applicable", r
 
 
 def is_file(url: str) -> bool:
-    """Of a folder or bucket, where every file has a modification time."""
+    """True for a folder or bucket, where every file has a modification time."""
     return url.startswith(("file:", "s3:"))
 
 
@@ -300,7 +300,7 @@ def is_media(headers: Headers) -> bool:
 
 
 def is_media_type(content_type: str) -> bool:
-    """Is it the Content-Type of a picture, a video or another file? An answer without one may be a page."""
+    """True for the Content-Type of a picture, a video or another file. An answer without one may be a page."""
     kind = content_type.strip().lower()
     return bool(kind) and not kind.startswith(PAGE_TYPES)
 

@@ -52,7 +52,7 @@ def crawl(name: str, site: params.Site, folder: Path, again: list[tables.Failed]
 
 
 def adopt(name: str, fetch: params.WarcFetch, folder: Path) -> tuple[int, list[tables.Failed]]:
-    """Copies the records of WARC files made by others into the archive, but for those that it has; see `foreign.adopt`."""
+    """Copies into the archive the records of foreign WARC files that it lacks; see `foreign.adopt`."""
     paths = foreign.matching(name, fetch.files)
     writer = warc.Writer(folder, name, archive.description(name), roll_over=int(fetch.roll_over * 1e6))
     try:
@@ -64,7 +64,7 @@ def adopt(name: str, fetch: params.WarcFetch, folder: Path) -> tuple[int, list[t
 
 def _place(name: str, fetch: params.FolderFetch | params.S3Fetch) -> Place:
     if isinstance(fetch, params.S3Fetch):
-        from crawlers.spiders.s3 import Bucket  # boto3 takes its time, and most sites are none of its business
+        from crawlers.spiders.s3 import Bucket  # boto3 loads slowly, and most sites do not need it
 
         bucket = Bucket(fetch.url, fetch.endpoint)
         bucket.check()
@@ -75,7 +75,7 @@ def _place(name: str, fetch: params.FolderFetch | params.S3Fetch) -> Place:
 
 
 def _account(name: str, crawler: Any, folder: Path) -> None:
-    """Says what was fetched. Raises SenguError if the crawl broke off or fetched nothing to learn from."""
+    """Logs what was fetched. Raises SenguError if the crawl broke off or fetched no picture or video."""
     spider, stats = crawler.spider, crawler.stats
     reason, broken = stats.get_value("finish_reason"), stats.get_value("spider_exceptions/count", 0)
     if reason not in WHOLE or broken:
@@ -98,7 +98,7 @@ def _account(name: str, crawler: Any, folder: Path) -> None:
 def main(arguments: list[str]) -> None:
     name, folder, failed = arguments[0], Path(arguments[1]), Path(arguments[2])
     site = params.section(f"sites.{name}", params.Site)
-    mqtt.broker()  # a mistake in it is said here, not out of the middle of Scrapy
+    mqtt.broker()  # a mistake in it is reported here, not from within Scrapy
     if isinstance(site.fetch, params.GenericFetch):
         settings.check(name, site.fetch)
     with locks.held(f"crawl-{name}", f"site {name} is being crawled"):
@@ -106,7 +106,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _run(name: str, site: params.Site, folder: Path, failed: Path) -> None:
-    """The whole of a crawl, while no other one of the site runs."""
+    """Runs a whole crawl, while no other crawl of the site runs."""
     for output in (folder, failed.parent):  # the file itself may be DVC's link into a cache on another disk; it is replaced
         pinned.refuse_if_linked(output)
     reproducible = isinstance(site.fetch, params.GenericFetch) and site.fetch.reproducible
@@ -138,7 +138,7 @@ def _run(name: str, site: params.Site, folder: Path, failed: Path) -> None:
 
 
 def _not_there(name: str, site: params.Site, folder: Path) -> list[tables.Failed]:
-    """As `replaying.not_there`; nothing, with a warning, where the pages cannot be replayed: what was copied is good still."""
+    """Lists what `replaying.not_there` finds; warns if the pages cannot be replayed: the copied records are still good."""
     try:
         return replaying.not_there(name, site, folder)
     except SenguError as error:

@@ -41,9 +41,9 @@ def extract(items: Iterable[Found], archive: warc.Archive) -> Iterator[tables.Ca
 
 
 def from_files(archive: Iterable[warc.Entry], pattern: str) -> list[Found]:
-    """The files of a folder or bucket. Their tags are the names of the folders above them, or what the groups of `pattern` find.
+    """The files of a folder or bucket. Their tags are the names of the folders above them, or the groups that `pattern` finds.
 
-    A file in whose path the pattern is not found has no tags.
+    A file whose path does not match has no tags.
     """
     items = []
     for entry in archive:
@@ -81,7 +81,7 @@ def _capture(canonical: str, item: Found, entry: warc.Entry | None) -> tables.Ca
         fetched=entry.fetched if entry else "",
         modified=stated["modified"] or modified,
         status=entry.status if entry else 0,
-        taken=(entry.taken if entry else "") or stated["modified"],  # what a server says of a file is not when it was taken
+        taken=(entry.taken if entry else "") or stated["modified"],  # the server's date of a file is not the date of the picture
         camera=entry.camera if entry else "",
         operator=nfc(item.operator or stated["operator"]),
         subject=nfc(item.subject or stated["subject"]),
@@ -93,7 +93,7 @@ def main(arguments: list[str]) -> None:
     site = params.section(f"sites.{name}", params.Site)
     archive = warc.read(folder, name, site.read.tracking)
     if isinstance(site.fetch, params.GenericFetch | params.WarcFetch):
-        items, _ = replay(name, site, folder, archive)  # what is no address stands in data/failed
+        items, _ = replay(name, site, folder, archive)  # a broken address is listed in data/failed
         if site.fetch.opt_outs == "honour":  # other crawlers archive what opted out
             items = [item for item in items if not opt_out(archive.resolve(item.url))]
     else:

@@ -1,4 +1,4 @@
-"""WARC files made by others -> the archive of a site, record by record, headers and blocks as they are."""
+"""Foreign WARC files -> the archive of a site, record by record, with headers and blocks unchanged."""
 
 import gzip
 import hashlib
@@ -34,7 +34,7 @@ logger = logging.getLogger("crawl")
 
 @dataclass(frozen=True)
 class Adoption:
-    """Where the records of others go, the digests of those that are there, SHA-1s that do not come back, and what was unread."""
+    """The target of foreign records, the digests already there, SHA-1s that must not come back, and what could not be read."""
 
     writer: warc.Writer
     known: set[bytes]
@@ -45,8 +45,8 @@ class Adoption:
 def adopt(paths: Iterable[Path], writer: warc.Writer, known: set[bytes], erased: Collection[str]) -> tuple[int, list[Failed]]:
     """Copies every record whose digest is not `known`, and whose payload is not one of the `erased` SHA-1s.
 
-    Returns how many, and those that could not be read. Files may be compressed in whole, by record, or not at all, or lie in a
-    WACZ; copies are gzip members of their own, as a reader by offset needs. Raises SenguError for a file that is no whole WARC.
+    Returns how many, and those that could not be read. Files may be compressed as a whole, by record, or not at all, or be in a
+    WACZ. Each copy is a gzip member, which a reader by offset needs. Raises SenguError for a file that is not a whole WARC.
     """
     copied, adoption = 0, Adoption(writer, known, erased)
     for path in tqdm(list(paths), desc="archives", unit="file", disable=None):
@@ -68,7 +68,7 @@ def adopt(paths: Iterable[Path], writer: warc.Writer, known: set[bytes], erased:
 
 
 def account(name: str, folder: Path, tracking: Sequence[str], unread: Iterable[Failed]) -> list[Failed]:
-    """What of a site of others' archives is not there: what is `unread` or was not found, and revisits of what no file holds."""
+    """Lists what the archives of a foreign site lack: what is `unread` or not found, and revisits whose answer no file holds."""
     archive = warc.gather(warc.files(folder, name), tracking)
     missing = [Failed(entry.url, "", MEDIA, warc.explained(entry)) for entry in archive.missing]
     if missing:
@@ -81,7 +81,7 @@ def account(name: str, folder: Path, tracking: Sequence[str], unread: Iterable[F
 
 
 def check(name: str, folder: Path, tracking: Sequence[str], failures: Collection[Failed]) -> None:
-    """Raises SenguError if the archive holds no answer at all, which a page or picture could be read from."""
+    """Raises SenguError if the archive holds no answer from which a page or picture could be read."""
     if failures and not any(entry.is_good for entry in warc.gather(warc.files(folder, name), tracking)):
         first = next(iter(failures))
         raise SenguError(
@@ -91,7 +91,7 @@ def check(name: str, folder: Path, tracking: Sequence[str], failures: Collection
 
 
 def _copy(record: WarcRecord, place: str, adoption: Adoption) -> bool:
-    """Copies one record; False if it is not to be copied, or cannot be read, which is then listed."""
+    """Copies one record. Returns False if it is not wanted, or cannot be read, which is then listed."""
     try:
         data = _whole(record)
         # not by its id: some writers give none, or all the same
@@ -106,14 +106,14 @@ def _copy(record: WarcRecord, place: str, adoption: Adoption) -> bool:
         reason = f"{place} cannot be read: {type(error).__name__}: {' '.join(str(error).split())}"
         adoption.unread.append(Failed(url, "", MEDIA, reason))
         return False
-    # compressing a JPEG again costs time and gains nothing
+    # compressing a JPEG again takes time and gains nothing
     packed = MEDIA_TYPE.search(data, 0, HEAD)
     adoption.writer.copy(data, record.headers.get("WARC-Date") or UNDATED, deflate=not packed)
     return True
 
 
 def _warcs(path: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
-    """The WARC files that a file is or, if it is a WACZ, holds: the name of each, and what opens it."""
+    """The name and an opener of each WARC file: the file itself or, if it is a WACZ, those inside."""
     if not zipfile.is_zipfile(path):
         yield str(path), partial(_opened, path)
         return
@@ -137,7 +137,7 @@ def _member(wacz: zipfile.ZipFile, name: str) -> IO[bytes]:
 
 
 def _check(name: str, opened: Callable[[], IO[bytes]]) -> None:
-    """Raises OSError if a compressed file is cut off, which readers of WARC pass over in silence, and SenguError for an ARC."""
+    """Raises OSError if a compressed file is cut off, which readers of WARC ignore silently, and SenguError for an ARC."""
     try:
         with closing(opened()) as stream:
             first: Any = stream.read(len(ARC))
@@ -157,7 +157,7 @@ def _check(name: str, opened: Callable[[], IO[bytes]]) -> None:
 
 
 def _whole(record: WarcRecord) -> bytes:
-    """A record as it is. Raises OSError if the file ends before it does, which readers of WARC pass over."""
+    """A record, unchanged. Raises OSError if the file ends before it does, which readers of WARC ignore silently."""
     plain = BytesIO()
     record.write(plain)
     data = plain.getvalue()
@@ -168,7 +168,7 @@ def _whole(record: WarcRecord) -> bytes:
 
 
 def _payload_sha1(data: bytes) -> str:
-    """Of the payload of a response or resource; empty text for other records."""
+    """The SHA-1 of the payload of a response or resource; empty text for other records."""
     kinds = WarcRecordType.response | WarcRecordType.resource
     for record in ArchiveIterator(BytesIO(data), record_types=kinds, parse_http=False):
         encoding = ""

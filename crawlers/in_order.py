@@ -1,4 +1,4 @@
-"""What a page yields is queued in one piece, before the next request is chosen: a crawl that keeps its order.
+"""A crawl that keeps its order: everything that a page yields is queued in one piece, before the next request is chosen.
 
 Scrapy hands on a page's requests by `CONCURRENT_ITEMS` tasks, which it starts anew for every answer. With few of them, the next
 answer may come between two requests of a page; with enough for the longest page, they are two thirds of what a crawl costs.
@@ -21,7 +21,7 @@ class OrderedScraper(Scraper):
     async def handle_spider_output_async(
         self, result: Iterable[Any] | AsyncIterator[Any], request: Request, response: Response | Failure
     ) -> None:
-        """As Scrapy's own; what does not wait itself lets nothing else run meanwhile."""
+        """Handles a page's output as Scrapy does, but lets nothing else run in between unless it has to wait."""
         if isinstance(result, AsyncIterator):
             guarded = aiter_errback(result, self.handle_spider_error, request, response)
         else:

@@ -16,24 +16,24 @@ SHOWN = (
     "img::attr(src)", "video::attr(src)", "video::attr(poster)", "video source::attr(src)", "input[type=image]::attr(src)",
     *(f"[{name}]::attr({name})" for name in (*LAZY, "data-poster")),
     "link[rel~=image_src]::attr(href)",
-    # the one belongs under `property`, the other under `name`, and pages mix them up
+    # the first belongs under `property`, the second under `name`, and pages confuse the two
     *(f"meta[{key}='{name}']::attr(content)" for name in (
         "og:image", "og:image:url", "og:image:secure_url", "og:video", "og:video:url", "twitter:image", "twitter:image:src",
     ) for key in ("property", "name")),
     "meta[itemprop=image]::attr(content)", "link[itemprop=image]::attr(href)",
 )  # fmt: skip
 SETS = ("img::attr(srcset)", "picture source::attr(srcset)", *(f"[{name}]::attr({name})" for name in LAZY_SETS))
-# the expressions are possessive: what they have taken they do not give back, so that no page makes them try again and again
+# the expressions are possessive: they never backtrack, so no page can make them slow
 BLANK = re.compile(r"[\s,]*+")
 ADDRESS = re.compile(r"\S++")
 SIZE = re.compile(r"([0-9]++(?:\.[0-9]++)?+)[wx]", re.ASCII)
 CSS_URL = re.compile(r"""url\(\s*+(?:"([^"]*+)"|'([^']*+)'|([^"'()\s]++))\s*+\)""", re.IGNORECASE)
-DIGITS = 12  # of a width or density that is one
+DIGITS = 12  # of a width or density that is a number
 NO_PICTURES = ("woff", "woff2", "ttf", "otf", "eot", "css")  # what style sheets name besides pictures
 
 
 def shown_addresses(response: HtmlResponse, sizes: str) -> Iterator[str]:
-    """Addresses that the page shows, whatever their extension; `sizes` says which of a srcset: largest or all."""
+    """Addresses that the page shows, with any extension; `sizes` chooses from a srcset: largest or all."""
     for selector in SHOWN:
         yield from response.css(selector).getall()
     for selector in SETS:
@@ -64,7 +64,7 @@ def refreshed(response: HtmlResponse) -> Iterator[str]:
 
 
 def extension(address: str) -> str:
-    """What follows the last dot of a path, in lower case; empty if that is no extension."""
+    """The extension of a path, in lower case and without the dot; empty if there is none."""
     path = address.partition("?")[0].partition("#")[0].strip().rpartition("/")[2]
     return path.rpartition(".")[2].lower() if "." in path else ""
 
@@ -80,7 +80,7 @@ def candidates(srcset: str, sizes: str) -> list[str]:
 def _candidates(srcset: str) -> Iterator[tuple[float, str]]:
     """Width or density, 1 if none is given, and address (HTML Standard, "parsing a srcset attribute").
 
-    An address may hold commas, but does not end with one; it goes up to white space, as that of a data: URL.
+    An address may hold commas, but does not end with one; it ends at white space, like a data: URL.
     """
     place = 0
     while address := ADDRESS.match(srcset, BLANK.match(srcset, place).end()):  # type: ignore[union-attr]

@@ -1,6 +1,6 @@
-"""What a crawl fetches -> messages to an MQTT broker, if SENGU_MQTT names one: mqtt://[user:password@]host[:port][/topic].
+"""A crawl's progress -> messages to an MQTT broker, if SENGU_MQTT names one: mqtt://[user:password@]host[:port][/topic].
 
-Not a param: it says where somebody watches, not what is fetched. A broker that cannot be reached never stops a crawl.
+It is not a param, because it does not affect what is fetched. An unreachable broker never stops a crawl.
 """
 
 import json
@@ -17,7 +17,7 @@ from sengu.base.errors import SenguError
 
 VARIABLE = "SENGU_MQTT"
 LAST = 5.0  # seconds that a broker has to take the last message
-QUEUED = 10_000  # messages kept for a broker that is away; what comes then is dropped
+QUEUED = 10_000  # messages kept for a broker that is away; later ones are dropped
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Broker:
-    """Where messages go; `user` is empty for a broker that asks for none."""
+    """The address of a broker; `user` is empty if the broker asks for none."""
 
     host: str
     port: int
@@ -92,11 +92,11 @@ class Publisher:
         self._publish("totals", message, retain=True)
 
     def finish(self, message: dict[str, Any]) -> None:
-        """The last totals; waits until the broker has them."""
+        """Sends the last totals, and waits until the broker has them."""
         if self.client is not None:
             try:
                 self.client.publish(f"{self.topic}/totals", json.dumps(message), qos=1, retain=True).wait_for_publish(LAST)
-            except (RuntimeError, ValueError) as error:  # the broker has gone, or takes nothing more
+            except (RuntimeError, ValueError) as error:  # the broker is gone, or accepts nothing more
                 logger.warning("MQTT broker: %s; the last totals were not sent", error)
             self.client.disconnect()
             self.client.loop_stop()

@@ -1,4 +1,4 @@
-"""A response -> whether its owner opted out of machine learning."""
+"""A response -> its owner's opt-out from machine learning, if there is one."""
 
 import re
 
@@ -7,11 +7,11 @@ from scrapy.http import HtmlResponse, Response
 OPT_OUTS = ("noai", "noimageai")
 AGENT = re.compile(r"\s*+(\*|[a-z][\w.-]*+)\s*+:(?!\d)")
 VALUED = ("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after")  # directives that have a value
-US = "sengu"  # the name under which a header may speak to us alone
+US = "sengu"  # the name by which a header may address us alone
 
 
 def opted_out(response: Response) -> str:
-    """The opt-out from machine learning that a response states for everyone or for us; empty if there is none.
+    """The opt-out from machine learning that a response states for all clients or for us; empty if there is none.
 
     `noai` and `noimageai`, in the header X-Robots-Tag or in a robots meta tag, as DeviantArt introduced them.
     """
@@ -28,7 +28,7 @@ def opted_out(response: Response) -> str:
 
 
 def header_opt_out(header: str) -> str:
-    """The opt-out in an X-Robots-Tag that holds for us; `otherbot: noai, noindex` speaks to another, up to the next name."""
+    """The opt-out in an X-Robots-Tag that applies to us; `otherbot: noai, noindex` addresses another bot, up to the next name."""
     ours = True
     for part in re.split(r"[,;]", header.lower()):
         agent = AGENT.match(part)

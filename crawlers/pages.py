@@ -1,4 +1,4 @@
-"""A page as it came -> a page as a browser reads it: its base, and what stands behind its end."""
+"""A page as received -> a page as a browser reads it: its base, and the elements after its end."""
 
 import re
 from functools import cached_property
@@ -12,9 +12,9 @@ ENDS = re.compile(rb"</(?:body|html)\s*+>", re.IGNORECASE)
 
 
 class Page(HtmlResponse):
-    """A page whose base element counts wherever it stands, and harms nothing where it is broken.
+    """A page whose base element counts wherever it is, and does no harm if it is broken.
 
-    Scrapy looks at the first 4,096 characters only, and reads nothing of a page whose base is no address.
+    Scrapy looks only at the first 4,096 characters, and reads nothing from a page whose base is not an address.
     """
 
     base: str
@@ -41,6 +41,6 @@ class Page(HtmlResponse):
 
 
 def is_cookie_wall(page: HtmlResponse) -> bool:
-    """Does a page that shows nothing set a cookie and load again? Whoever keeps no cookies sees no other page."""
+    """True if a page that shows nothing sets a cookie and loads again. A client that keeps no cookies sees no other page."""
     sets = "Set-Cookie" in page.headers or b"document.cookie" in page.body
     return sets and (b"location" in page.body or b"http-equiv" in page.body.lower())

@@ -1,4 +1,4 @@
-"""dvc.lock and an archive folder -> whether a crawl may run, and whether a regenerated archive equals the pinned one."""
+"""dvc.lock and an archive folder -> an error if a crawl may not run, or a regenerated archive differs from the pinned one."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from sengu.repository.dvc_lock import LOCK, dvc_hash, hash_of, pinned_output, st
 
 
 def refuse_if_linked(folder: Path) -> None:
-    """Raises SenguError if an archive would lie outside the repository, behind a link, where DVC does not follow it."""
+    """Raises SenguError if an archive would be outside the repository, behind a link that DVC does not follow."""
     root = Path.cwd().resolve()
     for place in reversed([folder, *folder.parents]):
         if place.is_symlink() and not place.resolve().is_relative_to(root):
@@ -40,7 +40,7 @@ def refuse_if_missing(site: str, folder: Path, lock: Path = LOCK) -> None:
 def refuse_if_damaged(site: str, folder: Path, memory: verified.Memory, lock: Path = LOCK) -> None:
     """Raises SenguError if a file that dvc.lock pins has other bytes now: crawling would pin the damage.
 
-    A file is read only if it does not look as it did when it was last found whole.
+    A file is read only if it has changed in appearance since it was last found whole.
     """
     pinned = pinned_output(f"crawl@{site}", folder, lock)
     if pinned is None:
@@ -64,7 +64,7 @@ def refuse_if_damaged(site: str, folder: Path, memory: verified.Memory, lock: Pa
 
 
 def _pinned_files(digests: Mapping[str, str], pinned: str) -> Mapping[str, str] | None:
-    """The files that have the pinned hash together; those of later crawls come after them."""
+    """The files that together have the pinned hash; files of later crawls come after them."""
     names = sorted(digests)
     for count in range(len(names), 0, -1):
         files = {name: digests[name] for name in names[:count]}

@@ -1,4 +1,4 @@
-"""What keeps a crawl polite and safe, as Scrapy's parts: robots.txt, Retry-After, opt-outs, private addresses, limits."""
+"""Scrapy parts that keep a crawl polite and safe: robots.txt, Retry-After, opt-outs, private addresses, limits."""
 
 import asyncio
 import ipaddress
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Hosts:
-    """What the parts of one crawl know of the hosts that it asks, by name; http and https share it."""
+    """The state of each host that a crawl asks, by name; http and https share it."""
 
     turns: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     until: dict[str, float] = field(default_factory=dict)  # monotonic time before which a host is not asked
@@ -44,7 +44,7 @@ class Hosts:
 
 
 def hosts_of(crawler: Any) -> Hosts:
-    """What a crawl knows of its hosts. It hangs on the crawler, which is all that its parts have in common."""
+    """The state of the hosts of a crawl. It hangs on the crawler, which is all that the parts of a crawl have in common."""
     if not hasattr(crawler, "hosts"):
         crawler.hosts = Hosts()
     hosts: Hosts = crawler.hosts
@@ -52,11 +52,11 @@ def hosts_of(crawler: Any) -> Hosts:
 
 
 class PatientHandler(HTTP11DownloadHandler):
-    """Asks a host no more than the site's `concurrent` requests at a time, and waits as long as it asked.
+    """Sends a host at most `concurrent` requests at a time, and waits as long as the host asks.
 
-    It asks by Retry-After, or by the Crawl-delay of its robots.txt. If that is more than the site's patience, the host is left
-    alone. All is done here, behind the queue of the host, so that nothing overtakes what waits: Scrapy 2.19 takes everything out
-    of that queue at once where there is no delay.
+    A host asks by Retry-After, or by the Crawl-delay of its robots.txt. If that is more than the site's patience, the host is
+    left alone. This happens behind the queue of the host, so that nothing overtakes a waiting request: without a delay,
+    Scrapy 2.19 empties that queue at once.
     """
 
     def __init__(self, crawler: Any):
@@ -76,7 +76,7 @@ class PatientHandler(HTTP11DownloadHandler):
             return response
 
     async def _turn(self, host: str) -> None:
-        """Waits until the host may be asked, and takes that as done."""
+        """Waits until the host may be asked, and notes the time of that request."""
         while True:
             now = time.monotonic()
             wait = self.hosts.until.get(host, now) - now
@@ -92,7 +92,7 @@ class PatientHandler(HTTP11DownloadHandler):
 class Courtesy:
     """Refuses pages above the site's number, private addresses, and media whose owner opted out of machine learning.
 
-    A middleware between the cache and the network: what the cache answers does not come here.
+    A middleware between the cache and the network: it never sees what the cache answers.
     """
 
     def __init__(self, crawler: Any):
@@ -128,11 +128,11 @@ class Courtesy:
 
 
 class Robots(RobotsTxtMiddleware):
-    """Scrapy's, mended in three points.
+    """Scrapy's middleware with three corrections.
 
-    Of several requests that wait for the same robots.txt, Scrapy 2.19 tells only the first what stands there; the others go
-    ahead. A robots.txt that cannot be fetched forbids everything (RFC 9309, 2.3.1.4). And Crawl-delay is kept, which is not part
-    of that RFC, but which many sites state.
+    If several requests wait for the same robots.txt, Scrapy 2.19 applies it only to the first; the others go ahead. A
+    robots.txt that cannot be fetched forbids everything (RFC 9309, 2.3.1.4). And Crawl-delay is kept: it is not part of that
+    RFC, but many sites state it.
     """
 
     def __init__(self, crawler: Any):
@@ -177,14 +177,14 @@ class Robots(RobotsTxtMiddleware):
 
 
 class Resolver(CachingThreadedResolver):
-    """Scrapy's, which asks the system for IPv4 addresses only, but takes an IPv6 address for what it is."""
+    """Scrapy's resolver, which asks the system for IPv4 addresses only, but accepts a literal IPv6 address."""
 
     def getHostByName(self, name: str, timeout: Any = ()) -> "Deferred[str]":
         return succeed(name) if isIPv6Address(name) else super().getHostByName(name, timeout)
 
 
 class PublicResolver(Resolver):
-    """Resolves no name to an address of a private network, unless the site is in one, or the name is the proxy's."""
+    """A resolver that refuses addresses of private networks, unless the site is in one, or the name is the proxy's."""
 
     def __init__(self, *arguments: Any):
         super().__init__(*arguments)
@@ -216,12 +216,12 @@ def private(host: str) -> str:
 
 
 def is_private_name(host: str) -> bool:
-    """Is a host of a URL private by how it is written? Names are left to the resolver."""
+    """True if the host of a URL is private as it is written. Names are left to the resolver."""
     return host == "localhost" or host.endswith(".localhost") or is_private(host)
 
 
 def is_private(address: str) -> bool:
-    """Is it an address that is not of the public internet (IANA's special-purpose registries)?"""
+    """True for an address that is not on the public internet (IANA's special-purpose registries)."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -240,5 +240,5 @@ def _retry_after(response: Response) -> float:
 
 
 def local(hosts: Iterable[str]) -> bool:
-    """Are all of these hosts, as they are written, of this machine or of a private network?"""
+    """True if all of these hosts, as written, belong to this machine or to a private network."""
     return all(is_private_name(host) for host in hosts)

@@ -24,7 +24,7 @@ logger = logging.getLogger("crawl")
 
 @dataclass(frozen=True)
 class Totals:
-    """What a crawl has done so far; `mb` are million bytes received, `rate` answers per second, `queue` requests that wait."""
+    """Counts of a crawl so far; `mb` is in million bytes received, `rate` in answers per second, `queue` in waiting requests."""
 
     pages: int
     media: int
@@ -41,7 +41,7 @@ class Totals:
 
 
 class Progress:
-    """A Scrapy extension; the counts of its table are those of answers, from the network or from the archive."""
+    """A Scrapy extension that shows progress. Its table counts answers, from the network or from the archive."""
 
     def __init__(self, crawler: Any):
         self.crawler = crawler
@@ -79,7 +79,7 @@ class Progress:
             self.publisher.media({"url": response.url, "status": response.status, "type": kind, "bytes": length})
 
     def dropped(self, request: Request, spider: Any) -> None:
-        """Called for a request that the scheduler has seen before."""
+        """Counts a request that the scheduler has seen before."""
         spider.dropped(request)
 
     def report(self) -> None:

@@ -1,4 +1,4 @@
-"""Redirects, as Scrapy's part: to another spelling of the same URL too; cookie walls are told from other circles."""
+"""Scrapy's redirects, also to another spelling of the same URL; cookie walls are distinguished from other circles."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ COOKIE_WALL = "a cookie wall: the site sends whoever does not return its cookie 
 
 
 class Redirects(RedirectMiddleware):
-    """Scrapy's, mended in three points.
+    """Scrapy's middleware with three corrections.
 
-    A redirect to another spelling of a URL, such as one with a session id, is followed: Scrapy's filter of duplicates knows only
-    the canonical form, and drops it without a word. The page stays the Referer of a picture that was redirected. And of a circle
-    it is known whether a cookie is asked for.
+    A redirect to another spelling of a URL, such as one with a session id, is followed: Scrapy's duplicate filter knows only
+    the canonical form, and drops it silently. The page stays the Referer of a picture that was redirected. And a circle is
+    reported together with whether it asks for a cookie.
     """
 
     def process_response(self, request: Request, response: Response, spider: Any = None) -> Request | Response:
@@ -33,7 +33,7 @@ class Redirects(RedirectMiddleware):
             asked = result.meta["redirect_urls"]
             fingerprint = self.crawler.request_fingerprinter.fingerprint
             same = fingerprint(result) in {fingerprint(request.replace(url=url)) for url in asked}
-            # one that was asked for in this very spelling is a circle, which the filter ends
+            # a second request in the same spelling is a circle, which the filter ends
             result.dont_filter = request.dont_filter or (same and result.url not in asked)
         return result
 
@@ -43,5 +43,5 @@ class Redirects(RedirectMiddleware):
 
 
 def circle(request: Request) -> str:
-    """Why a request that was redirected to where it has been is not fetched."""
+    """The reason for not fetching a request that was redirected to where it has been."""
     return COOKIE_WALL if request.meta.get(SET_COOKIE) else "redirected in a circle"

@@ -1,4 +1,4 @@
-"""The archived pages of a site -> what they show, offline, and what of it can be asked for nowhere."""
+"""The archived pages of a site -> what they show, offline, and which of that cannot be requested anywhere."""
 
 import sys
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ from sengu.base.tables import Failed
 def replay(name: str, site: params.Site, folder: Path, archive: warc.Archive) -> tuple[list[Found], list[Failed]]:
     """Runs the site's spider on every archived version of every page, sockets forbidden.
 
-    Returns what the pages show, and what on them is no address that can be asked for, or cannot be read. Raises SenguError if
-    the archive cannot be read.
+    Returns what the pages show, and the addresses on them that cannot be requested, or pages that cannot be read. Raises
+    SenguError if the archive cannot be read.
     """
     assert isinstance(site.fetch, params.GenericFetch | params.WarcFetch)
     forbid_connections()
@@ -43,9 +43,9 @@ def replay(name: str, site: params.Site, folder: Path, archive: warc.Archive) ->
 
 
 def not_there(name: str, site: params.Site, folder: Path) -> list[Failed]:
-    """What the pages of an archive made by others show, and none of its files holds, or must not be used; each with its reason.
+    """Lists what the pages of a foreign archive show and no file holds, or nobody may use, each with its reason.
 
-    Nobody asked for it here, so no crawl has listed it.
+    Nobody requested it here, so no crawl has listed it.
     """
     assert isinstance(site.fetch, params.WarcFetch)
     archive = warc.gather(warc.files(folder, name), site.read.tracking)
@@ -60,7 +60,7 @@ def not_there(name: str, site: params.Site, folder: Path) -> list[Failed]:
 
 
 def pages(archive: warc.Archive) -> Iterator[tuple[str, int]]:
-    """URL and age of each version of everything that may be a page; what a page once showed stays a capture."""
+    """URL and age of each version of every possible page; a picture that a page once showed stays a capture."""
     for entry in archive:
         if entry.url.startswith(("http:", "https:")) and not is_media_type(entry.header("Content-Type")):
             for age, version in enumerate(archive.versions(entry.url)):
@@ -75,7 +75,7 @@ def opt_out(entry: warc.Entry | None) -> str:
 
 
 def forbid_connections() -> None:
-    """From here on any attempt of this process to look up a host or to connect is an error."""
+    """Makes any attempt of this process to look up a host or to connect an error, from now on."""
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):

@@ -24,14 +24,14 @@ QUIET: Mapping[str, Any] = {
     "TELNETCONSOLE_ENABLED": False,
     "REMOTE_CONTROL_ENABLED": False,
     "EXTENSIONS": {"scrapy.extensions.logstats.LogStats": None},
-    "URLLENGTH_LIMIT": 0,  # Scrapy drops longer ones without a word
-    "CONCURRENT_ITEMS": 1,  # Scrapy starts so many tasks for each answer, whether it yields items or not
+    "URLLENGTH_LIMIT": 0,  # Scrapy drops longer ones silently
+    "CONCURRENT_ITEMS": 1,  # Scrapy starts this many tasks for each answer, even if it yields no items
 }
 ARCHIVE: Mapping[str, Any] = {
     "HTTPCACHE_ENABLED": True,
     "HTTPCACHE_STORAGE": WarcStorage,
     "HTTPCACHE_POLICY": ArchivePolicy,
-    "HTTPCACHE_IGNORE_SCHEMES": [],  # files of folders and buckets are archived like pages
+    "HTTPCACHE_IGNORE_SCHEMES": [],  # also files of folders and buckets
     "REQUEST_FINGERPRINTER_CLASS": Fingerprints,
     "DOWNLOADER_MIDDLEWARES": {"scrapy.downloadermiddlewares.httpcache.HttpCacheMiddleware": None, ArchiveCache: 900},
 }
@@ -54,12 +54,12 @@ POLITE: Mapping[str, Any] = {
 }
 # loggers of errors that the table of failures lists, each under its reason
 LISTED = ("scrapy.downloadermiddlewares.robotstxt", "scrapy.downloadermiddlewares.retry")
-# breadth first, so that a page is met on its shortest way; last come, first served is Scrapy's own order
+# breadth first, so that a page is met on its shortest path; Scrapy's own order is last in, first out
 BREADTH_FIRST: Mapping[str, Any] = {
     "SCHEDULER_DISK_QUEUE": "scrapy.squeues.PickleFifoDiskQueue",
     "SCHEDULER_MEMORY_QUEUE": "scrapy.squeues.FifoMemoryQueue",
 }
-# one request at a time: what is written has the order in which links were found
+# one request at a time: records are in the order in which links were found
 IN_ORDER: Mapping[str, Any] = {"CONCURRENT_REQUESTS": 1, "EXTENSIONS": {**QUIET["EXTENSIONS"], Progress: 0, InOrder: 0}}
 
 
@@ -103,7 +103,7 @@ def for_crawl(name: str, site: Site, folder: Path) -> dict[str, Any]:
 
 
 def for_extract(name: str, site: Site, folder: Path) -> dict[str, Any]:
-    """Settings of an offline replay: whatever the archive does not hold is left out."""
+    """Settings of an offline replay: anything that the archive does not hold is left out."""
     return {
         **QUIET,
         **ARCHIVE,
@@ -120,9 +120,9 @@ def for_extract(name: str, site: Site, folder: Path) -> dict[str, Any]:
 
 
 def quiet_process(settings: dict[str, Any]) -> CrawlerProcess:
-    """A Scrapy process that reports warnings only; the stages report the rest in a line of their own."""
+    """A Scrapy process that reports warnings only; the stages log the rest in a line of their own."""
     logging.disable(logging.INFO)
-    process = CrawlerProcess(settings)  # sets the level of its loggers itself, so ours comes after
+    process = CrawlerProcess(settings)  # sets the level of its loggers itself, so this comes after it
     logging.getLogger("scrapy").setLevel(logging.WARNING)
     for name in LISTED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -139,7 +139,7 @@ def _hosts(fetch: GenericFetch) -> list[str]:
 
 
 def check(name: str, fetch: GenericFetch) -> None:
-    """Raises SenguError for a demo that is none, and for a public site without a contact."""
+    """Raises SenguError for an impossible demo, and for a public site without a contact."""
     if fetch.reproducible and not fetch.demo:
         raise SenguError(
             f"params.yaml: sites.{name}.fetch.reproducible: only a demo site can be regenerated; the archive of any other is kept"

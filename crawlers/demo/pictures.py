@@ -44,7 +44,7 @@ def jpeg(pixels: np.ndarray, quality: int = QUALITY, **options: object) -> bytes
 
 
 def commented_jpeg(pixels: np.ndarray) -> bytes:
-    """The same pixels as jpeg(pixels) to the bit, in other bytes."""
+    """A JPEG with exactly the pixels of jpeg(pixels), in other bytes."""
     return jpeg(pixels, comment=b"copied from somewhere")
 
 
@@ -53,7 +53,7 @@ def cmyk_jpeg(pixels: np.ndarray) -> bytes:
 
 
 def rotated_jpeg(pixels: np.ndarray) -> bytes:
-    """Stored lying on its side, with the EXIF orientation that sets it upright."""
+    """A JPEG stored on its side, with the EXIF orientation that sets it upright."""
     exif = Image.Exif()
     exif[ORIENTATION] = ROTATED_RIGHT
     return jpeg(np.rot90(pixels).copy(), exif=exif)
@@ -64,19 +64,19 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def alpha_png(pixels: np.ndarray) -> bytes:
-    """Opaque but for a transparent frame of 8 pixels."""
+    """An opaque picture with a transparent frame of 8 pixels."""
     alpha = np.zeros(pixels.shape[:2], np.uint8)
     alpha[8:-8, 8:-8] = 255
     return png(np.dstack([pixels, alpha]))
 
 
 def deep_png(pixels: np.ndarray) -> bytes:
-    """16-bit grey."""
+    """A PNG in 16-bit grey."""
     return png(pixels[..., 1].astype(np.uint16) * 257)
 
 
 def palette_png(pixels: np.ndarray) -> bytes:
-    """16 greys, the darkest of them transparent."""
+    """A PNG of 16 greys, the darkest of them transparent."""
     return _encoded(_palette(pixels), "PNG", compress_level=0, transparency=0)
 
 
@@ -86,7 +86,7 @@ def animated_gif(pixels: np.ndarray) -> bytes:
 
 
 def bomb_png() -> bytes:
-    """A few bytes whose header promises 60,000 x 60,000 pixels."""
+    """A PNG of a few bytes whose header promises 60,000 x 60,000 pixels."""
     whole = png(np.zeros((1, 1, 3), np.uint8))
     side = (60_000).to_bytes(4, "big")
     header = whole[12:16] + side + side + whole[24:29]
@@ -94,17 +94,17 @@ def bomb_png() -> bytes:
 
 
 def shrunk(pixels: np.ndarray) -> np.ndarray:
-    """Every second row and column."""
+    """The pixels of every second row and column."""
     return np.ascontiguousarray(pixels[::2, ::2])
 
 
 def cropped(pixels: np.ndarray) -> np.ndarray:
-    """Without 4 pixels on each side."""
+    """The pixels without 4 on each side."""
     return np.ascontiguousarray(pixels[4:-4, 4:-4])
 
 
 def _colours(chance: random.Random) -> tuple[list[int], list[int]]:
-    """Two colours that differ by at least 120 in sum, so that the figure can be seen."""
+    """Two colours that differ by at least 120 in total, so that the figure is visible."""
     while True:
         back, front = ([chance.randrange(30, 226) for _ in range(3)] for _ in range(2))
         if sum(abs(a - b) for a, b in zip(back, front, strict=True)) >= 120:

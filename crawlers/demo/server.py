@@ -1,6 +1,6 @@
 """A demo site -> an HTTP proxy on a free loopback port that answers for it, for as long as a crawl lasts.
 
-Being a proxy, it is asked for http://demo-a.example/…, so that no port gets into an archive. Its clock stands still.
+As a proxy it serves http://demo-a.example/…, so no port gets into an archive. Its clock stands still.
 """
 
 import os
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from crawlers.demo.sites import KINDS, Answer, answers
 from sengu.base.errors import SenguError
 
-DATE = "Sat, 05 Oct 2013 20:00:00 GMT"  # the evening of the Sengyo, when the shrine moved the last time
+DATE = "Sat, 05 Oct 2013 20:00:00 GMT"  # the evening of the Sengyo, when the shrine last moved
 PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY")
 
 
@@ -49,7 +49,7 @@ def handler(paths: dict[str, Answer]) -> type[BaseHTTPRequestHandler]:
             send(self, answer)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Scrapy keeps the log."""
+            """Logs nothing: Scrapy keeps the log."""
 
     return Handler
 

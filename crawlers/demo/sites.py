@@ -20,7 +20,7 @@ FIRST_NUMBER = {"demo_a": 0, "demo_b": 10_000}
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server sends for one path."""
+    """The server's answer for one path."""
 
     content_type: str
     body: bytes
@@ -62,7 +62,7 @@ def _jpeg(kind: str, number: int) -> Answer:
 
 
 def _odd_but_good(kind: str, first: int) -> dict[str, Answer]:
-    """Pictures that need care, and that a good pipeline keeps."""
+    """Pictures that are hard to read, and that a good pipeline keeps."""
     forms = {
         "cmyk.jpg": ("image/jpeg", pictures.cmyk_jpeg),
         "rotated.jpg": ("image/jpeg", pictures.rotated_jpeg),
@@ -126,7 +126,7 @@ def _pages(site: str, kind: str, pictures_shown: Mapping[str, Answer]) -> dict[s
 
 
 def _page(site: str, title: str, word: str, lines: list[str]) -> Answer:
-    """demo_a links its tags, demo_b has them as keywords: two sites are never alike."""
+    """A page: demo_a links its tags, demo_b has them as keywords, since no two real sites are alike."""
     keywords = f'<meta name="keywords" content="pictures, {word}">' if site == "demo_b" and word else ""
     tags = f'<p class="tags"><a href="/">pictures</a> <a href="/{word}/1">{word}</a></p>' if site == "demo_a" and word else ""
     text = (

@@ -1,4 +1,4 @@
-"""One spider per kind of source: what it fetches, and what it finds in what was fetched."""
+"""One spider per kind of source: what it fetches, and what it finds in the answers."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ AGE = "age"  # request meta of a replay: how many versions of the page are young
 class Found:
     """A picture or video that a page shows, or a file; `tags` are the page's, sorted.
 
-    `age` counts the page's younger versions. `device`, `operator` and `subject` are what the path of a file says, if anything.
+    `age` counts the page's younger versions. `device`, `operator` and `subject` come from the path of a file, if it has them.
     """
 
     url: str

@@ -1,4 +1,4 @@
-"""Files that lie somewhere, in a folder or a bucket -> resource records with their modification time and device."""
+"""Files of a folder or a bucket -> resource records with their modification time and device."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class File:
 
     url: str
     modified: str  # ISO 8601 in UTC, to the second
-    failure: str = ""  # why it cannot even be listed
+    failure: str = ""  # the reason if it cannot even be listed
 
 
 class Place(Protocol):
-    """Where the files of a site lie."""
+    """The place where the files of a site are."""
 
-    nothing: str  # what a place without a file is said to be
+    nothing: str  # the message for a place without files
 
     def files(self) -> Iterator[File]:
         """Every file, in order of its path."""
@@ -64,7 +64,7 @@ class FilesSpider(Spider):
         self.note(failure.request.url, "", MEDIA, f"{failure.type.__name__}: {failure.getErrorMessage()}")
 
     def dropped(self, request: Request) -> None:
-        """No file is redirected."""
+        """Does nothing: no file is redirected."""
 
     def note(self, url: str, page: str, steps: int, reason: str) -> None:
         self.failures.setdefault(url, Failed(url, page, steps, " ".join(reason.split())))

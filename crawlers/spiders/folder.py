@@ -29,7 +29,7 @@ class Folder:
                     yield File(url, _modified(path))
                 else:
                     yield File(url, "", "neither a file nor a folder")
-            except OSError as error:  # gone since the folder was listed, or not ours to read
+            except OSError as error:  # gone since the folder was listed, or not readable
                 yield File(url, "", str(error))
         for folder, reason in self._unlisted:
             yield File(f"{self._url(folder)}/", "", reason)
@@ -49,7 +49,7 @@ class Folder:
             yield from (Path(top) / name for name in files if not name.startswith("."))
 
     def _is_above(self, link: Path) -> bool:
-        """Does a link to a folder lead to one of the folders that it lies in?"""
+        """True if a link to a folder leads to one of the folders above it."""
         return Path(os.path.realpath(link)) in Path(os.path.realpath(link.parent) + "/x").parents
 
     def _url(self, path: Path) -> str:

@@ -24,10 +24,10 @@ from sengu.base.urls import archived_url, without_user
 from sengu.warc import Archive, is_whole
 
 WEB = ("http", "https")
-SHORT = 200  # characters of what is no address, in the table of failures
-EMBEDDED = 1000  # pictures that stand in pages themselves and are listed; some sites have one for every picture
-EMBEDDED_HERE, WITH_USER = "stands in the page itself", "holds a user name or password"  # reasons that asking again does not mend
-NOT_LISTED = "data:,more"  # the address under which the others are
+SHORT = 200  # characters of a broken address, in the table of failures
+EMBEDDED = 1000  # pictures embedded in pages that are listed; some sites have one for every picture
+EMBEDDED_HERE, WITH_USER = "stands in the page itself", "holds a user name or password"  # reasons that no other request mends
+NOT_LISTED = "data:,more"  # the address under which the others are listed
 
 logger = logging.getLogger("crawl")
 
@@ -61,7 +61,7 @@ class GenericSpider(Spider):
         self.nothing = "no page shows any"
         self.pages = self.media_count = self.embedded = 0
         self.asked: set[bytes] = set()  # fingerprints of what was requested
-        self.waiting: dict[bytes, Failed] = {}  # those without an answer; whatever becomes of them, none is lost in silence
+        self.waiting: dict[bytes, Failed] = {}  # those without an answer yet: whatever happens to them, none is lost silently
         self.failed_at: dict[bytes, str] = {}  # fingerprint -> URL in the table of failures
         self.led: list[tuple[Failed, Request]] = []  # what was redirected to a URL that had been asked for, and to which
 
@@ -77,7 +77,7 @@ class GenericSpider(Spider):
                     continue
 
     def media(self, response: HtmlResponse) -> Iterator[str]:
-        """Addresses of the pictures and videos of a page, as written there."""
+        """Addresses of the pictures and videos of a page, as written on it."""
         yield from shown_addresses(response, self.fetch.srcset)
         for address in linked(response):
             if extension(address) in EXTENSIONS:
@@ -100,7 +100,7 @@ class GenericSpider(Spider):
             yield self._request(url, "", 0)
         for row in self.again:
             try:
-                # what is no address is listed again by the page that shows it
+                # a broken address is listed again by the page that shows it
                 if urlsplit(row.url).scheme in WEB and row.reason not in (EMBEDDED_HERE, WITH_USER):
                     yield self._request(row.url, row.page, row.steps, row.page)
             except ValueError:
@@ -139,7 +139,7 @@ class GenericSpider(Spider):
             self.note(response.url, page, response.meta[STEPS], f"page opted out: {reason}")
         addresses = [] if reason else self._safely(response, self.media)
         urls = dict.fromkeys(self._absolute(response, addresses, self.fetch.take, listed=True))
-        # first the media of a page, then the next page: a crawl that is cut short has whole pages, and the queue stays short
+        # first the media of a page, then the next page: an interrupted crawl has whole pages, and the queue stays short
         taken = [self._request(url, page, MEDIA, response.url) for url in urls]
         onward = dict.fromkeys(self._absolute(response, self._safely(response, refreshed), []))
         moved = [self._request(url, page, response.meta[STEPS]) for url in onward if self.within(url)]
@@ -149,7 +149,7 @@ class GenericSpider(Spider):
         return [*taken, *moved, *followed]
 
     def _found(self, response: HtmlResponse) -> list[Found]:
-        """What an archived page shows, and itself if it cannot be read."""
+        """The media that an archived page shows, and the page itself if it cannot be read."""
         page = self.identity(response)
         reason = opted_out(response) if self.fetch.opt_outs == "honour" else ""
         addresses = [] if reason else self._safely(response, self.media)
@@ -163,11 +163,11 @@ class GenericSpider(Spider):
         return [Found(response.url, response.url, (), response.meta[AGE])] if is_unread else []
 
     def _safely(self, response: HtmlResponse, read: Callable[[HtmlResponse], Iterable[str]]) -> list[str]:
-        """What a function reads from a page; if it fails, what it found before, and the page is listed."""
+        """The addresses that a function reads from a page. If it fails, the page is listed, and what was read before counts."""
         texts: list[str] = []
         try:
             for text in read(response):
-                texts.append(text)  # one by one: what came before an error counts
+                texts.append(text)  # one by one: addresses before an error count
         except Exception as error:  # noqa: BLE001 (a page that no code foresaw must not cost the site)
             self._broken(response, read.__name__, f"{type(error).__name__}: {error}")
         return texts
@@ -178,12 +178,12 @@ class GenericSpider(Spider):
         logger.warning("%s: %s cannot be read: %s", response.url, what, reason)
 
     def within(self, url: str) -> bool:
-        """Is the host one of the site's domains, or below one? By name, without the port. Archives of others have no limit."""
+        """True if the host is one of the site's domains, or below one, without the port. Foreign archives have no limit."""
         host = urlsplit(url).hostname or ""
         return not self.domains or any(host == domain or host.endswith(f".{domain}") for domain in self.domains)
 
     def identity(self, response: HtmlResponse) -> str:
-        """The address by which the page wants to be known (RFC 6596), if it is one of the site's; else its own."""
+        """The canonical address that the page states (RFC 6596), if it is one of the site's; else its own."""
         for href in response.css("link[rel~=canonical]::attr(href)").getall()[:1]:
             try:
                 url = archived_url(response.urljoin(href.strip()), response.encoding)
@@ -216,7 +216,7 @@ class GenericSpider(Spider):
         self.failures.setdefault(url, Failed(url, page, steps, " ".join(reason.split())))
 
     def dropped(self, request: Request) -> None:
-        """Called for a request that the scheduler has seen before; of one that was redirected there nobody else would hear."""
+        """Notes a request that the scheduler has seen before. If it was redirected there, nothing else would report it."""
         asked = request.meta.get("redirect_urls", [])
         if request.url in asked:
             self.fail(request, circle(request))
@@ -225,10 +225,10 @@ class GenericSpider(Spider):
             self.led.append((Failed(asked[0], request.meta.get(PAGE, ""), request.meta.get(STEPS, MEDIA), ""), request))
 
     def closed(self, reason: str) -> None:
-        """Lists what has no answer when the crawl ends, and what was redirected to a URL that has none."""
+        """Lists requests without an answer when the crawl ends, and those redirected to a URL without one."""
         for failed in self.waiting.values():
             self.note(failed.url, failed.page, failed.steps, f"not asked for before the crawl ended ({reason})")
-        for _ in self.led:  # one may lead to another
+        for _ in self.led:  # a redirect may lead to another
             for failed, request in self.led:
                 there = self.failed_at.get(self._fingerprint(request))
                 if there is not None and failed.url not in self.failures:
@@ -236,7 +236,7 @@ class GenericSpider(Spider):
                     self.failed_at[self._fingerprint(request.replace(url=failed.url))] = failed.url
 
     def _settle(self, request: Request) -> bytes:
-        """A request, or that from which it was redirected, waits for no answer any more. Returns the fingerprint of that."""
+        """Notes that a request, or the one from which it was redirected, waits no longer. Returns the fingerprint of that."""
         fingerprint = self._fingerprint(request.replace(url=request.meta.get("redirect_urls", [request.url])[0]))
         self.waiting.pop(fingerprint, None)
         return fingerprint
@@ -249,7 +249,7 @@ class GenericSpider(Spider):
     def _request(self, url: str, page: str, steps: int, referer: str = "") -> Request:
         """A request for a page, or for a picture or video that the page at `referer` shows."""
         sends = isinstance(self.fetch, GenericFetch) and self.fetch.referer and steps == MEDIA and urlsplit(referer).scheme in WEB
-        # not from a page that came encrypted to a server that is asked in the open, as browsers do
+        # not from an encrypted page to an unencrypted server, as in browsers
         if sends and not (referer.startswith("https:") and not url.startswith("https:")):
             headers = {REFERER: without_user(referer).partition("#")[0]}
         else:
@@ -271,7 +271,7 @@ class GenericSpider(Spider):
     def _absolute(
         self, response: HtmlResponse, addresses: Iterable[str], patterns: list[str], listed: bool = False
     ) -> Iterator[str]:
-        """The addresses that can be asked for and that one of the patterns finds; the others count as failures if `listed`."""
+        """Addresses that can be requested and that match a pattern; the others count as failures if `listed`."""
         for text in filter(None, map(str.strip, addresses)):
             try:
                 url = archived_url(response.urljoin(text), response.encoding)
@@ -303,7 +303,7 @@ class GenericSpider(Spider):
 
 
 def is_answer(response: Response) -> bool:
-    """Does an answer give what was asked for? See `sengu.warc.Entry.is_good`."""
+    """True if an answer gives what was asked for. See `sengu.warc.Entry.is_good`."""
     if response.status != 206:
         return response.status in (200, 203)
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, values in response.headers.items() for value in values]
@@ -311,6 +311,6 @@ def is_answer(response: Response) -> bool:
 
 
 def _short(text: str) -> str:
-    """A text that is no address, printable, and cut where it is long."""
+    """A broken address, made printable, and shortened if it is long."""
     printable = "".join(letter if letter.isprintable() else " " for letter in text[:SHORT])
     return printable if len(text) <= SHORT else f"{printable}… ({len(text)} characters)"

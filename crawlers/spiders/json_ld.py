@@ -1,6 +1,6 @@
 """Pages that describe their pictures in JSON-LD (schema.org ImageObject): the full-size file and its keywords.
 
-A special site as an example: it is named by `spider: json_ld` in params.yaml, and tested offline on a saved page.
+An example of a special site: `spider: json_ld` in params.yaml names it, and its test reads a saved page offline.
 """
 
 import json

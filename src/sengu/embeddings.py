@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Model:
-    """Which model made embeddings; `sha256` is that of its model.onnx, `backbone` that of backbone.onnx, in lower-case hex."""
+    """The model that made embeddings; `sha256` is that of its model.onnx, `backbone` that of backbone.onnx, in lower-case hex."""
 
     name: str
     version: str
@@ -68,7 +68,7 @@ class Sketch:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What is known of n pictures, memory-mapped; `objects` are their ids, sorted.
+    """Embeddings of n pictures, memory-mapped; `objects` are their ids, sorted.
 
     `vectors` float32 (n, d) of length 1 are the embeddings by the trained model, `probabilities` float32 (n, classes) are its,
     too; `features` float32 (n, k) of length 1 are those of the frozen backbone; LARGE numbers of them have a sketch.
@@ -82,7 +82,7 @@ class Embeddings:
     sketch: Sketch | None = None  # of the features
 
     def row(self, object_id: str) -> int:
-        """Where an object stands. Raises SenguError if it does not."""
+        """The row of an object. Raises SenguError if it has none."""
         row = bisect_left(self.objects, object_id)
         if row == len(self.objects) or self.objects[row] != object_id:
             what = "is a video: name one of its frames" if ObjectId.parse(object_id).is_video else "has no embedding: " + RERUN

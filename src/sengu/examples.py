@@ -34,7 +34,7 @@ class Examples:
 
 
 def batch_size(pictures: np.ndarray) -> int:
-    """How many of the pictures, (n, height, width, 3), a network is to be given at a time when it does not learn."""
+    """The number of pictures, (n, height, width, 3), in a batch for a network that does not learn."""
     return min(MOST, max(1, BATCH // int(np.prod(pictures.shape[1:3]))))
 
 

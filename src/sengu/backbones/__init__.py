@@ -1,1 +1,1 @@
-"""Where a backbone comes from: embedded, Keras, a hub or a folder. Owns models/backbone; imports base and networks."""
+"""Sources of a backbone: embedded, Keras, a hub or a folder. Owns models/backbone; imports base and networks."""

@@ -20,7 +20,7 @@ from sengu.base.io_errors import is_refusal
 
 TIMEOUT = 60  # seconds without a byte
 HANDLE = re.compile(r"[^/]+/[^/]+/[^/]+/[^/]+/[1-9][0-9]*")
-MARKERS = ".complete"  # where kagglehub notes what it has
+MARKERS = ".complete"  # where kagglehub lists its downloads
 KAGGLE_ERRORS = (
     OSError,  # those of requests too
     ValueError,
@@ -39,7 +39,7 @@ PINNED = "the pinned backbone comes back with `dvc pull`"
 def from_hub(url: str, folder: Path) -> None:
     """Downloads a model by TensorFlow Hub's protocol: the URL with ?tf-hub-format=compressed answers with a tar archive.
 
-    Not with tensorflow_hub's own resolver, which never looks at the checksum of the archive and would keep a corrupt model.
+    It does not use tensorflow_hub's resolver, which never checks the checksum of the archive and would keep a corrupt model.
     """
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch, "model.tar.gz")
@@ -48,9 +48,9 @@ def from_hub(url: str, folder: Path) -> None:
 
 
 def from_kaggle(handle: str, folder: Path) -> None:
-    """Downloads a model from Kaggle; credentials, which public models do not need, are those that kagglehub finds."""
+    """Downloads a model from Kaggle, with the credentials that kagglehub finds; public models need none."""
     source = f"params.yaml: backbone.source: kaggle:{handle}"
-    if not HANDLE.fullmatch(handle):  # without a version kagglehub takes the newest, which is another one tomorrow
+    if not HANDLE.fullmatch(handle):  # without a version kagglehub takes the newest, which changes
         raise SenguError(f"{source} is no handle: expected kaggle:<owner>/<model>/<framework>/<variation>/<version>")
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -81,7 +81,7 @@ def fetch(url: str, path: Path, source: str, query: dict[str, str] | None = None
 
 
 def unpack(archive: Path, folder: Path, source: str) -> None:
-    """Unpacks a tar archive, compressed or not, of which every byte must be right."""
+    """Unpacks a tar archive, compressed or not, and checks every byte."""
     try:
         with tarfile.open(archive) as packed:  # whatever its compression
             stream = cast(IO[bytes], packed.fileobj)

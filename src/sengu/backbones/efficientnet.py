@@ -36,7 +36,7 @@ def unpack(weights: Path) -> keras.Model:
 def imagenet(variant: str) -> keras.Model:
     """EfficientNet with Keras's weights for ImageNet, downloaded and checked against the MD5 that Keras knows of them.
 
-    Not by `weights="imagenet"`: that keeps the file in the user's home, and reports a failure as a bare Exception.
+    It does not use `weights="imagenet"`, which keeps the file in the user's home, and reports a failure as a bare Exception.
     """
     name = f"efficientnet{variant}_notop.h5"
     url = efficientnet.BASE_WEIGHTS_PATH + name
@@ -51,7 +51,7 @@ def imagenet(variant: str) -> keras.Model:
                 f"{expected}: fetch it again; {downloads.PINNED}"
             )
         network = _network(variant, path)
-    # these weights hold the standard deviation as variance; with weights="imagenet" Keras adds an operation that makes up for it
+    # these weights hold the standard deviation as variance; with weights="imagenet" Keras adds an operation that corrects it
     normalization = next(part for part in network.layers if isinstance(part, keras.layers.Normalization))
     normalization.adapt_variance.assign(normalization.adapt_variance * efficientnet.IMAGENET_STDDEV_RGB)
     normalization.finalize_state()
@@ -64,6 +64,6 @@ def _network(variant: str, weights: Path | None = None) -> keras.Model:
 
 
 def _from_unit_range(network: keras.Model) -> keras.Model:
-    """The network of Keras takes 0..255."""
+    """Scales 0..1 to the 0..255 that the network of Keras takes."""
     picture = keras.Input((None, None, 3))
     return keras.Model(picture, network(keras.layers.Rescaling(255.0)(picture)))

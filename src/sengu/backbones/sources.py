@@ -1,4 +1,4 @@
-"""A source named in params.yaml -> a TF2 SavedModel feature vector in a folder; nothing else is taken in its place."""
+"""A source named in params.yaml -> a TF2 SavedModel feature vector in a folder; there is no silent substitute."""
 
 import re
 import shutil
@@ -50,12 +50,12 @@ def write(source: str, embedded: Path, folder: Path, size: int) -> int:
 
 
 def is_remote(source: str) -> bool:
-    """Does it come over the network, so that it may be gone tomorrow?"""
+    """True if it comes over the network, so that it may be gone tomorrow."""
     return source.startswith((KAGGLE, *URLS)) or bool(IMAGENET.fullmatch(source))
 
 
 def natural_size(source: str) -> int | None:
-    """Height and width in pixels that the backbone was trained with, as far as its name says so.
+    """Height and width in pixels that the backbone was trained with, if its name says so.
 
     The embedded one has none: it was trained with pictures of 64 to 192 pixels.
     """

@@ -17,7 +17,7 @@ DAMAGE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """As `np.savez`, whose bytes differ even between patch versions of Python."""
+    """Writes a .npz file. The bytes of `np.savez` differ even between patch versions of Python; these do not."""
     files = {}
     for name, array in arrays.items():
         np.save(stream := BytesIO(), array, allow_pickle=False)
@@ -26,7 +26,7 @@ def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read(path: Path, cure: str) -> dict[str, np.ndarray]:
-    """The arrays by name, in the order they were stored in, read whole. Raises SenguError, which ends with `cure`."""
+    """Reads all arrays of a file, by name and in stored order. Raises SenguError, which ends with `cure`."""
     try:
         with path.open("rb") as stream, np.lib.npyio.NpzFile(stream) as stored:
             return {name: stored[name] for name in stored.files}
@@ -37,9 +37,9 @@ def read(path: Path, cure: str) -> dict[str, np.ndarray]:
 
 
 def mapped(path: Path, dtype: str, dimensions: int, rows: int, table: Path) -> np.ndarray:
-    """The array of such a dtype and number of dimensions, memory-mapped, which has as many `rows` as the table that it goes with.
+    """A memory-mapped array of this dtype and number of dimensions, with as many `rows` as the table it belongs to.
 
-    Raises SenguError if it is missing, damaged or another.
+    Raises SenguError if it is missing, damaged, or of another dtype or shape.
     """
     if not path.is_file():
         raise SenguError(f"{path} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")

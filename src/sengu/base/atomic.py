@@ -1,4 +1,4 @@
-"""A half-written output -> never seen: files and folders are written beside their place and renamed into it."""
+"""Files and folders -> written beside their place and renamed into it, so that nobody sees a half-written output."""
 
 import errno
 import os
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from sengu.base.io_errors import named
 
-NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # of a folder, on file systems that write names at once or not on demand
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # of a folder, on file systems that sync names at once or never
 
 
 def sync(path: Path) -> None:
-    """Returns when a file, or the names in a folder, are on the disk, where a power cut does not reach them."""
+    """Waits until a file, or the names in a folder, are on the disk, safe from a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -27,7 +27,7 @@ def sync(path: Path) -> None:
 
 
 def remove_partials(path: Path) -> None:
-    """Removes what killed processes, each with a number of its own, have left of the file `path`."""
+    """Removes partial copies of the file `path` that killed processes have left."""
     for partial in path.parent.glob(f".{escape(path.name)}.*.partial"):
         partial.unlink(missing_ok=True)
 
@@ -36,9 +36,9 @@ def remove_partials(path: Path) -> None:
 def replaced_file(path: Path, writer: str = "", durable: bool = False) -> Iterator[Path]:
     """Yields a path to write to; on success it is renamed to `path`, on an error it is removed.
 
-    Where several processes may write the same file, `writer` tells them apart, and what earlier ones left is removed: one
-    that still writes then fails with a FileNotFoundError, and has been overtaken. What cannot be rebuilt is written `durable`:
-    after a power cut there is the old file or the new one, whole. It costs some 10 ms.
+    If several processes may write the same file, `writer` tells them apart, and partial files of earlier ones are removed: a
+    process that still writes then fails with a FileNotFoundError. Write `durable` what cannot be rebuilt: after a power cut
+    either the old file or the new one is there, whole. It costs some 10 ms.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}{writer}.partial")
@@ -66,7 +66,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     try:
         with named(path):
             yield partial
-        # not one atomic step, which POSIX lacks for folders; a kill in between leaves no output, and DVC reruns the stage
+        # two steps, since POSIX has no atomic one for folders; a kill in between leaves no output, and DVC reruns the stage
         shutil.rmtree(path, ignore_errors=True)
         partial.replace(path)
     finally:

@@ -16,13 +16,13 @@ def sha1(path: Path) -> str:
 
 
 def md5(path: Path) -> str:
-    """Lower-case hex MD5 of a file, by which DVC knows it; an archive file is not read into memory as a whole."""
+    """Lower-case hex MD5 of a file, by which DVC knows it. It reads the file in pieces."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def key(settings: object, parts: Iterable[Path | ModuleType], libraries: Iterable[str]) -> str:
-    """The key of a cache: one digest, lower-case hex SHA-256, of all that decides what the cache holds.
+    """The key of a cache: one digest, lower-case hex SHA-256, of everything that decides what the cache holds.
 
     `settings` count by their repr. A path stands for a file or a whole folder, by names and content; a module for its source,
     a package for the sources of all its modules; `libraries` are distributions, by their installed versions.

@@ -1,4 +1,4 @@
-"""What went wrong -> one line on stderr and exit code 1: the error type of the project and the wrapper of its programs."""
+"""A failure -> one line on stderr and exit code 1: the error type of the project and the wrapper of its programs."""
 
 import logging
 import os
@@ -13,19 +13,19 @@ from sengu.base import io_errors, lock_copies
 from sengu.base.names import printable
 
 MOVE = "move it away, and run this again"
-FILES = 4096  # open at once: enough for every stage
+FILES = 4096  # open files at once: enough for every stage
 
 
 class SenguError(Exception):
-    """An error that the user can mend: says what, which value, which file and line, and what to do next."""
+    """An error that the user can fix. It says what, which value, which file and line, and what to do next."""
 
 
 @contextmanager
 def one_line(output: Path | None = None) -> Iterator[None]:
-    """Around a program: a SenguError or an OSError becomes one line and exit code 1; other errors are bugs, with a traceback.
+    """Turns a SenguError or an OSError of a program into one line and exit code 1; other errors are bugs, with a traceback.
 
-    An error of a full disk and the like that names no file is one of `output`. Nothing is said where whoever read the output
-    has enough, as `head` does.
+    An error that names no file, such as that of a full disk, is attributed to `output`. If the reader of the output has
+    closed it, as `head` does, the program ends silently.
     """
     try:
         try:
@@ -33,7 +33,7 @@ def one_line(output: Path | None = None) -> Iterator[None]:
         except SenguError as error:
             sys.exit(f"error: {printable(str(error))}")
         finally:
-            _flush()  # or the interpreter would do it at its end, and complain
+            _flush()  # or the interpreter would flush at its end, and complain
     except OSError as error:
         if isinstance(error, BrokenPipeError) and _is_cut_off():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,7 +46,7 @@ def one_line(output: Path | None = None) -> Iterator[None]:
 
 
 def _line(error: OSError, output: Path | None) -> str:
-    """What the user is told of an error of the system."""
+    """The line for the user about an error of the system."""
     if error.errno is None:  # as of shutil, which lists the errors of all the files that it copies
         error = io_errors.hidden(error) or error
     names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike)]
@@ -65,7 +65,7 @@ def _line(error: OSError, output: Path | None) -> str:
 
 
 def in_the_way(path: Path) -> str:
-    """What stands where `path` needs a folder, or is to be one: a file, or a link to nothing; empty if nothing does."""
+    """The obstacle at a place where `path` needs a folder: a file, or a link to nothing; empty if there is none."""
     for place in (*reversed(path.parents), path):
         if place.is_symlink() and not place.exists():
             return f"{place} is a link to {place.readlink()}, where nothing is"
@@ -87,7 +87,7 @@ def _flush() -> None:
 
 
 def _is_cut_off() -> bool:
-    """Is it stdout that was closed at its other end? Sockets break too."""
+    """True if stdout was closed at its other end. Sockets break, too."""
     if sys.stdout is None:
         return False
     events = select.poll()
@@ -96,22 +96,22 @@ def _is_cut_off() -> bool:
 
 
 def _help(usage: str) -> str:
-    """What a program is for and takes, by its module."""
+    """The purpose and arguments of a program, from its module."""
     program = sys.modules["__main__"]
     name = program.__spec__.name if program.__spec__ is not None else sys.argv[0]
     return f"usage: python -m {name} {usage}\n\n{(program.__doc__ or '').strip()}"
 
 
 def _output(usage: str) -> Path | None:
-    """What a program makes, or the last of it: that it could not be made is true whatever the error was."""
+    """The output of a program, or its last: that it could not be made is true whatever the error was."""
     arguments = sys.argv[1:]
     return Path(arguments[0 if usage.endswith("…") else -1]) if arguments else None
 
 
 def run_program(main: Callable[[list[str]], None], usage: str) -> None:
-    """Runs `main` on as many arguments as `usage` names; what goes wrong becomes one line, see `one_line`.
+    """Runs `main` on as many arguments as `usage` names; an error becomes one line, see `one_line`.
 
-    With "…" at the end of `usage`, `main` looks itself which arguments there are.
+    If `usage` ends with "…", `main` checks the arguments itself.
     """
     if sys.argv[1:] in (["-h"], ["--help"]):
         print(_help(usage))
@@ -130,6 +130,6 @@ def run_program(main: Callable[[list[str]], None], usage: str) -> None:
 
 
 def check_lock_files() -> None:
-    """Raises SenguError if dvc.lock is empty or cut off: a stage that ran now would be taken for the first of all."""
+    """Raises SenguError if dvc.lock is empty or cut off: DVC would treat every stage as never run."""
     if wrong := lock_copies.keep():
         raise SenguError(wrong)

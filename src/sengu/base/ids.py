@@ -1,4 +1,4 @@
-"""Bytes and URLs -> the names that everything is known by: object ids and URL ids."""
+"""Bytes and URLs -> the names of everything: object ids and URL ids."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ SHA1_DIGITS = 40
 HEX, LETTERS = b"0123456789abcdef", b"0123456789abcdefghijklmnopqrstuvwxyz"
 DIGITS = np.zeros(256, np.int64)
 DIGITS[np.frombuffer(HEX, np.uint8)] = np.arange(16)
-PART = 1 << 14  # object ids that are looked at together
+PART = 1 << 14  # object ids examined together
 
 
 @dataclass(frozen=True, order=True)
@@ -48,12 +48,12 @@ class ObjectId:
 
     @property
     def path(self) -> PurePosixPath:
-        """Where the object lies below the root of a tree: `ab/cd/<object id>`."""
+        """The place of the object below the root of a tree: `ab/cd/<object id>`."""
         return PurePosixPath(self.sha1[:2], self.sha1[2:4], str(self))
 
 
 def sha1_of(object_id: str) -> str:
-    """The SHA-1 of an object id in text, or of a SHA-1 that stands alone."""
+    """The SHA-1 in the text of an object id, or in a bare SHA-1."""
     return object_id.partition(".")[0]
 
 
@@ -64,7 +64,7 @@ def low_bytes(object_ids: Sequence[str] | np.ndarray) -> np.ndarray:
 
 
 def are_videos(object_ids: Sequence[str] | np.ndarray) -> np.ndarray:
-    """Which objects are videos, by their extensions: bool (n,)."""
+    """Marks the object ids that are videos, by their extensions: bool (n,)."""
     letters = _letters(object_ids)
     start = SHA1_DIGITS + 1
     extensions = np.ascontiguousarray(letters[:, start:]).view(f"S{letters.shape[1] - start}").ravel()
@@ -79,9 +79,9 @@ def _letters(object_ids: Sequence[str] | np.ndarray) -> np.ndarray:
 
 
 def are_object_ids(texts: Sequence[str]) -> bool:
-    """Whether every text is an object id with an extension of three letters, which nearly all have; False says nothing.
+    """True if every text is an object id with an extension of three letters, which nearly all have; False proves nothing.
 
-    A quick look at a million: whoever gets False looks at each of them.
+    A quick look at a million: after False, the caller checks each text.
     """
     if set(map(len, texts)) != {SHA1_DIGITS + 4}:
         return False

@@ -1,4 +1,4 @@
-"""Errors of the operating system -> the file that they are about: those of an open file name none, and libraries hide them."""
+"""Errors of the operating system -> the file they concern: errors of an open file name none, and libraries hide them."""
 
 import errno
 import os
@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or the part of it that one user may fill
+FULL = (errno.ENOSPC, errno.EDQUOT)  # a full disk, or a user's full quota
 TOO_MANY = (errno.EMFILE, errno.ENFILE)  # open files, of a process or of the machine
-NAMELESS = (*FULL, *TOO_MANY, errno.EFBIG, errno.EIO, errno.EROFS)  # what a write to an open file, or a pipe, may meet
+NAMELESS = (*FULL, *TOO_MANY, errno.EFBIG, errno.EIO, errno.EROFS)  # errors of a write to an open file, or a pipe
 REFUSALS = (*NAMELESS, errno.EACCES, errno.EPERM)
-# as TensorFlow says it: the operation, the path and the reason; other libraries say the reason only
+# in TensorFlow's form: the operation, the path and the reason; other libraries give the reason only
 TEXT = re.compile(rf"(?:^(?:{{{{.*?}}}} )?(?P<path>[^\n;]*); )?(?P<reason>{'|'.join(map(os.strerror, REFUSALS))})")
 
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Within, an error of writing, as that of a full disk, names `path` if it names no file: those of an open one do not."""
+    """Adds `path` to an error of writing that names no file, such as a full disk: errors of an open file do not name it."""
     try:
         yield
     except OSError as error:
@@ -27,9 +27,9 @@ def named(path: Path) -> Iterator[None]:
 
 
 def hidden(error: BaseException) -> OSError | None:
-    """What the system refused, if a library raised an error of its own because of it; None if it did not.
+    """The refusal of the system behind an error that a library raised; None if there was none.
 
-    The library handled it, and then failed at another place, or repeats its text, as TensorFlow does.
+    The library handled it and then failed elsewhere, or repeats its text, as TensorFlow does.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -43,6 +43,6 @@ def hidden(error: BaseException) -> OSError | None:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Did the system refuse to open a file, or to write one? Then nothing is known of its bytes, and no other copy helps."""
+    """True if the system refused to open or write a file. Then nothing is known of its bytes, and no other copy helps."""
     refused = hidden(error)
     return refused is not None and refused.errno != errno.EIO  # which is how a bad disk answers

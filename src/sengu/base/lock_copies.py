@@ -1,7 +1,7 @@
-"""dvc.lock -> a copy in .sengu/; and what to do if DVC was killed while it wrote dvc.lock, which it empties first.
+"""dvc.lock -> a copy in .sengu/, and the cure if DVC was killed while it wrote dvc.lock, which it empties first.
 
-Every stage and every command looks at the files before it begins, so the copy is what they were before the stage that
-DVC wanted to write down.
+Every stage and every command checks the files before it begins, so the copy is the state before the stage that DVC was
+about to record.
 """
 
 import os
@@ -29,7 +29,7 @@ def keep() -> str:
 
 
 def _is_cut_off(data: bytes, before: bytes) -> bool:
-    """Is it empty, or does it end within a line or, having become shorter, where a write ends?"""
+    """True if a file is empty, ends within a line, or, having become shorter, ends where a write ends."""
     return not data.endswith(b"\n") or (len(data) % BLOCK == 0 and len(data) < len(before))
 
 
@@ -48,9 +48,9 @@ def _cure(path: Path, data: bytes, copy: Path) -> str:
 def _copy(data: bytes, copy: Path) -> None:
     ignored = COPIES.parent / ".gitignore"
     partial = copy.with_name(f".{copy.name}.{os.getpid()}.partial")
-    with suppress(OSError):  # a full disk, or one that may not be written: whoever must write will say so
+    with suppress(OSError):  # a full or read-only disk: the program that must write reports it
         copy.parent.mkdir(parents=True, exist_ok=True)
-        if not ignored.is_file():  # in a repository that does not ignore .sengu, or Git would call the tree changed
+        if not ignored.is_file():  # in a repository that does not ignore .sengu, Git would call the tree changed
             ignored.write_text("*\n", encoding="utf-8")
         for left in copy.parent.glob(f".{copy.name}.*.partial"):  # by processes that were killed
             left.unlink(missing_ok=True)

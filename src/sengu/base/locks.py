@@ -1,4 +1,4 @@
-"""A name -> held by one process at a time, which the others are told; the kernel frees it however that process ends."""
+"""A name -> a lock that one process holds at a time; the kernel frees it however that process ends."""
 
 import errno
 import fcntl
@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from sengu.base import working
 from sengu.base.errors import SenguError
 
-TAKEN = (errno.EAGAIN, errno.EACCES)  # the second is what some network file systems say
+TAKEN = (errno.EAGAIN, errno.EACCES)  # the second comes from some network file systems
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
 def held(name: str, work: str) -> Iterator[None]:
-    """Within, no other process of this clone holds `name`. Raises SenguError that names host and process of the holder.
+    """Holds `name` within, against other processes of this clone. Raises SenguError that names host and process of the holder.
 
     `work` is what is done under it, for the message. Where the file system cannot lock, that is a warning.
     """

@@ -1,4 +1,4 @@
-"""reports/metrics.json <-> typed values: what `evaluate` measured, and what report, model card and release say of it."""
+"""reports/metrics.json <-> typed values: the measurements of `evaluate`, which report, model card and release repeat."""
 
 import json
 from dataclasses import asdict, field
@@ -19,7 +19,7 @@ LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False)  # a later Sengu may s
 class Estimate:
     """A measured value with its 95% interval, which is None where none is defined.
 
-    `chance` is the calibration error that perfect probabilities would show on as many pictures.
+    `chance` is the calibration error that perfect probabilities would show on the same number of pictures.
     """
 
     value: float
@@ -30,10 +30,10 @@ class Estimate:
 
 @dataclass(config=LENIENT, frozen=True, kw_only=True)
 class DecisionThreshold:
-    """From which probability on a picture may be called one of a class; `missed` says why there is no `value`.
+    """The lowest probability at which a picture may be called one of a class; `missed` says why there is no `value`.
 
-    `reached` is None where no threshold was wanted. The estimates are those of the validation split; `support` counts the
-    validation pictures that what was wanted stands on, near-duplicates once.
+    `reached` is None if no threshold was wanted. The estimates are from the validation split; `support` counts the validation
+    pictures behind the wanted value, near-duplicates once.
     """
 
     wanted: dict[str, float] | None = None
@@ -47,7 +47,7 @@ class DecisionThreshold:
 
 @dataclass(config=LENIENT, frozen=True, kw_only=True)
 class Scores:
-    """METRICS of some pictures; None where a metric is undefined."""
+    """METRICS of a set of pictures; None where a metric is undefined."""
 
     accuracy: Estimate | None = None
     precision: Estimate | None = None
@@ -60,7 +60,7 @@ class Scores:
 
 @dataclass(config=LENIENT, frozen=True, kw_only=True)
 class OfClass:
-    """What holds for one class; `support` counts its test pictures."""
+    """Measurements of one class; `support` counts its test pictures."""
 
     support: int
     precision: Estimate | None = None
@@ -78,7 +78,7 @@ class OfSite(Scores):
 
 @dataclass(config=LENIENT, frozen=True, kw_only=True)
 class AtThreshold:
-    """What the test pictures give at the threshold of one class: called so from it on, and else not."""
+    """Measurements at the threshold of one class: a picture belongs to it from that probability up."""
 
     accuracy: Estimate | None = None
     precision: Estimate | None = None
@@ -90,7 +90,7 @@ class AtThreshold:
 
 @dataclass(config=LENIENT, frozen=True, kw_only=True)
 class HeldOut(Scores):
-    """METRICS of all pictures that were held out, in the mix of classes that the data has, not only of the balanced test."""
+    """METRICS of all held-out pictures, in the mix of classes of the data, not only of the balanced test."""
 
     images: int
     groups: int = 0
@@ -99,11 +99,11 @@ class HeldOut(Scores):
 
 @dataclass(config=LENIENT, frozen=True, kw_only=True)
 class OfModel(Scores):
-    """What was measured of one model, by its most probable class; only `at_threshold` is what its thresholds give.
+    """Measurements of one model, by its most probable class; only `at_threshold` uses its thresholds.
 
     `threshold` is that of the second of two classes, `thresholds` has one for every class of more than two. `slices` maps a kind,
     such as device, to its parts, the worst first. The confusion matrix maps actual class -> predicted class -> pictures.
-    `temperature` is the number by which the logits were divided, so that probabilities come true more often.
+    `temperature` is the number by which the logits were divided to calibrate the probabilities.
     """
 
     validation: Scores = field(default_factory=Scores)
@@ -120,7 +120,7 @@ class OfModel(Scores):
 
 @dataclass(config=LENIENT, frozen=True, kw_only=True)
 class Difference:
-    """By how much the network is better than the head, on the same pictures."""
+    """The advantage of the network over the head, on the same pictures."""
 
     accuracy: Estimate | None = None
     roc_auc: Estimate | None = None
@@ -142,13 +142,13 @@ class Measurements:
 
 
 def as_json(measured: Measurements) -> dict[str, Any]:
-    """Plain values, without what no metric but the calibration error has."""
+    """The measurements as plain values, with `chance` for the calibration error only."""
     plain: dict[str, Any] = _without_chance(asdict(measured))
     return plain
 
 
 def from_json(document: Any, source: str) -> Measurements:
-    """Raises SenguError, which names the `source`, if the values are not those of a measurement."""
+    """Measurements from plain values. Raises SenguError, which names the `source`, if they are not valid."""
     try:
         return TypeAdapter(Measurements).validate_python(document)
     except ValidationError as error:
@@ -158,7 +158,7 @@ def from_json(document: Any, source: str) -> Measurements:
 
 
 def read(path: Path) -> Measurements:
-    """Raises SenguError if the file is missing or damaged."""
+    """Reads metrics.json. Raises SenguError if it is missing or damaged."""
     if not path.is_file():
         raise SenguError(f"{path} is missing: run `dvc repro evaluate`")
     try:

@@ -1,4 +1,4 @@
-"""Names and texts that people and web sites give -> what is safe as a folder on every system, and what is safe on a screen."""
+"""Names and texts from people and web sites -> names that are safe for folders, and texts that are safe on a screen."""
 
 import re
 import unicodedata
@@ -12,22 +12,22 @@ LONGEST = 255  # bytes of a name, on most file systems
 
 
 def escaped(text: str) -> str:
-    """A text without control characters, which would steer a terminal: each becomes its escape, such as \\x1b."""
+    """A text without control characters, which would control a terminal: each becomes its escape, such as \\x1b."""
     return CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def printable(text: str) -> str:
-    """A text as `escaped` gives it, without carriage returns: on a terminal they would hide what stands before."""
+    """A text as `escaped` gives it, without carriage returns: on a terminal they would hide what is before them."""
     return escaped(text).replace("\r", "\\r")
 
 
 def cell(text: str) -> str:
-    """A text as `printable` gives it, on one line and without tabs: what stands in a line or column of its own stays there."""
+    """A text as `printable` gives it, on one line and without tabs, for a line or column of its own."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def fault(name: str) -> str:
-    """Why a name cannot be one of a folder on every system; empty text if it can."""
+    """The reason why a name cannot be that of a folder on every system; empty text if it can."""
     if not name.strip():
         return "is empty"
     if match := FORBIDDEN.search(name):
@@ -42,7 +42,7 @@ def fault(name: str) -> str:
 
 
 def same(names: Iterable[str]) -> str:
-    """The first name that is spelled as one before it where upper and lower case are the same; empty text if there is none."""
+    """The first name that equals an earlier one if case is ignored; empty text if there is none."""
     seen = set()
     for name in names:
         key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -1,4 +1,4 @@
-"""The lines that a native library prints while it is loaded -> only those that a user can act on."""
+"""The lines that a native library prints while it loads -> those that a user can act on."""
 
 import os
 import re
@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet(noise: re.Pattern[str]) -> Iterator[None]:
-    """Within it, lines on file descriptor 2 that match `noise` are dropped; the rest is printed at its end.
+    """Drops lines on file descriptor 2 that match `noise`; the rest is printed at the end.
 
-    After an exception everything is printed: what looks like noise may be the reason. For a library that offers no other way.
+    After an exception everything is printed: apparent noise may be the reason. Use it for a library that offers no other way.
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as caught:

@@ -1,4 +1,4 @@
-"""What people type -> the one spelling in which it is kept and compared."""
+"""Typed text -> the one spelling in which it is kept and compared."""
 
 import unicodedata
 

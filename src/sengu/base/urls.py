@@ -1,4 +1,4 @@
-"""URLs as found -> the spelling that is fetched and archived, and the canonical form by which they are known."""
+"""URLs as found -> the spelling that is fetched and archived, and the canonical form that identifies them."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, unquote, urldefrag, urlsplit, urlunsplit
 
 from w3lib.url import canonicalize_url, safe_url_string
 
-# names of query or path parameters that say whence or by whom a page was visited, not what it shows; * stands for any text
+# query or path parameters that say how or by whom a page was visited, not what it shows; * stands for any text
 TRACKING = (
     "utm_*", "mtm_*", "pk_*", "fbclid", "gclid", "gbraid", "wbraid", "dclid", "gclsrc", "msclkid", "yclid", "twclid", "ttclid",
     "igshid", "igsh", "mc_cid", "mc_eid", "mkt_tok", "_ga", "_gl", "_hsenc", "_hsmi", "__hstc", "__hssc", "__hsfp", "vero_id",
@@ -42,7 +42,7 @@ def start_url(text: str) -> str:
 
 
 def host_name(text: str) -> str:
-    """A domain as people type it, in lower case and in the letters of DNS. Raises ValueError if it is none."""
+    """A typed domain in lower case and in the letters of DNS. Raises ValueError if it is not a domain."""
     text = text.strip()
     if text.count(":") > 1 and "/" not in text:  # an IPv6 address
         return text.strip("[]").lower()
@@ -50,7 +50,7 @@ def host_name(text: str) -> str:
 
 
 def without_user(url: str) -> str:
-    """A URL without the user name and password that it may hold; what is no URL as it is."""
+    """A URL without its user name and password; other text is returned unchanged."""
     head, slashes, rest = url.partition("//")
     netloc, slash, path = rest.partition("/")
     return f"{head}{slashes}{netloc.rpartition('@')[2]}{slash}{path}" if slashes and "@" in netloc else url
@@ -65,7 +65,7 @@ def archived_url(url: str, encoding: str = "utf-8") -> str:
 
 
 def canonical_url(url: str, tracking: Sequence[str] = ()) -> str:
-    """One spelling for the many of one address: w3lib's canonical form, without default port and `tracking` parameters."""
+    """The canonical spelling of an address: w3lib's form, without default port and `tracking` parameters."""
     parts = urlsplit(str(canonicalize_url(url)))
     if tracking and (parts.query or ";" in parts.path):
         parts = _without(parts, tracking)

@@ -7,10 +7,10 @@ ROOT = Path(".sengu")
 WARC = ROOT / "warc"  # indexes of archive files
 CRAWLS = ROOT / "crawls"  # when each site was last crawled on this machine
 OBJECTS = ROOT / "objects"  # what became of each record
-LOCKS = ROOT / "locks"  # who crawls a site, or fills its tree, now
-VERIFIED = ROOT / "verified.sqlite"  # when which file, and which object of a remote, was last found whole
+LOCKS = ROOT / "locks"  # the process that crawls a site, or fills its tree, now
+VERIFIED = ROOT / "verified.sqlite"  # when each file, and each object of a remote, was last found whole
 EMPTY = ROOT / "empty"  # a layer of a mount
-REMOTE = ROOT / "remote"  # what a remote last cost
+REMOTE = ROOT / "remote"  # the last bill of a remote
 ERASE_COMMANDS = ROOT / "erase-commands.sh"
 
 DUPLICATES = ROOT / "duplicates"
@@ -20,5 +20,5 @@ TRAINING = ROOT / "training"
 EMBEDDINGS = ROOT / "embeddings"
 THUMBNAILS = ROOT / "thumbnails"  # of the labelling page
 
-# what holds pictures, or can be turned back into them: erasing an object empties these folders
+# folders with pictures, or data that can be turned back into them: erasing an object empties them
 OF_PICTURES = (DUPLICATES, PREPARED, FEATURES, TRAINING, EMBEDDINGS, THUMBNAILS)

@@ -1,1 +1,1 @@
-"""What a rerun need not make again. Owns the files of .sengu that it is given; imports base."""
+"""Working caches, which save a rerun from making things again. Owns the files of .sengu that it is given; imports base."""

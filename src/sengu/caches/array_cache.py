@@ -24,7 +24,7 @@ logger = logging.getLogger("prepared")
 
 
 class Prepared:
-    """The arrays of `shape` and `dtype` in an open file that are known by one of the names `wanted`; at most 64 ASCII letters."""
+    """Arrays of `shape` and `dtype` in an open file, under the names `wanted`, of at most 64 ASCII letters."""
 
     def __init__(self, stream: FileIO, wanted: Iterable[str], shape: Sequence[int], dtype: str):
         self._stream = stream
@@ -43,7 +43,7 @@ class Prepared:
         return array
 
     def add(self, names: Sequence[str], arrays: np.ndarray) -> None:
-        """Appends arrays, (n, *shape), under names that are not there yet; what is written here survives a kill."""
+        """Appends arrays, (n, *shape), under new names; they survive a kill."""
         records = np.zeros(len(names), self._record)
         records["name"], records["array"] = [name.encode("ascii") for name in names], arrays
         records["check"] = [_checksum(record) for record in records]
@@ -59,7 +59,7 @@ class Prepared:
                 self._places[name] = place
             else:
                 gaps.append(place)
-        # the last records move into the gaps; a kill in between leaves a record twice, or a broken one, which are gaps as well
+        # the last records move into the gaps; a kill in between leaves a duplicate or broken record, which is a gap, too
         count = len(self._places)
         behind = [name for name, place in self._places.items() if place >= count]
         for name, gap in zip(behind, gaps, strict=False):
@@ -85,7 +85,7 @@ class Prepared:
 def opened(folder: Path, key: str, wanted: Iterable[str], shape: Sequence[int], dtype: str) -> Iterator[Prepared]:
     """The arrays known under `key` in `folder`, where those of other keys are removed.
 
-    One run at a time: a second one waits for the first to end, and then finds what that one made.
+    One run at a time: a second one waits for the first to end, and then finds its arrays.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as lock:

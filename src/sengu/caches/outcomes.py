@@ -1,4 +1,4 @@
-"""Record digests <-> what became of the payloads: the journal in .sengu/objects/ that saves a rerun from reading them again.
+"""Record digests <-> outcomes of the payloads: the journal in .sengu/objects/ that saves a rerun from reading them again.
 
 One line per record: the CRC-32 of the rest, the name, and the outcome as JSON. The first line holds the key, which says for
 which code and settings the rest is true. It is only appended to, so that a killed run goes on where it stopped.
@@ -21,29 +21,29 @@ CRC = 8  # hex digits
 
 
 class Outcomes:
-    """What is known of one site under `key`. A journal of another key, or damaged before its last line, is begun anew."""
+    """The outcomes of one site under `key`. A journal of another key, or damaged before its last line, is begun anew."""
 
     def __init__(self, path: Path, key: str):
         self.path, self.key = path, key
         self._stream: FileIO | None = None
         self._known: dict[str, str] = {}
-        self._whole = 0  # bytes of the file that are good; the last line may have been cut off by a kill
+        self._whole = 0  # valid bytes of the file; a kill may have cut off the last line
         if path.is_file():
             self._load(path.read_bytes())
 
     def find(self, name: str) -> Any:
-        """The outcome of a record; None if it is not known."""
+        """The outcome of a record; None if it is unknown."""
         text = self._known.get(name)
         return None if text is None else json.loads(text)
 
     def append(self, outcomes: Iterable[tuple[str, Any]]) -> None:
-        """Adds (name, outcome as JSON takes it); what is written here survives a kill."""
+        """Adds (name, outcome as JSON takes it) pairs, which survive a kill."""
         lines = b"".join(_line(name, _json(outcome)) for name, outcome in outcomes)
         if lines:
             with named(self.path):
                 stream = self._opened()
                 left = memoryview(lines)
-                while left:  # a full disk takes a part, and says so the next time
+                while left:  # a full disk takes a part, and fails the next time
                     left = left[stream.write(left) :]
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ UNDONE = "`dvc repro` left stages undone"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What there is at one moment: objects and rejected captures by site, labels by value, and the rest as counts."""
+    """Counts at one moment: objects and rejected captures by site, labels by value, and the rest."""
 
     objects: Counter[str] = field(default_factory=Counter)
     rejected: int = 0
@@ -81,7 +81,7 @@ def news(old: Snapshot, new: Snapshot, crawled: list[crawl.Crawled], checked: st
 
 
 def arrive(stale: str, push: bool = True) -> tuple[list[str], list[crawl.Crawled], bool]:
-    """Does it all; returns the ten lines, how the crawls ended, and whether stages were left undone.
+    """Crawls, reruns, pushes and checks; returns the ten lines, how the crawls ended, and whether stages were left undone.
 
     Raises SenguError if rerunning, pushing or checking fails. A site that was never crawled and fails now has no tables, so its
     stages fail again in `dvc repro`: all the others run.

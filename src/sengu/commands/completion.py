@@ -1,4 +1,4 @@
-"""What a shell completes: the names of sites, and object ids from their first digits."""
+"""Words that a shell completes: the names of sites, and object ids from their first digits."""
 
 import click
 from click.shell_completion import CompletionItem

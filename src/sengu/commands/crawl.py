@@ -58,7 +58,7 @@ class Display:
 
 @dataclass(frozen=True)
 class Crawled:
-    """How the crawl of one site ended: the last line that it wrote, and its exit status."""
+    """The end of one site's crawl: the last line that it wrote, and its exit status."""
 
     site: str
     status: int

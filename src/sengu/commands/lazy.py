@@ -10,7 +10,7 @@ ARGUMENTS = "sengu.arguments"  # all that the outermost group was called with, a
 
 
 class LazyGroup(click.Group):
-    """After "Lazily Loading Subcommands" in the documentation of click."""
+    """A group that imports a command when it is called ("Lazily Loading Subcommands" in the documentation of click)."""
 
     def __init__(self, *arguments: Any, modules: Mapping[str, str], **options: Any):
         """`modules` maps the name of a command to "module:attribute"."""

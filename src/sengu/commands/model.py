@@ -55,7 +55,7 @@ def bundle(folder: Path) -> Path:
 
 
 def _check_clean() -> None:
-    """What is not committed has no part in what others get; an annotation sheet may be among it."""
+    """Raises SenguError if anything is not committed: others do not get it, and an annotation sheet may be among it."""
     changed = git("status", "--porcelain").splitlines()
     if changed:
         raise SenguError(
@@ -102,7 +102,7 @@ def _stale() -> list[str]:
 
 
 def _is_other(missing: Path, recorded: str, outs: Mapping[Path, str]) -> bool:
-    """Is a dependency that is not here another than `recorded`, or one that `dvc pull` does not bring?
+    """True if a dependency that is not here differs from `recorded`, or does not come with `dvc pull`.
 
     It brings outputs, what is in one, and folders of some; of these DVC itself looks at the first only.
     """

@@ -1,4 +1,4 @@
-"""Where the commands look for what the stages make: paths below the folder that holds params.yaml."""
+"""Places where the commands find the outputs of stages: paths below the folder that holds params.yaml."""
 
 from pathlib import Path
 

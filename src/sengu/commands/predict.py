@@ -29,7 +29,7 @@ UNREADABLE = 2  # exit code
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of one picture; `value` is the position of the class that it decides for."""
+    """The prediction for one picture; `value` is the position of the class that the model decides for."""
 
     path: str
     value: int

@@ -46,7 +46,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What came of a rebuild; `branch` is "" unless it is ready for review."""
+    """The result of a rebuild; `branch` is "" unless it is ready for review."""
 
     packages: tuple[tuple[str, str, str], ...]
     rows: tuple[Row, ...]
@@ -56,7 +56,7 @@ class Rebuilt:
 
     @property
     def is_good(self) -> bool:
-        """Did every stage run, and is every metric within the interval that it had?"""
+        """True if every stage ran, and every metric is within its previous interval."""
         return all(row.state != "failed" for row in self.rows) and all(metric.is_within for metric in self.metrics)
 
 
@@ -167,7 +167,7 @@ def _branch(source: Path, clone: Clone, text: str) -> str:
 
 
 def report(result: Rebuilt) -> str:
-    """What changed, as Markdown: dependencies, stages with the first output that differs, metrics."""
+    """The changes as Markdown: dependencies, stages with the first output that differs, metrics."""
     lines = ["# Rebuilt with the newest libraries", "", f"{len(result.packages)} packages differ.", ""]
     lines += ["| package | before | now |", "| --- | --- | --- |", *(f"| {' | '.join(row)} |" for row in result.packages)]
     lines += ["", "| stage | result | seconds | first difference |", "| --- | --- | --- | --- |"]

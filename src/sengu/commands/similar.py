@@ -74,7 +74,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Query:
-    """What was asked: vectors (q, d) to look for, and the bytes of a file, or the row of an object among the embeddings."""
+    """The query: vectors (q, d) to look for, and the bytes of a file, or the row of an object among the embeddings."""
 
     vectors: np.ndarray
     data: bytes = b""

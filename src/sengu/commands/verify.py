@@ -35,7 +35,7 @@ LOST = "no other copy is known here: put one with MD5 {} in its place"
 
 @dataclass(frozen=True)
 class Item:
-    """What is verified in one piece: a file, a folder of which no list is here, or the leaves below one folder of a tree."""
+    """A unit of verification: a file, a folder of which no list is here, or the leaves below one folder of a tree."""
 
     kind: str
     path: Path
@@ -148,7 +148,7 @@ def _leaf(path: Path, leaf: ObjectId) -> str:
 
 
 def stamp(item: Item) -> str:
-    """What changes with an item; empty text if that cannot be told at a glance."""
+    """A stamp that changes with an item; empty text if that cannot be seen at a glance."""
     return verified.stamp(item.path) if item.kind in (OUTPUT, CACHE) and item.path.is_file() else ""
 
 
@@ -176,7 +176,7 @@ def verify(todo: Sequence[Item], memory: verified.Memory, seconds: float = float
 
 
 def due(every: Sequence[Item], memory: verified.Memory) -> list[Item]:
-    """What the verification that was broken off has not looked at yet, or everything; a new one is noted as begun."""
+    """Items that an interrupted verification has not reached yet, or all; a new one is noted as begun."""
     began = memory.noted(verified.ROUND)
     if began is None:
         memory.note(verified.ROUND, time.time())
@@ -196,7 +196,7 @@ def changed(damages: Collection[Damage], repo: Any) -> set[Path]:
 
 
 def cure(damage: Damage, repo: Any, copies: Mapping[str, Sequence[Path]]) -> str:
-    """What mends it, as far as can be told without asking a remote; `copies` are where each hash should be found."""
+    """The cure, as far as it is known without asking a remote; `copies` are the places where each hash should be."""
     item = damage.item
     if item.kind == TREE:
         return HEAL.format("the archive")

@@ -51,7 +51,7 @@ class Origin:
 
 
 def origins(path: Path) -> list[Origin]:
-    """Where a file came from, the surest answers first. Raises SenguError for a folder."""
+    """Origins of a file, the surest first. Raises SenguError for a folder."""
     if not path.is_file():
         raise SenguError(f"{path} is no file: name one, such as a release, a page or a table")
     if traces := _pinned(md5(path)):
@@ -63,7 +63,7 @@ def origins(path: Path) -> list[Origin]:
 
 
 def _pinned(digest: str) -> list[Origin]:
-    """Where a lock file had such a file, by itself or in a folder."""
+    """Places where a lock file had such a file, by itself or in a folder."""
     traces = [_origin(f"{pin.path}, written by {pin.stage}", pin) for pin in history.pins(digest)]
     for value, name in history.folders_with(digest):
         traces += [_origin(f"{pin.path}/{name}, written by {pin.stage}", pin) for pin in history.pins(value)]
@@ -116,7 +116,7 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def says(path: Path) -> str:
-    """What a release, or the model taken out of one, says of itself, for whoever finds nothing of it here."""
+    """The origin that a release, or the model taken out of it, states itself, in case nothing of it is known here."""
     facts: Mapping[str, Any] = _manifest(path)
     if facts:
         facts = {**facts, "dataset_version": facts.get("dataset", {}).get("version", "")}

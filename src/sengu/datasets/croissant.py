@@ -1,4 +1,4 @@
-"""What is known of a version -> croissant.json: MLCommons Croissant 1.1 with RAI and PROV fields, all computed.
+"""The facts of a version -> croissant.json: MLCommons Croissant 1.1 with RAI and PROV fields, all computed.
 
 Specification: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html and croissant-rai-spec.html. `publish` adds the
 pictures; in data/dataset/<version> the document describes the tables, which are beside it.

@@ -24,7 +24,7 @@ QUANTILES = (0, 0.25, 0.5, 0.75, 1)
 
 @dataclass(frozen=True)
 class Words:
-    """What is known of how the labels came about; dates are ISO 8601, and empty where no sheet says when."""
+    """Facts about how the labels came about; dates are ISO 8601, and empty where no sheet gives one."""
 
     labelled_first: str = ""
     labelled_last: str = ""
@@ -69,7 +69,7 @@ def lineage(parents: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def describe(recipe: Recipe, parents: Sequence[dict[str, Any]], steps: Sequence[Step], seen: pd.DataFrame, words: Words) -> Facts:
-    """What is known of a version; `seen` has a row per label and place: label and the columns of index and captures."""
+    """Describes a version; `seen` has a row per label and place: label and the columns of index and captures."""
     project = params.project()
     purpose = recipe.purpose or project.purpose
     return Facts(
@@ -100,7 +100,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def of_words(words: pd.DataFrame, folder: Path, agreement: dict[str, Any]) -> Words:
-    """What the `words` on these objects say of how they were labelled (labelledAt, annotator, how), and the hash of the rules.
+    """Facts about how these objects were labelled, by `words` (labelledAt, annotator, how), and the hash of the rules.
 
     `folder` holds sheets and rules; `agreement` is that of the version itself, empty where nobody measured it.
     """
@@ -113,7 +113,7 @@ def of_words(words: pd.DataFrame, folder: Path, agreement: dict[str, Any]) -> Wo
 
 
 def inherited(parents: Sequence[Path], own: Words) -> Words:
-    """What holds of a version with parents: the widest dates, all that was measured, the hash of the rules if it is one."""
+    """Facts that a version has from its parents: the widest dates, all measured agreement, the hash of the rules if it is one."""
     theirs = [read(parent).get("words", {}) for parent in parents]
     first = [date for words in theirs if (date := words.get("labelled_first"))] + [date for date in [own.labelled_first] if date]
     last = [words.get("labelled_last", "") for words in theirs] + [own.labelled_last]

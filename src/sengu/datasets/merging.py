@@ -45,7 +45,7 @@ def merge(sources: Mapping[str, pd.DataFrame], prefer: str, classes: Sequence[st
 
 
 def by_models(merged: pd.DataFrame, sources: Mapping[str, pd.DataFrame], machines: Mapping[str, Collection[str]]) -> pd.Series:
-    """Which rows of `merged` no person labelled, bool: every source that gives their label has it of a model.
+    """Marks the rows of `merged` that no person labelled, bool: every source that gives their label has it from a model.
 
     `machines` names, of each source, the objects whose label is a model's.
     """
@@ -103,7 +103,7 @@ def only(ids: Collection[str]) -> Callable[[pd.DataFrame], np.ndarray]:
 
 
 def largest(labels: pd.DataFrame, groups: pd.Series, sizes: pd.DataFrame) -> np.ndarray:
-    """Which rows stay: of each group and class, the picture with the most pixels, then bytes, then the smallest id.
+    """Marks the rows that stay: of each group and class, the picture with the most pixels, then bytes, then the smallest id.
 
     `groups` names the group of each row; `sizes` has width, height and bytes by objectId.
     """

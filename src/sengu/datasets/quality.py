@@ -19,7 +19,7 @@ DARKEST, BRIGHTEST = 95, 5  # percentiles of the levels
 
 @dataclass(frozen=True)
 class Quality:
-    """What is measured of a picture; `digest` is the SHA-256 of its pixels and size."""
+    """Measurements of a picture; `digest` is the SHA-256 of its pixels and size."""
 
     objectId: str
     dark: float  # the level below which 95% of the pixels are, as a share of white

@@ -31,7 +31,7 @@ CLEANINGS: dict[str, float | None] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a version is made; paths are relative to the folder that holds params.yaml."""
+    """The recipe of a version; paths are relative to the folder that holds params.yaml."""
 
     version: Path  # the folder that is made
     index: Path
@@ -71,7 +71,7 @@ class Recipe:
         return lines
 
     def inputs(self) -> list[str]:
-        """What of the data the stage depends on."""
+        """Data that the stage depends on."""
         alone = [path for path in (self.labels, self.details, self.sheets, self.duplicates) if path]
         paths = [*self.parents, *alone, *self.exclude, self.index, self.captures, self.objects, self.erased]
         inside = [path for path in self.extending if self.sheets is None or not Path(path).is_relative_to(self.sheets)]
@@ -174,7 +174,7 @@ def check_name(name: str) -> None:
 
 
 def limit(entry: str) -> tuple[str, float]:
-    """What a part of --clean such as small=64 takes out, and its limit."""
+    """The name and limit of a part of --clean such as small=64."""
     name, _, text = entry.partition("=")
     if name not in CLEANINGS:
         raise SenguError(f"--clean {entry!r}: choose from {', '.join(CLEANINGS)} and, in `sengu dataset create`, suspect")
@@ -191,7 +191,7 @@ def limit(entry: str) -> tuple[str, float]:
 
 
 def settings(recipe: Recipe) -> dict[str, str]:
-    """What --set says: texts by key."""
+    """The facts given by --set: texts by key."""
     texts: dict[str, str] = {}
     for entry in recipe.set:
         key, equals, value = entry.partition("=")

@@ -60,7 +60,7 @@ def message(name: str, semver: str, said: Mapping[str, str]) -> str:
 
 
 def parsed(text: str) -> dict[str, str]:
-    """What a message says; empty if it lacks something."""
+    """The fields of a message; empty if one is missing."""
     lines = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
     return {key: lines[key] for key in KEYS} if all(key in lines for key in KEYS) else {}
 
@@ -88,5 +88,5 @@ def lock_entry(text: str, name: str) -> dict[str, Any] | None:
 
 
 def outs(entry: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """What a lock entry says of outputs: path, MD5, size and number of files. Never its deps, since code moves."""
+    """The outputs of a lock entry: path, MD5, size and number of files. Never its deps, since code moves."""
     return [{key: out.get(key) for key in ("path", "md5", "size", "nfiles")} for out in (entry or {}).get("outs", [])]

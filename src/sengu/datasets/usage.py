@@ -12,7 +12,7 @@ LOCK = Path("datasets/dvc.lock")
 
 
 def reasons(name: str, family: lineage.Tree) -> list[str]:
-    """Why a version may not get other labels; empty if it may."""
+    """Reasons why a version may not get other labels; empty if it may."""
     own = [tag.name for tag in tags.tags() if tag.version == name]
     final = own[0] if own else family.nodes[name].finalised if name in family.nodes else ""
     released = history.released(name)

@@ -28,7 +28,7 @@ def shortened(text: str, size: float, width: float) -> str:
 
 
 def shortened_names(names: Sequence[str], size: float, width: float) -> list[str]:
-    """Likewise, with the numbers of the classes before the names if what is left of them would be the same."""
+    """Names of classes no wider than `width`, with their numbers in front if the shortened names would be the same."""
     short = [shortened(name, size, width) for name in names]
     if len(set(short)) < len(set(names)):
         return [shortened(f"{value} {name}", size, width) for value, name in enumerate(names)]

@@ -1,1 +1,1 @@
-"""Which pictures show the same. Owns data/duplicates.csv and duplicate_groups.csv; imports base and pictures."""
+"""Groups of pictures that show the same. Owns data/duplicates.csv and duplicate_groups.csv; imports base and pictures."""

@@ -1,4 +1,4 @@
-"""What people say of groups of near-duplicates -> duplicate_groups.csv, which Git tracks and the stage `duplicates` heeds.
+"""People's decisions on groups of near-duplicates -> duplicate_groups.csv, which Git tracks and the stage `duplicates` heeds.
 
 A person confirms that a group shows one picture, or splits it into parts. The pictures of a part stay together whatever the
 stage finds; a split holds until a picture joins the group that nobody decided on: then the group is whole again, since it is not
@@ -31,7 +31,7 @@ def decide(parts: Iterable[Sequence[str]], annotator: str, path: Path = FILE) ->
 
 
 def linked(ids: Iterable[str], decided: pd.DataFrame) -> list[str]:
-    """What each object is together with: the part that people say it belongs to, or nothing but itself."""
+    """The part that people assigned each object to, or the object itself."""
     part_of = dict(zip(decided["objectId"], decided["group"], strict=True))
     return [part_of.get(name, name) for name in ids]
 

@@ -39,7 +39,7 @@ RECORD = np.dtype(
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What is kept of a picture to find its duplicates.
+    """Data that is kept of a picture to find its duplicates.
 
     `pixels` is the SHA-1 of its shape and pixels, uint8 (20,). `hashes` are the 64-bit pHashes of the picture without the
     CROPS, uint8 (3, 8); `mirrored` is that of its mirror image, uint8 (8,). `thumbnail` is the picture in grey, squeezed to

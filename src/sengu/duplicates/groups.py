@@ -40,7 +40,7 @@ NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 @dataclass(frozen=True)
 class Looks:
-    """What is known of n pictures, row for row, see `fingerprints.Fingerprint`.
+    """Fingerprints of n pictures, row for row, see `fingerprints.Fingerprint`.
 
     `hashes` uint8 (n, k, 8): of the whole picture first, then of crops of it; `mirrored` uint8 (n, 8): of its mirror image;
     `thumbnails` uint8 (n, 64, 64); `colours` int8 (n, 8, 8, 2).
@@ -53,7 +53,7 @@ class Looks:
 
     @classmethod
     def of(cls, prints: np.ndarray) -> "Looks":
-        """Those of records (fingerprints.RECORD)."""
+        """The looks in records (fingerprints.RECORD)."""
         return cls(prints["hashes"], prints["mirrored"], prints["thumbnail"], prints["colours"])
 
 
@@ -169,7 +169,7 @@ def _with_weak(labels: np.ndarray, pairs: np.ndarray, scores: np.ndarray) -> np.
 
 
 def _tree(ends: np.ndarray) -> np.ndarray:
-    """Which of these pairs of labels, the best first, make a spanning tree of each connected part."""
+    """Marks the pairs of labels that make a spanning tree of each connected part, the best pairs first."""
     ends = np.sort(ends, axis=1)
     _, first = np.unique(ends, axis=0, return_index=True)
     size = int(ends.max()) + 1
@@ -210,7 +210,7 @@ def _all_likenesses(ones: tuple[np.ndarray, np.ndarray], others: tuple[np.ndarra
 
 
 def likeness(first: np.ndarray, first_colours: np.ndarray, second: np.ndarray, second_colours: np.ndarray) -> float:
-    """How alike two pictures are, either of them cropped, in any light and contrast; more than 1 if they surely show the same.
+    """Similarity of two pictures, either of them cropped, in any light and contrast; more than 1 if they surely show the same.
 
     0 if they do not. Thumbnails are uint8 (64, 64), colours int8 (8, 8, 2).
     """
@@ -236,7 +236,7 @@ def likeness(first: np.ndarray, first_colours: np.ndarray, second: np.ndarray, s
 
 
 def _place(whole: np.ndarray, part: np.ndarray, side: int) -> tuple[float, int, int]:
-    """Where in the whole the part, brought to `side` pixels, fits best: correlation, x and y."""
+    """The best place of the part, resized to `side` pixels, in the whole: correlation, x and y."""
     part = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA)
     _, best, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(whole, part, cv2.TM_CCOEFF_NORMED))
     if best < ALIKE:
@@ -248,7 +248,7 @@ def _place(whole: np.ndarray, part: np.ndarray, side: int) -> tuple[float, int, 
 
 
 def _changes(picture: np.ndarray, other: np.ndarray) -> tuple[float, float]:
-    """By how many grey levels the fourth most changed pixel of a picture is lighter, and darker, than all near it in the other.
+    """Grey levels by which the fourth most changed pixel is lighter, and darker, than all pixels near it in the other picture.
 
     The other's light and contrast are first brought to those of the picture, by the nine tenths of pixels that fit best; what
     lies within the levels of a pixel's neighbours is no change, since edges never meet exactly.
@@ -266,7 +266,7 @@ def _changes(picture: np.ndarray, other: np.ndarray) -> tuple[float, float]:
 
 
 def _same_colours(whole: np.ndarray, part: np.ndarray, x: int, y: int, side: int) -> bool:
-    """Whether the part has the colours of the whole at the window of 64 pixels; a picture without colours has those of any."""
+    """True if the part has the colours of the whole at the window of 64 pixels; a picture without colours matches any."""
     count = len(part)
     full = count * count
 
@@ -283,7 +283,7 @@ def _same_colours(whole: np.ndarray, part: np.ndarray, x: int, y: int, side: int
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Of two surfaces of mean 0; 0 if one of them is flat."""
+    """The correlation of two surfaces of mean 0; 0 if one of them is flat."""
     spread = first.std() * second.std()
     return float((first * second).mean() / spread) if min(first.std(), second.std()) >= FLAT else 0.0
 

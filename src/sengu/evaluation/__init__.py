@@ -1,1 +1,1 @@
-"""What the test says: metrics, intervals, plots and the report. Owns reports/; imports base and drawing."""
+"""The results of the test: metrics, intervals, plots and the report. Owns reports/; imports base and drawing."""

@@ -32,7 +32,7 @@ def curves(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def settings() -> dict[str, str]:
-    """What training was set to in params.yaml, defaults too, by dotted name."""
+    """The training settings in params.yaml, with defaults, by dotted name."""
     sections = {"train": params.Train, "prepare": params.Prepare, "backbone": params.Backbone}
     texts: dict[str, str] = {}
 
@@ -72,7 +72,7 @@ def of_dataset(dataset: Path, version: versions.Version, known: Mapping[str, Seq
 
 
 def known(names: Sequence[str], index: pd.DataFrame, captures: pd.DataFrame, labels: pd.DataFrame) -> dict[str, list[str]]:
-    """What is known of some objects, in lines: size and format, then each address, its site and what was said there."""
+    """Lines about some objects: size and format, then each address, its site and its tags."""
     every = index.merge(captures.drop(columns="site"), on="urlId").groupby("objectId")
     sources = dict(zip(labels["objectId"], labels["source"], strict=True))
     lines_of = {}

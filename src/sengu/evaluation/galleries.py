@@ -1,4 +1,4 @@
-"""What was measured -> the pictures that a report shows."""
+"""Judged examples -> the pictures that a report shows."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

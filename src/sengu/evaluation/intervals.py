@@ -25,7 +25,7 @@ class Resampling:
 
 
 def independent(groups: np.ndarray) -> float:
-    """How many independent pictures the pictures of `groups` (n,) are worth: n without near-duplicates, else fewer.
+    """The number of independent pictures that `groups` (n,) are worth: n without near-duplicates, else fewer.
 
     Kish's effective sample size for groups whose pictures share their fate: for groups of one size their number, else less.
     """

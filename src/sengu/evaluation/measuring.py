@@ -31,7 +31,7 @@ MOST = 20  # slices of one kind
 
 @dataclass(frozen=True)
 class Beside:
-    """What is measured beside the balanced test: by model, validation and all held-out pictures, each with its resampling.
+    """Data for measurements beside the balanced test: validation and all held-out pictures by model, each with its resampling.
 
     `slices` are parts of the test pictures, by kind and name.
     """
@@ -53,7 +53,7 @@ def evaluate(
     by: Resampling,
     beside: Beside | None = None,
 ) -> Measurements:
-    """What is measured of `network` and `head`, by class, site and slice too, and by how much the first is better.
+    """Measures `network` and `head`, also by class, site and slice, and the difference between the two.
 
     `judged` are the test examples (n,); `sites` says which of them a site holds.
     """
@@ -134,7 +134,7 @@ def _of_slice(model: Judged, held: np.ndarray, by: Resampling) -> OfSite:
 
 
 def _worst_first(parts: Mapping[str, OfSite]) -> dict[str, OfSite]:
-    """By accuracy; names decide between equals."""
+    """Sorted by accuracy, the worst first; names decide between equals."""
     return dict(sorted(parts.items(), key=lambda pair: (pair[1].accuracy.value if pair[1].accuracy else 2, pair[0])))
 
 

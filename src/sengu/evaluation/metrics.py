@@ -17,7 +17,7 @@ CALIBRATION = METRICS.index("calibration_error")
 
 @dataclass(frozen=True)
 class Judged:
-    """What a model makes of examples: their values (n,) and its probabilities (n, classes).
+    """A model's judgement of examples: their values (n,) and its probabilities (n, classes).
 
     `decisions` has the threshold of value 1, or of every value if there are more than two. What is `predicted` is the most
     probable class, whatever the thresholds; `called` replaces it.

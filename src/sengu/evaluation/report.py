@@ -1,4 +1,4 @@
-"""What was measured, plots and pictures -> one HTML page that needs nothing beside itself, for people who read no metrics."""
+"""Measurements, plots and pictures -> one self-contained HTML page, for people who read no metrics."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Background:
-    """What stands on the page beside what was measured."""
+    """Facts that the page states beside the measurements."""
 
     dataset: str
     project: str = ""
@@ -117,7 +117,7 @@ def headline(measured: Measurements) -> list[str]:
 
 
 def sizes(measured: Measurements) -> list[Fact]:
-    """How many pictures the network learnt from, was chosen by, and was measured on."""
+    """Numbers of pictures for training, for choosing, and for testing."""
     tested = f"{measured.test_images:,} test pictures"
     if measured.test_groups and measured.test_groups != measured.test_images:
         tested += f", {measured.test_groups:,} if near-duplicates count once"
@@ -129,7 +129,7 @@ def sizes(measured: Measurements) -> list[Fact]:
 
 
 def over_folds(measured: Measurements, classes: Sequence[str]) -> str:
-    """What the head gives over folds of all pictures; empty if that was not measured."""
+    """The sentence about the head over folds of all pictures; empty if that was not measured."""
     every = measured.head_over_folds
     return (
         ""
@@ -139,7 +139,7 @@ def over_folds(measured: Measurements, classes: Sequence[str]) -> str:
 
 
 def held_out(network: OfModel, classes: Sequence[str]) -> str:
-    """What all held-out pictures say, in the mix of the data; empty if there are no more than the balanced test."""
+    """The sentence about all held-out pictures, in the mix of the data; empty if there are no more than the balanced test."""
     every = network.all_held_out
     return "" if every is None else f"On all {every.images:,} held-out pictures, {_of_all(every, classes)}"
 
@@ -155,7 +155,7 @@ def _of_all(every: HeldOut, classes: Sequence[str]) -> str:
 
 
 def summary(measured: Measurements, classes: Sequence[str]) -> list[str]:
-    """What the test says of the network, for people who have not met these metrics."""
+    """Sentences about the network for people who do not know these metrics."""
     sentences = []
     for name in classes:
         of_class = measured.network.by_class[name]
@@ -170,7 +170,7 @@ def summary(measured: Measurements, classes: Sequence[str]) -> list[str]:
 
 
 def warnings(measured: Measurements, classes: Sequence[str]) -> list[str]:
-    """What a reader of the summary should know, and would not guess."""
+    """Sentences that a reader of the summary needs and would not guess."""
     sentences = []
     accuracy = measured.network.accuracy
     if accuracy is not None and accuracy.low is not None and accuracy.value == 1:
@@ -195,7 +195,7 @@ def warnings(measured: Measurements, classes: Sequence[str]) -> list[str]:
 
 
 def comparison(difference: Difference) -> str:
-    """Whether the fine-tuned network is better than the frozen head, by the interval of the difference in accuracy."""
+    """The sentence that compares the fine-tuned network with the frozen head, by the interval of the difference in accuracy."""
     value, low, high = (100 * number for number in _numbers(difference.accuracy))
     if low <= 0 <= high:
         change = f"makes no difference in accuracy that these pictures can prove: {value:+.1f} points"
@@ -209,7 +209,7 @@ def comparison(difference: Difference) -> str:
 
 
 def threshold(measured: Measurements, classes: Sequence[str]) -> list[str]:
-    """From which probability on each model calls a picture one of a class, and what that gives on validation."""
+    """Sentences about the threshold of each model, and its precision and recall on validation."""
     sentences = [
         _decides(name, label, decision)
         for name, model in (("network", measured.network), ("head", measured.head))
@@ -272,7 +272,7 @@ def _found(share: float) -> str:
 
 
 def _of_hundred(share: float) -> str:
-    """As a count, which is 0 or 100 only if the share is exactly that."""
+    """A count out of 100, which is 0 or 100 only if the share is exactly that."""
     count = f"{100 * share:.0f}"
     if count == "0" and share > 0:
         return "fewer than 1"

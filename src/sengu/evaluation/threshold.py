@@ -13,7 +13,7 @@ RATIOS = {"precision": "called so", "recall": "of value 1"}  # wanted, and the p
 
 @dataclass(frozen=True)
 class Decision:
-    """Which probability of value 1 makes a picture one of value 1, and what that gives on the validation split.
+    """The probability of value 1 that makes a picture one of value 1, and its effect on the validation split.
 
     `missed` says why there is no `value` if one was wanted. With more than two classes value 1 is one of them against the rest.
     The intervals are Wilson's. `support` counts the validation pictures that what was wanted stands on, near-duplicates once.
@@ -29,7 +29,7 @@ class Decision:
     missed: str | None = None
 
     def calls(self, probabilities: np.ndarray) -> np.ndarray:
-        """Which of the probabilities (n,) of value 1 make a picture one of value 1; needs a `value`."""
+        """Marks the probabilities (n,) of value 1 that make a picture one of value 1; needs a `value`."""
         assert self.value is not None
         return np.asarray(probabilities.astype(float) >= self.value)  # NumPy would round the value to float32
 
@@ -84,7 +84,7 @@ def decide(values: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, wa
 
 
 def _needed(ratio: float) -> int:
-    """How many pictures it takes to tell a ratio from 1."""
+    """The number of pictures that it takes to tell a ratio from 1."""
     return int(np.ceil(round(1 / (1 - ratio), 6)))  # 1 / (1 - 0.9) is a little more than 10
 
 
@@ -104,7 +104,7 @@ def _impossible(positive: np.ndarray, name: str, least: float) -> str | None:
 
 
 def _groups_from(scores: np.ndarray, groups: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """How many groups have a picture at or above each threshold (k,)."""
+    """Numbers of groups that have a picture at or above each threshold (k,)."""
     best: dict[str, float] = {}
     for group, score in zip(groups.tolist(), scores.tolist(), strict=True):
         best[group] = max(score, best.get(group, score))

@@ -1,1 +1,1 @@
-"""What people say pictures are, how far to doubt it, and what to ask next. Owns labels/ and data/label.csv; imports base."""
+"""People's labels, doubts about them, and queues of what to ask next. Owns labels/ and data/label.csv; imports base."""

@@ -34,7 +34,7 @@ class Agreement:
 
 
 def counts(ratings: np.ndarray, classes: int) -> np.ndarray:
-    """How often each class was said of each picture, int64 (pictures, classes), of ratings (pictures, annotators), -1 if none."""
+    """Counts of each class for each picture, int64 (pictures, classes), from ratings (pictures, annotators), -1 if none."""
     return np.stack([(ratings == value).sum(axis=1) for value in range(classes)], axis=1).astype(np.int64)
 
 
@@ -88,7 +88,7 @@ def _measures(said: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _estimate(values: np.ndarray) -> Estimate:
-    """From the value itself and those of the resamples, of which some may be undefined."""
+    """An estimate from the value itself and those of the resamples, some of which may be undefined."""
     defined = values[1:][~np.isnan(values[1:])]
     if np.isnan(values[0]):
         return Estimate(np.nan, np.nan, np.nan, "chance alone would agree as well")

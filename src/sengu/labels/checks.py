@@ -76,7 +76,7 @@ def blind(words: pd.DataFrame) -> pd.DataFrame:
 
 
 def agreements(words: pd.DataFrame, classes: Sequence[str]) -> dict[str, Agreement]:
-    """How far the annotators of `blind` words agree: "all", then each pair, each class against the others, and each rule."""
+    """Agreement between the annotators of `blind` words: "all", then each pair, each class against the others, and each rule."""
     said = _counts(words, len(classes))
     measured = {"all": agreement.agree(said)}
     people = sorted(words["annotator"].unique())

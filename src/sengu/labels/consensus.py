@@ -19,7 +19,7 @@ class Consensus:
 
 
 def suggest(words: pd.DataFrame, probabilities: pd.DataFrame | None = None) -> Consensus:
-    """From the latest words (objectId, annotator, value), and the model's `probabilities`, a row for each object id.
+    """Suggests labels from the latest words (objectId, annotator, value) and the model's `probabilities`, a row per object id.
 
     CROWDLAB (Goh, Tkachenko and Mueller, https://arxiv.org/abs/2210.06812) where the model saw the objects, by at least two
     annotators; elsewhere the majority, whose quality is its share, and no quality of annotators but their share of agreement.

@@ -63,7 +63,7 @@ def dates(sheet: Path) -> dict[int, int]:
 
 
 class Citations:
-    """What rule each word cites, by its hash, or by its date if it has none, and by Git's date of its line if it has no date."""
+    """The rule that each word cites: by its hash, else by its date, else by the date at which Git received its line."""
 
     def __init__(self, folder: Path, current: Mapping[str, Rule]):
         self.current = current

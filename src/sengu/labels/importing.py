@@ -20,7 +20,7 @@ UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the
 
 @dataclass(frozen=True)
 class Said:
-    """What an export says of one picture; `place` is where in the export. Empty texts are not said."""
+    """A label of one picture in an export; `place` is where in the export. Empty texts are unknown."""
 
     picture: str
     value: str
@@ -33,7 +33,7 @@ class Said:
 
 
 def read(path: Path, kind: str = "") -> list[Said]:
-    """What an export says, in its order; `kind` is one of FORMATS, by default guessed. Raises SenguError."""
+    """Reads an export, in its order; `kind` is one of FORMATS, by default guessed. Raises SenguError."""
     if not path.is_file():
         raise SenguError(f"{path} is missing: name the export")
     kind = kind or _kind(path)
@@ -163,7 +163,7 @@ def _csv(path: Path) -> Iterator[Said]:
 
 
 class Pictures:
-    """What exports call pictures -> object ids: an id, a file name, the last part of one, a URL."""
+    """Names of pictures in exports -> object ids: an id, a file name, the last part of one, a URL."""
 
     def __init__(self, objects: Sequence[str], filenames: Mapping[str, str], urls: Mapping[str, str]):
         """`filenames` and `urls` map to object ids; names that stand for several objects are mapped to an empty text."""

@@ -36,7 +36,7 @@ Stamp = tuple[int, int, int]  # inode, size and time of a file
 
 @dataclass(frozen=True)
 class Word:
-    """What an annotator says of an object; `value` is the name of a class, and empty where the label is taken back."""
+    """An annotator's decision on an object; `value` is the name of a class, and empty where the label is taken back."""
 
     objectId: str
     value: str
@@ -113,7 +113,7 @@ class Ledger:
         return words
 
     def _written(self, make: Callable[[], list[Word]]) -> list[Change]:
-        """What changed by the lines of the words that `make` gives, once these are in the file that lies at the path."""
+        """Changes made by the lines of the words that `make` gives, once they are in the file at the path."""
         with self._lock:
             while True:
                 with self._opened() as descriptor:
@@ -280,7 +280,7 @@ def mend(path: Path, descriptor: int) -> bytes:
 
 
 def _last_record(data: bytes) -> int:
-    """Where the last line begins, if it is not whole; -1 if it is."""
+    """The start of the last line, if it is not whole; -1 if it is."""
     text = data.decode("utf-8", "surrogateescape")
     lines = text.splitlines(keepends=True)
     reader = csv.reader(iter(lines), strict=True)
@@ -307,7 +307,7 @@ def _is_text(line: str) -> bool:
 
 
 def _stamp(path: Path, descriptor: int | None = None) -> Stamp | None:
-    """What tells one state of a file from another; None if there is none, or `descriptor` is of another file."""
+    """A stamp of the state of a file; None if there is no file, or `descriptor` belongs to another."""
     try:
         state = path.stat()
     except FileNotFoundError:

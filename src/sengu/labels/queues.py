@@ -10,7 +10,7 @@ AGO = 20  # places that lie at least between the two
 
 
 def shuffled(names: Iterable[str], seed: int = SEED) -> list[str]:
-    """In an order that depends on the names and the seed only."""
+    """Names in an order that depends on the names and the seed only."""
     ordered = sorted(set(names))
     np.random.default_rng(seed).shuffle(ordered)
     return ordered

@@ -28,7 +28,7 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Result:
-    """How many of `pictures` both called the same, and the share with its 95% limits (Wilson)."""
+    """The result of a quiz: how many of `pictures` both called the same, and the share with its 95% limits (Wilson)."""
 
     predecessor: str
     pictures: int
@@ -43,12 +43,12 @@ class Result:
 
 
 def folder(sheets: Path) -> Path:
-    """Where the answers of a label set are kept: quiz/ for labels/, quiz_NAME/ for labels_NAME/."""
+    """The folder of a label set's answers: quiz/ for labels/, quiz_NAME/ for labels_NAME/."""
     return sheets.with_name(f"quiz{sheets.name.removeprefix('labels')}")
 
 
 def draw(labelled: Mapping[str, str], seed: int, number: int = NUMBER) -> list[str]:
-    """Some of the pictures that have a label, as many of each class as there are, in an order by chance."""
+    """Draws labelled pictures, as many of each class as there are, in random order."""
     of_class: dict[str, list[str]] = {}
     for name in shuffled(labelled, seed):
         of_class.setdefault(labelled[name], []).append(name)
@@ -61,7 +61,7 @@ def draw(labelled: Mapping[str, str], seed: int, number: int = NUMBER) -> list[s
 
 
 def result(predecessor: str, answers: Mapping[str, str], said: Mapping[str, Mapping[str, str]]) -> Result:
-    """Of answers, object id -> class, and what the predecessor said: object id -> value, rule and note."""
+    """Compares answers, object id -> class, with the predecessor's words: object id -> value, rule and note."""
     both = [name for name in answers if name in said]
     differing = tuple(
         Disagreement(name, answers[name], said[name]["value"], said[name]["rule"], said[name]["note"])

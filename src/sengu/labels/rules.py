@@ -55,7 +55,7 @@ class Rule:
 
     @property
     def citation(self) -> str:
-        """How a sheet cites the rule as it is now: R3@1f2e3d4c."""
+        """The citation of the rule as it is now, as sheets write it: R3@1f2e3d4c."""
         return f"{self.name}@{self.hash[:DIGITS]}"
 
 
@@ -96,7 +96,7 @@ def split(citation: str) -> tuple[str, str]:
 
 
 def is_current(citation: str, rules: Mapping[str, Rule]) -> bool:
-    """Does a citation with a hash name the text that a rule has now?"""
+    """True if a citation with a hash names the present text of a rule."""
     name, digits = split(citation)
     return name in rules and bool(digits) and rules[name].hash.startswith(digits)
 

@@ -111,7 +111,7 @@ def _text(path: Path) -> str:
 
 
 def _delimiter(text: str) -> str:
-    """What the first line has most of, a comma if it has nothing."""
+    """The delimiter that the first line has most of, a comma if it has none."""
     first = text.partition("\n")[0]
     return max(DELIMITERS, key=first.count)
 

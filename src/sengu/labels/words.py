@@ -29,7 +29,7 @@ logger = logging.getLogger("label")
 
 @dataclass(frozen=True)
 class Known:
-    """What sheets can name: `objects` has objectId, filename, video; `rejected` has filename, reason; `erased` are SHA-1s."""
+    """Names for sheets: `objects` has objectId, filename, video; `rejected` has filename, reason; `erased` are SHA-1s."""
 
     objects: pd.DataFrame
     rejected: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"filename": [], "reason": []}, dtype="str"))
@@ -37,7 +37,7 @@ class Known:
 
     @classmethod
     def of(cls, captures: pd.DataFrame, index: pd.DataFrame, rejected: pd.DataFrame, erased: Collection[str]) -> "Known":
-        """From the tables of all sites, each with a column site."""
+        """Names from the tables of all sites, each with a column site."""
         names = captures[["site", "urlId", "filename"]]
         if (names["filename"] != "").any():
             objects = index[["site", "objectId", "urlId", "video"]].merge(names, on=["site", "urlId"])
@@ -166,7 +166,7 @@ class _Reader:
             )
 
     def _mapped(self, sheet: Sheet, column: str, wrong: np.ndarray, convert: Callable[[str], object]) -> np.ndarray:
-        """What `convert` makes of each cell; rows whose cell raises ValueError become `wrong`, and faults."""
+        """Applies `convert` to each cell; rows whose cell raises ValueError become `wrong`, and faults."""
         codes, different = pd.factorize(sheet.cells[column])
         if column == "labelledAt" and (times := self._plain_times(list(different))) is not None:
             return times[codes]
@@ -312,7 +312,7 @@ class _Reader:
 
 
 def _without_blanks(table: pd.DataFrame) -> pd.DataFrame:
-    """Without the lines of a sheet that is being filled in: no value, no date, and nothing above them to take back."""
+    """Words without the lines of a sheet that is being filled in: no value, no date, and nothing above them to take back."""
     blank = (table["value"] == NONE) & (table["labelledAt"] == "")
     if not blank.any():
         return table

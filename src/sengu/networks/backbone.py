@@ -27,7 +27,7 @@ KINDS = re.compile(r"^(?:model name|flags|CPU part|Features)\s*:\s*(.*)$", re.MU
 
 
 def processors() -> list[object]:
-    """What computes here, as far as the last bits of a result depend on it."""
+    """The kind of processor that computes here, as far as the last bits of a result depend on it."""
     cpu = sorted(set(KINDS.findall(CPU.read_text()))) if CPU.exists() else []
     gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
     return [platform.machine(), *cpu, *gpus]

@@ -44,18 +44,18 @@ def head_probabilities(folder: Path, features: np.ndarray) -> np.ndarray:
 
 
 def save_temperature(folder: Path, temperature: float) -> None:
-    """Beside the network, whose logits were divided by it: nothing that runs the network need know of it."""
+    """Saves the temperature beside the network, whose logits are divided by it already: who runs the network need not know it."""
     (folder / TEMPERATURE).write_text(json.dumps({"temperature": temperature}) + "\n", encoding="utf-8")
 
 
 def temperature(folder: Path) -> float:
-    """What the logits of the network were divided by; 1 if by nothing."""
+    """The number that the logits of the network were divided by; 1 if by nothing."""
     path = folder / TEMPERATURE
     return float(json.loads(path.read_text(encoding="utf-8"))["temperature"]) if path.is_file() else 1.0
 
 
 def run_network(folder: Path, pixels: np.ndarray, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """What the fine-tuned network says of pixels, uint8 (n, size, size, 3), or of some `rows` of them, in that order.
+    """Runs the fine-tuned network on pixels, uint8 (n, size, size, 3), or on some `rows` of them, in that order.
 
     Of a memory-mapped array no more than a batch is in memory at a time. Returns probabilities, float32 (n, classes), and
     embeddings, float32 (n, d): L2-normalised feature vectors. Raises SenguError if the network is missing or damaged.

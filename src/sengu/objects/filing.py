@@ -30,7 +30,7 @@ Outcome = list[Filed] | str  # an object and the frames of a video, or the reaso
 
 @dataclass(frozen=True)
 class Filing:
-    """Where objects go, and what makes a payload one.
+    """The tree that objects go to, and the conditions on a payload.
 
     Plain values: the types of the parameters would have each worker import what only one process needs. `max_pixels` is the
     largest width times height; without `checks` only the header of a picture is read; `frames` of each video become objects;
@@ -44,7 +44,7 @@ class Filing:
     erased: frozenset[str] = frozenset()
 
     def file_all(self, entries: Sequence[warc.Entry]) -> list[Outcome]:
-        """What became of each entry, in order. Runs in a worker."""
+        """The outcome of each entry, in order. Runs in a worker."""
         return [self.file(entry) for entry in entries]
 
     def file(self, entry: warc.Entry) -> Outcome:

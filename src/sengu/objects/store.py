@@ -59,7 +59,7 @@ class ObjectTree:
         return self._prune(str(self.root), wanted)[0] if self.root.is_dir() else 0
 
     def _prune(self, folder: str, wanted: Container[str]) -> tuple[int, bool]:
-        """How many files went from a folder, and whether it is empty now."""
+        """Prunes a folder: how many files went, and whether it is empty now."""
         gone, stays = 0, False
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -83,7 +83,7 @@ class ObjectTree:
 
 
 def _make(folder: str) -> None:
-    """As os.makedirs, which looks at every parent first: most often one folder is missing, or another process makes it now."""
+    """Makes a folder. `os.makedirs` looks at every parent first; mostly one is missing, or another process makes it now."""
     try:
         os.mkdir(folder)  # noqa: PTH102
     except FileExistsError:
@@ -104,11 +104,11 @@ class ObjectStore:
         return cls(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else cls([])
 
     def paths(self, object_id: ObjectId) -> list[Path]:
-        """Where the object lies: once in the tree of each site that has it."""
+        """The places of an object: one in the tree of each site that has it."""
         return [path for tree in self.trees if (path := tree.path(object_id)).is_file()]
 
     def path(self, object_id: ObjectId) -> Path:
-        """Where the object lies. Raises SenguError if no tree has it."""
+        """The place of an object. Raises SenguError if no tree has it."""
         paths = self.paths(object_id)
         if not paths:
             trees = ", ".join(str(tree.root) for tree in self.trees) or "no tree at all"

@@ -1,1 +1,1 @@
-"""How many things are done at once, and where. Owns no data; imports base."""
+"""Processes and threads: how many things are done at once, and where. Owns no data; imports base."""

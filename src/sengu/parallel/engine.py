@@ -24,7 +24,7 @@ LIBRARIES = (
 
 @contextmanager
 def running(engine: str) -> Iterator[None]:
-    """Within it `joblib.Parallel(n_jobs=-1)` runs on `engine` of params.yaml. Raises SenguError if that cannot be used."""
+    """Lets `joblib.Parallel(n_jobs=-1)` within run on `engine` of params.yaml. Raises SenguError if that cannot be used."""
     if engine == PROCESSES:
         yield
         return
@@ -44,7 +44,7 @@ def running(engine: str) -> Iterator[None]:
 
 
 def code() -> str:
-    """What decides a result, in one digest: the sources of this package and the versions of the libraries."""
+    """The digest of everything that decides a result: the sources of this package and the versions of the libraries."""
     return digests.key((), (sengu,), LIBRARIES)
 
 

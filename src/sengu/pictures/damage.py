@@ -106,7 +106,7 @@ def heif(data: bytes) -> str:
 
 
 def _warning(data: bytes, mode: str) -> str:
-    """What libjpeg says of a JPEG, the last thing of several; empty text if nothing."""
+    """The last warning of libjpeg about a JPEG; empty text if there is none."""
     import simplejpeg  # here: predicting needs none
 
     try:
@@ -136,7 +136,7 @@ def _without_junk(data: bytes) -> bytes:
 
 
 def _is_harmless(data: bytes, mode: str, count: int, marker: bytes) -> bool:
-    """Are the bytes before a marker the only thing that is wrong?"""
+    """True if the bytes before a marker are the only fault."""
     if 0xD0 <= marker[0] <= 0xD7:  # blocks were lost between two restarts
         return False
     place = data.find(SCAN)
@@ -158,7 +158,7 @@ def _is_harmless(data: bytes, mode: str, count: int, marker: bytes) -> bool:
 
 
 def _has_zeros(data: bytes, mode: str) -> bool:
-    """Are there zero bytes in the first scan of a sequential JPEG where its code makes no picture of them?
+    """True if the first scan of a sequential JPEG has zero bytes where its code makes no picture of them.
 
     The code of zeros stands for the first symbol of a table. If that is not the end of a block, zeros fill each block with
     63 equal numbers, which no picture has.

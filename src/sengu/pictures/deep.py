@@ -64,14 +64,14 @@ def tiff(data: bytes, max_pixels: int | None) -> Image.Image | None:
 
 
 def is_keyed_png(data: bytes) -> bool:
-    """Is it a PNG of 16 bits one of whose colours stands for transparency? Pillow looks for that colour in 8 bits."""
+    """True for a PNG of 16 bits one of whose colours stands for transparency. Pillow looks for that colour in 8 bits."""
     if not data.startswith(b"\x89PNG\r\n\x1a\n") or data[24:26] not in (b"\x10\0", b"\x10\2"):
         return False
     return 0 <= data.find(b"tRNS", 33) < data.find(b"IDAT", 33)
 
 
 def transparent(data: bytes) -> np.ndarray:
-    """What is transparent in a PNG that `is_keyed_png`: bool (height, width)."""
+    """The transparent pixels of a PNG that `is_keyed_png`: bool (height, width)."""
     cv2 = videos.opencv()
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if decoded is None or decoded.dtype != np.uint16:

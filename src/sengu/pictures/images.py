@@ -48,7 +48,7 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, Ru
 
 @dataclass(frozen=True)
 class Picture:
-    """What the header of a picture says; width and height in pixels as stored, before orientation."""
+    """The header of a picture; width and height in pixels as stored, before orientation."""
 
     extension: str
     width: int
@@ -75,13 +75,13 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def pixels(data: bytes) -> np.ndarray:
-    """As `decode`, of a picture that nobody examined: raises NotAPicture with the reason. Call it within `limited`."""
+    """Decodes a picture that nobody examined: raises NotAPicture with the reason. Call it within `limited`."""
     with _opened(data) as picture:
         return np.asarray(_visible(picture), dtype=np.uint8)
 
 
 def checked_pixels(data: bytes) -> np.ndarray:
-    """As `pixels`, of a picture that stands every check of `examine`: damage that a decoder forgives is refused, too."""
+    """Decodes a picture that passes every check of `examine`: damage that a decoder forgives is refused, too."""
     with _opened(data) as picture:
         _check(data, picture)
         return np.asarray(_visible(picture), dtype=np.uint8)
@@ -178,7 +178,7 @@ def _picture(data: bytes) -> Image.Image:
 
 @contextmanager
 def limited(pixels: int | None) -> Iterator[None]:
-    """Within, a picture of more pixels is not opened, by no thread: Pillow keeps its limit in a variable of its module.
+    """Refuses to open a larger picture within, in any thread: Pillow keeps its limit in a variable of its module.
 
     So this is entered once, around the threads, and never in one of them.
     """

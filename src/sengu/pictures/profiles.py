@@ -18,7 +18,7 @@ def srgb(picture: Image.Image, profile: bytes) -> Image.Image:
 
 @lru_cache(maxsize=64)  # a site has a few profiles, and building one takes longer than to apply it
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """None if nothing is to be done."""
+    """The transform to sRGB; None if nothing has to be done."""
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         if MODES.get(source.profile.xcolor_space.strip()) != mode:

@@ -38,7 +38,7 @@ def is_tiff(data: bytes) -> bool:
 
 
 def unopened(data: bytes) -> str:
-    """What bytes are that no decoder takes for a picture."""
+    """The reason for bytes that no decoder takes for a picture."""
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "html"
@@ -57,7 +57,7 @@ def unopened(data: bytes) -> str:
 
 
 def _is_cut_off(data: bytes) -> bool:
-    """Does the last box of an ISO media file end behind the file?"""
+    """True if the last box of an ISO media file ends behind the file."""
     place = 0
     while place + 16 <= len(data):
         size = int.from_bytes(data[place : place + 4])
@@ -70,7 +70,7 @@ def _is_cut_off(data: bytes) -> bool:
 
 
 def unreadable(data: bytes) -> str:
-    """What a picture is that begins well but is of a form that cannot be read; empty text if nothing says so."""
+    """The reason for a picture that begins well but has a form that cannot be read; empty text if nothing shows it."""
     if data[4:8] == b"ftyp":
         if data[8:12] == CR3_BRAND:
             return "camera raw (CR3)"

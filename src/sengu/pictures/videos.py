@@ -26,7 +26,7 @@ QUALITY = 95  # of the JPEG that a frame becomes
 
 @dataclass(frozen=True)
 class Video:
-    """What a video holds; width and height in pixels as shown, times of the frames in milliseconds."""
+    """The contents of a video; width and height in pixels as shown, times of the frames in milliseconds."""
 
     extension: str
     width: int

@@ -29,7 +29,7 @@ DAMAGED = "`sengu heal models/release` restores the one that dvc.lock pins; a co
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a release says of itself; docs/release.md explains each key."""
+    """The manifest of a release; docs/release.md explains each key."""
 
     format: int = FORMAT
     name: str

@@ -103,7 +103,7 @@ def write(manifest: Manifest) -> str:
 
 
 def _deciding(manifest: Manifest, measured: Measurements) -> AtThreshold | None:
-    """What the release gives where its threshold decides; None where the most probable class does, or nobody measured."""
+    """The measurements at the threshold that decides; None where the most probable class decides, or nobody measured."""
     if manifest.threshold is None or len(manifest.classes) != 2:
         return None
     return measured.network.at_threshold.get(manifest.classes[1])

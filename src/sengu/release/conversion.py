@@ -65,7 +65,7 @@ def check(folder: Path) -> None:
 
 
 def _network(folder: Path, size: int) -> onnx.ModelProto:
-    """From `pixels`, uint8 (size, size, 3)."""
+    """A graph from `pixels`, uint8 (size, size, 3)."""
     check(folder)
     network = tf.saved_model.load(str(folder))  # a name of its own: its functions die with it
     serve = network.signatures["serving_default"]
@@ -107,7 +107,7 @@ def _converted(run: Any, outputs: Sequence[str]) -> onnx.ModelProto:
 
 
 def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
-    """By ONNX Runtime's basic optimizations, which give standard operators for any processor: a third of the nodes is left."""
+    """Simplifies by ONNX Runtime's basic optimizations, which leave standard operators, a third as many, for any processor."""
     with tempfile.TemporaryDirectory() as scratch:
         path, content = Path(scratch, "model.onnx"), model.SerializeToString()
         with named(path):  # ONNX Runtime does not say that there is no room
@@ -125,7 +125,7 @@ def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _name_constants(graph: onnx.GraphProto) -> None:
-    """By the order of their first use: before, numbers of TensorFlow's that differ from process to process."""
+    """Names constants by the order of their first use; TensorFlow's numbers differ from process to process."""
     constants = {constant.name: constant for constant in graph.initializer}
     names: dict[str, str] = {}
     for node in graph.node:

@@ -91,7 +91,7 @@ def describe(model: onnx.ModelProto, manifest: Manifest, licence: str) -> onnx.M
 
 
 def title(licence: bytes) -> str:
-    """How a licence calls itself: its first two lines that say something, such as Apache License, Version 2.0, January 2004."""
+    """The title of a licence: its first two lines with text, such as Apache License, Version 2.0, January 2004."""
     lines = [line.strip() for line in licence.decode("utf-8", "replace").splitlines() if line.strip()]
     return ", ".join(lines[:2])
 

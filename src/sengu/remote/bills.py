@@ -1,4 +1,4 @@
-"""What lies in a remote and a price list -> size and monthly cost, by class, site, dataset version and kind. Pure."""
+"""The contents of a remote and a price list -> size and monthly cost, by class, site, dataset version and kind. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -85,7 +85,7 @@ def bill(
 
 
 def cost(size: int, price: StoragePrice) -> float:
-    """What an object costs in a month."""
+    """The monthly cost of an object."""
     return max(size, price.floor) / GB * price.month + price.objects / 1000
 
 

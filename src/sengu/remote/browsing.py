@@ -38,7 +38,7 @@ def _grouped(names: pd.Series, key: pd.Series) -> dict[str, list[str]]:
 
 
 def sample(names: list[str]) -> list[str]:
-    """At most SHOWN, evenly spaced."""
+    """Takes at most SHOWN, evenly spaced."""
     if len(names) <= SHOWN:
         return names
     return [names[i * len(names) // SHOWN] for i in range(SHOWN)]

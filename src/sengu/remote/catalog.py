@@ -22,7 +22,7 @@ TYPES = {".html": "text/html; charset=utf-8", ".json": "application/json", ".jpg
 
 @dataclass(frozen=True)
 class About:
-    """What the catalogue says of the whole."""
+    """Facts that the catalogue states about the whole."""
 
     purpose: str
     contact: str
@@ -92,7 +92,7 @@ def readme(catalog: Mapping[str, Any], remote: Remote, groups: Sequence[str]) ->
 
 
 def base_url(remote: Remote) -> str:
-    """What stands before a key, for curl."""
+    """The address that curl needs before a key."""
     if remote.is_folder:
         return f"file://{quote(str(remote.folder.resolve()))}"
     endpoint = str(remote.options.get("endpointurl", ""))

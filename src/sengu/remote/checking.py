@@ -23,7 +23,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True)
 class Budget:
-    """How much may be read again: a share of the bytes, or seconds."""
+    """The amount that may be read again: a share of the bytes, or seconds."""
 
     share: float = 1.0
     seconds: float = float("inf")
@@ -40,7 +40,7 @@ class Budget:
 
 @dataclass
 class Checked:
-    """What a check found; `states` has every object that was asked for."""
+    """The findings of a check; `states` has every object that was asked for."""
 
     remote: str
     findings: list[Finding] = field(default_factory=list)

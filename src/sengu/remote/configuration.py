@@ -45,7 +45,7 @@ class Remote:
 
     @property
     def prefix(self) -> str:
-        """What every key begins with: empty, or with a slash at its end."""
+        """The beginning of every key: empty, or with a slash at its end."""
         path = urlsplit(self.url).path.strip("/")
         return f"{path}/" if path else ""
 
@@ -145,7 +145,7 @@ def lend(root: Path, clone: Path) -> None:
 
 
 def cache_folder(root: Path = Path()) -> Path:
-    """Where DVC keeps its cache."""
+    """The folder of DVC's cache."""
     folder = str(root / ".dvc/cache")
     for file in ("config", "config.local"):
         if chosen := _read(root, file).get("cache", {}).get("dir"):
@@ -154,7 +154,7 @@ def cache_folder(root: Path = Path()) -> Path:
 
 
 def doubts(root: Path = Path()) -> list[str]:
-    """What is wrong with the configuration itself, a line each, with its cure."""
+    """Faults of the configuration itself, a line each, with its cure."""
     committed, local = _read(root, "config"), _read(root, "config.local")
     name = committed.get("core", {}).get("remote")
     lines = []
@@ -208,7 +208,7 @@ def _absolute(root: Path, url: str) -> str:
 
 
 def _resolved(root: Path, name: str, url: str) -> str:
-    """Where the folder of a relative address is: the first place that is there, else the one beside the main working tree."""
+    """The folder of a relative address: the first place that is there, else the one beside the main working tree."""
     places = list(dict.fromkeys(_candidates(root.resolve(), name, url)))
     return next((place for place in places if Path(place).is_dir()), places[0])
 

@@ -28,7 +28,7 @@ def composite(path: Path, part: int) -> str:
 
 
 def is_that_of(path: Path, etag: str) -> bool | None:
-    """Is a composite ETag that of a file? None where the size of the parts is not known, so that it cannot be said."""
+    """True if a composite ETag belongs to a file; None if the size of the parts is not known, so that nobody can tell."""
     sizes = list(part_sizes(path.stat().st_size, etag))
     if any(composite(path, part) == etag for part in sizes):
         return True

@@ -1,4 +1,4 @@
-"""What must lie in a remote, and what does -> findings: missing, damaged or cold, who needs it, and the cure. Pure."""
+"""Pinned and stored objects of a remote -> findings: missing, damaged or cold, who needs it, and the cure. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Finding:
 
     @property
     def cure(self) -> str:
-        """What to type."""
+        """The command that cures it."""
         if self.state == COLD_STATE:
             return f"sengu remote thaw {min(self.pin.paths)}"
         if self.is_cached:
@@ -101,7 +101,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def copies(states: Mapping[str, Mapping[str, str]], devices: Mapping[str, str]) -> dict[str, int]:
-    """How many independent copies there are of each object, by its state in each remote and what the remotes stand on."""
+    """The number of independent copies of each object, by its state in each remote and the devices that the remotes stand on."""
     counts: dict[str, int] = {}
     for oid in {oid for of_remote in states.values() for oid in of_remote}:
         places = {devices[remote] for remote, of_remote in states.items() if of_remote.get(oid) not in (None, MISSING, DAMAGED)}

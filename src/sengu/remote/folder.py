@@ -101,7 +101,7 @@ class FolderStore:
         return path.read_bytes() if path.is_file() else None
 
     def device(self) -> str:
-        """What two copies must not share to be independent: the disk."""
+        """The disk: two copies on one disk are not independent."""
         return f"disk {self.root.stat().st_dev}"
 
     def _files(self) -> Path:

@@ -19,7 +19,7 @@ WARC = ".warc.gz"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one finding; `source` is empty where no whole copy was found, and `why` then says more."""
+    """The outcome of one finding; `source` is empty where no whole copy was found, and `why` then says more."""
 
     finding: Finding
     source: str = ""
@@ -28,7 +28,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where copies are looked for, in this order; `holding` says which erased objects an archive file holds."""
+    """Sources of copies, in the order in which they are tried; `holding` says which erased objects an archive file holds."""
 
     cache: Cache
     others: Sequence[Store]
@@ -132,7 +132,7 @@ def newest_right(versions: Iterable[OldVersion], until: float = float("inf")) ->
 
 @contextmanager
 def temporary(chunks: Iterable[bytes]) -> Iterator[Path]:
-    """What is read, as a file that is there within."""
+    """A temporary file with the chunks, which is there within."""
     with tempfile.NamedTemporaryFile(prefix="sengu-") as stream:
         for chunk in chunks:
             stream.write(chunk)

@@ -1,4 +1,4 @@
-"""When which object of a remote was last read and found right: in the memory that `sengu verify` keeps of this clone, too."""
+"""Objects of a remote -> when each was last read and right: in the memory that `sengu verify` keeps of this clone, too."""
 
 import time
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ WRITTEN_AT_ONCE = 100
 
 
 class Memory:
-    """What is known of one remote; an object that has changed since (another stamp) counts as never read."""
+    """The memory of one remote; an object that has changed since (another stamp) counts as never read."""
 
     def __init__(self, name: str):
         self._begin = f"remote {name} "

@@ -97,7 +97,7 @@ def model_of(tag: str) -> str:
 
 
 def refs(experiments: bool = False) -> list[Ref]:
-    """This working tree, the commit it is at, all local and remote-tracking branches and all tags."""
+    """All refs: this working tree, its commit, all local and remote-tracking branches and all tags."""
     head = _git("rev-parse", "--verify", "--quiet", "HEAD", fails="").strip()
     known = [Ref(HERE, "tree"), *([Ref("HEAD", "commit", head)] if head else [])]
     # of an annotated tag the commit is wanted, not the tag
@@ -120,7 +120,7 @@ def is_shallow() -> bool:
 
 
 def outputs(ref: Ref) -> list[Output]:
-    """What the lock files at a ref pin. Raises SenguError if one of them is damaged."""
+    """The outputs that the lock files at a ref pin. Raises SenguError if one of them is damaged."""
     if not ref.commit:
         return _outputs_here()
     return list(_outputs_of(tuple(_tree(ref.commit))))
@@ -225,7 +225,7 @@ def _declared(out: str | Mapping[str, Any]) -> tuple[re.Pattern[str], Mapping[st
 
 
 def is_irreplaceable(stage: str, params: Mapping[str, Any]) -> bool:
-    """Can nobody make the outputs of a stage again? The web has moved on; what is not reproducible stays lost."""
+    """True if nobody can make the outputs of a stage again. The web has moved on; what is not reproducible stays lost."""
     name, _, key = stage.partition("@")
     if name == "crawl":
         site = (params.get("sites") or {}).get(key) or {}
@@ -286,7 +286,7 @@ def _blob(name: str) -> bytes:
 
 
 def _git(*arguments: str, fails: str | None = None) -> str:
-    """What Git prints; `fails` if it fails, or else SenguError."""
+    """Runs Git and returns its output. If that `fails`, it is raised, or else SenguError."""
     done = subprocess.run(["git", *arguments], capture_output=True, check=False)
     if done.returncode:
         if fails is None:
@@ -311,7 +311,7 @@ class Cache:
         return None
 
     def has(self, oid: str) -> bool:
-        """Does the cache have a file of that name? It is not hashed."""
+        """True if the cache has a file of that name. It is not hashed."""
         return (self.folder / "files/md5" / oid[:2] / oid[2:]).is_file()
 
     def listing(self, oid: str) -> bytes | None:

@@ -25,7 +25,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Tier:
-    """What one lifecycle rule would do: what it costs and saves over YEARS, in the currency of the price list."""
+    """The effect of one lifecycle rule: its cost and saving over YEARS, in the currency of the price list."""
 
     rule: params.Tiering
     objects: int
@@ -35,7 +35,7 @@ class Tier:
 
 
 def wanted(policy: params.Bucket, bucket: str, prefix: str, tiers: Sequence[params.Tiering] = ()) -> dict[str, Any]:
-    """What each setting must hold at least; None where the policy does not ask for it."""
+    """The least that each setting must hold; None where the policy does not ask for it."""
     blocks = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
     return {
         "versioning": "Enabled" if policy.versioning else None,
@@ -81,7 +81,7 @@ def lifecycle(policy: params.Bucket, prefix: str, tiers: Sequence[params.Tiering
 
 
 def changes(kept: Mapping[str, Any], asked: Mapping[str, Any], policy: params.Bucket) -> list[Change]:
-    """What is to be set, so that the bucket is at least as asked; what others have set beside it stays."""
+    """Changes that bring the bucket to at least what is asked; settings of others stay."""
     needed = []
     for setting in SETTINGS:
         want, have = asked[setting], kept.get(setting)
@@ -116,7 +116,7 @@ def tiers_of(policy: params.Bucket, remote: str) -> list[params.Tiering]:
 
 
 def weighed(rule: params.Tiering, sizes: Sequence[int], prices: params.Prices) -> Tier:
-    """What a rule costs and saves over YEARS for objects of these sizes."""
+    """The cost and saving of a rule over YEARS for objects of these sizes."""
     now, then = (
         prices.classes.get("STANDARD", params.StoragePrice(month=0)),
         prices.classes.get(rule.to, params.StoragePrice(month=0)),
@@ -129,7 +129,7 @@ def weighed(rule: params.Tiering, sizes: Sequence[int], prices: params.Prices) -
 
 
 def refusal(tier: Tier, is_shared: bool) -> str:
-    """Why a rule is not to be set; empty if it may be."""
+    """The reason for refusing a rule; empty if it may be set."""
     if is_shared and tier.rule.to in COLD:
         return (
             f"{tier.rule.to} needs hours before a `dvc pull`, and lifecycle rules go by prefix, so everything in remote "
@@ -144,7 +144,7 @@ def refusal(tier: Tier, is_shared: bool) -> str:
 
 
 def _covers(have: Any, want: Any) -> bool:
-    """Does a value hold at least what is asked? Stores add keys of their own."""
+    """True if a value holds at least what is asked. Stores add keys of their own."""
     if isinstance(want, Mapping):
         return isinstance(have, Mapping) and all(_covers(have.get(key), value) for key, value in want.items())
     if isinstance(want, list):

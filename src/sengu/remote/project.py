@@ -1,4 +1,4 @@
-"""This repository and its remotes, together: what the commands of `sengu remote` begin with."""
+"""The repository and its remotes together, which the commands of `sengu remote` begin with."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What lies in a remote, and what is or was pinned -> what may go. Pure."""
+"""Stored objects, and present and past pins -> what may be deleted. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Needed:
-    """What Git knows of objects: those that branches and tags pin, what any commit had, and what never goes."""
+    """Git's knowledge of objects: those that branches and tags pin, those of any commit, and those that must never go."""
 
     pinned: Collection[str]
     history: Mapping[str, Sequence[Output]]  # by oid
@@ -49,7 +49,7 @@ def leftovers(present: Mapping[str, Stored], needed: Needed, retention: Retentio
 
 
 def retention_days(known: Sequence[Output], retention: Retention) -> int:
-    """How long an object is kept: as its sites say; what nothing knows may be of any site."""
+    """The days for which an object is kept, by its sites; an unknown object may belong to any site."""
     if not known:
         return max([retention.days, *retention.sites.values()])
     sites = {site for output in known if (site := site_of(output.path))}

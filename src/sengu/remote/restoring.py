@@ -20,7 +20,7 @@ class Restored:
 
 
 def plan(versions: Iterable[OldVersion], pins: Mapping[str, Pin], until: float = float("inf")) -> list[Restored]:
-    """Which version of each pinned object must become the current one: the newest right one that was there `until` then."""
+    """The version of each pinned object that must become current: the newest right one that was there at `until`."""
     known = list(versions)
     latest = {version.oid: version for version in known if version.is_latest}
     right = newest_right(known, until)

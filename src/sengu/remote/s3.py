@@ -135,13 +135,13 @@ class S3Store:
         return kept
 
     def is_kms(self, oid: str) -> bool:
-        """Is an object encrypted in a way that hides its MD5?"""
+        """True if an object is encrypted in a way that hides its MD5."""
         with self._explained():
             answer = self.client.head_object(Bucket=self.bucket, Key=self._key(oid))
             return str(answer.get("ServerSideEncryption", "")).startswith("aws:kms")
 
     def restoring(self, oid: str) -> str:
-        """What S3 says of a restore of a cold object; empty if none was asked for."""
+        """The state of a cold object's restore, as S3 words it; empty if none was requested."""
         with self._explained():
             return str(self.client.head_object(Bucket=self.bucket, Key=self._key(oid)).get("Restore", ""))
 
@@ -246,13 +246,13 @@ class S3Store:
                 raise
 
     def device(self) -> str:
-        """What two copies must not share to be independent: the bucket."""
+        """The bucket: two copies in one bucket are not independent."""
         return f"bucket {self.bucket} at {self.remote.options.get('endpointurl', 'AWS')}"
 
     # the settings of the bucket
 
     def settings(self) -> dict[str, Any]:
-        """What the bucket keeps of everything that policies.wanted sets; None for what is not set or not known there."""
+        """The bucket's value of everything that policies.wanted sets; None for what is not set or not known there."""
         with self._explained():
             return {
                 "versioning": self.client.get_bucket_versioning(Bucket=self.bucket).get("Status", "Off"),

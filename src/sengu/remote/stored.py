@@ -1,4 +1,4 @@
-"""What lies in a remote: one value per object, and where DVC puts it."""
+"""Objects of a remote: one value for each, and where DVC puts it."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Stored:
 
     @property
     def is_composite(self) -> bool:
-        """Is the ETag made of those of several parts?"""
+        """True if the ETag is made of those of several parts."""
         return "-" in self.etag
 
 
@@ -37,7 +37,7 @@ class OldVersion:
 
 
 def key(oid: str) -> str:
-    """Where an object lies below the address of a remote."""
+    """The place of an object below the address of a remote."""
     return f"{FILES}/{oid[:2]}/{oid[2:]}"
 
 

@@ -1,1 +1,1 @@
-"""What dvc.lock pins, what dvc.yaml says, and what Git knows. Owns dvc.lock and dvc.yaml; imports base."""
+"""Pins of dvc.lock, stages of dvc.yaml, and facts from Git. Owns dvc.lock and dvc.yaml; imports base."""

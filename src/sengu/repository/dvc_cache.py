@@ -8,7 +8,7 @@ from sengu.repository.git import ask
 
 
 def path(md5: str) -> Path:
-    """Where the cache keeps a file, whether it has it or not."""
+    """The place of a file in the cache, whether it is there or not."""
     return _root(Path.cwd()) / "files/md5" / md5[:2] / (md5[2:] or "-")
 
 

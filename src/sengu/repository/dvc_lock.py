@@ -48,6 +48,6 @@ def hash_of(files: Mapping[str, str]) -> str:
 
 
 def listing_of(files: Mapping[str, str]) -> bytes:
-    """What DVC writes into its cache for a folder of files with such MD5s."""
+    """The list that DVC writes into its cache for a folder of files with such MD5s."""
     listing = [{"md5": digest, "relpath": name} for name, digest in sorted(files.items())]
     return json.dumps(listing, sort_keys=True).encode()

@@ -1,4 +1,4 @@
-"""What Git says of the repository in the current folder."""
+"""Git commands -> their output, for the repository in the current folder."""
 
 import shlex
 import subprocess
@@ -7,7 +7,7 @@ from sengu.base.errors import SenguError
 
 
 def git(*arguments: str) -> str:
-    """What Git prints, without white space around it. Raises SenguError if it fails."""
+    """The output of Git, without white space around it. Raises SenguError if it fails."""
     done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SenguError(f"`git {shlex.join(arguments)}` failed: {done.stderr.strip()}")
@@ -15,5 +15,5 @@ def git(*arguments: str) -> str:
 
 
 def ask(*arguments: str) -> str:
-    """What Git prints; empty text if it fails, as outside a repository."""
+    """The output of Git; empty text if it fails, as outside a repository."""
     return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()

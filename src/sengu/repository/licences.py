@@ -42,7 +42,7 @@ def licence_of(package: Message, texts: Iterable[str] = ()) -> str:
 
 
 def is_refused(licence: str) -> bool:
-    """Whether a licence leaves no choice but the GPL or the AGPL."""
+    """True if a licence leaves no choice but the GPL or the AGPL."""
     choices = re.split(r" (?:OR|or) | ?[|/] ?", " ".join(licence.split()))
     return all(COPYLEFT.search(choice) and "LGPL" not in choice for choice in choices)
 

@@ -43,7 +43,7 @@ def repository() -> Iterator[Any]:
 
 
 def outputs(repo: Any) -> list[Output]:
-    """What dvc.lock and datasets/dvc.lock pin of the outputs of the stages that there are, in the order of dvc.yaml."""
+    """The outputs that dvc.lock and datasets/dvc.lock pin for the stages that exist, in the order of dvc.yaml."""
     root = Path(repo.root_dir)
     deps = [(stage.addressing, Path(dep.fs_path)) for stage in repo.index.stages for dep in stage.deps if dep.protocol == "local"]
     listed = []
@@ -60,7 +60,7 @@ def outputs(repo: Any) -> list[Output]:
 
 
 def cached(repo: Any, md5: str) -> Path:
-    """Where DVC's cache has, or would have, what has this hash."""
+    """The place in DVC's cache for a hash, whether it is there or not."""
     return Path(repo.cache.local.oid_to_path(md5))
 
 

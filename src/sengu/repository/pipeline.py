@@ -23,7 +23,7 @@ PER_SITE = ("crawl", "extract", "objects")  # the stages of dvc.yaml that run on
 
 @dataclass(frozen=True)
 class NewVersion:
-    """What the stage of a version will say; `lines` are those of its command, which starts in the root of the repository."""
+    """The stage of a version to be written; `lines` are those of its command, which starts in the root of the repository."""
 
     name: str
     lines: Sequence[str]
@@ -33,7 +33,7 @@ class NewVersion:
 
 
 def outputs(name: str) -> Iterator[Path]:
-    """Where the outputs of a site lie, by dvc.yaml."""
+    """The paths of the outputs of a site, from dvc.yaml."""
     stages = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
     for stage in PER_SITE:
         for out in stages[stage]["do"]["outs"]:
@@ -150,7 +150,7 @@ def _line_of(lines: Sequence[str], name: str, path: Path) -> int:
 
 
 def _is_sibling(line: str) -> bool:
-    """Does a line begin the next stage or section? A comment between them belongs to what follows."""
+    """True if a line begins the next stage or section. A comment between them belongs to what follows."""
     return bool(line.strip()) and len(line) - len(line.lstrip()) <= 2
 
 

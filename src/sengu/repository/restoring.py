@@ -96,7 +96,7 @@ def _remotes(repo: Any) -> Iterator[tuple[str, Any]]:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """As `replaced_file`, durable, also for links and files that may only be read."""
+    """Replaces a file durably, as `replaced_file` does, also a link or a read-only file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.healed.partial")
     partial.unlink(missing_ok=True)
@@ -110,7 +110,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 def places_of(repo: Any, outputs: Collection[pins.Output]) -> Mapping[str, list[Path]]:
-    """Where in the working tree each pinned hash should be found."""
+    """The places in the working tree where each pinned hash should be."""
     places: dict[str, list[Path]] = {}
     for output in outputs:
         for path, digest in (pins.files(repo, output) or {}).items():

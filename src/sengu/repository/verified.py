@@ -21,13 +21,13 @@ CREATE TABLE IF NOT EXISTS noted (name TEXT PRIMARY KEY, value REAL) WITHOUT ROW
 
 
 def stamp(path: Path) -> str:
-    """What changes when a file is written, replaced or touched, or its time is set back. Raises OSError if there is none."""
+    """A stamp that changes when a file is written, replaced or touched, or its time is set back. Raises OSError for no file."""
     state = path.stat()
     return f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns} {state.st_ino}"
 
 
 class Memory:
-    """What is known of files, by place: a path in the repository, or whatever else names a copy."""
+    """The memory of files, by place: a path in the repository, or another name of a copy."""
 
     def __init__(self, path: Path | str):
         self._connection = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
@@ -40,7 +40,7 @@ class Memory:
         self._connection.close()
 
     def times(self) -> dict[str, float]:
-        """When each place was last found whole, seconds since 1970."""
+        """The time when each place was last whole, in seconds since 1970."""
         return dict(self._rows("SELECT place, at FROM verified"))
 
     def below(self, begin: str) -> dict[str, tuple[str, float]]:
@@ -49,7 +49,7 @@ class Memory:
         return {place: (mark, at) for place, mark, at in rows}
 
     def holds(self, place: str, digest: str, mark: str, since: float = 0) -> bool:
-        """Was a file with this digest and stamp found whole, at `since` or later?"""
+        """True if a file with this digest and stamp was whole at `since` or later."""
         query = "SELECT 1 FROM verified WHERE place = ? AND digest = ? AND stamp = ? AND at >= ?"
         return bool(self._rows(query, place, digest, mark, since))
 

@@ -71,7 +71,7 @@ def find(old: Versions, new: Versions, trial: Trial) -> Guilty:
 def find_by_date(
     old: Versions, new: Versions, days: tuple[date, date], at: Callable[[date], Versions | None], trial: Trial
 ) -> Guilty:
-    """As `find`, after the `days` between the two sets were halved as long as enough tries are left for the packages.
+    """The guilty packages, as `find` gives them, after bisecting the `days` between the two sets as long as tries are left.
 
     `at` gives the set of a day, None if there is none.
     """

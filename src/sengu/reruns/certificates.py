@@ -22,7 +22,7 @@ CPUINFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a rerun ran; `name` tells machines apart and gives nothing away."""
+    """The machine of a rerun; `name` tells machines apart and gives nothing away."""
 
     name: str
     processor: str
@@ -50,7 +50,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What came of one rerun.
+    """The result of one rerun.
 
     `outputs` is `comparing.digest` of what was pinned: certificates that have it in common attest the same.
     """
@@ -75,7 +75,7 @@ class Certificate:
 
     @property
     def holds(self) -> bool:
-        """Was everything rerun, and is everything as it was pinned, or near enough?"""
+        """True if everything was rerun, and is as pinned or within tolerance."""
         return not self.quick and self.result in ("same", "tolerated")
 
     @property

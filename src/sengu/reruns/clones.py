@@ -55,7 +55,7 @@ class Clone:
         return done
 
     def must_run(self, *command: str, extra: Mapping[str, str] | None = None) -> str:
-        """As `run`; raises SenguError with the end of its output if the program fails."""
+        """Runs a program as `run` does; raises SenguError with the end of its output if it fails."""
         done = self.run(*command, extra=extra)
         if done.returncode:
             raise SenguError(f"`{' '.join(command)}` in a fresh clone failed ({done.returncode}): {tail(done.stdout)}")

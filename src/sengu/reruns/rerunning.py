@@ -29,7 +29,7 @@ logger = logging.getLogger("handover")
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one stage; `why` explains all states but `same`; `causes` are the variations that the outputs follow."""
+    """The result of one stage; `why` explains all states but `same`; `causes` are the variations that the outputs follow."""
 
     stage: str
     state: State
@@ -103,7 +103,7 @@ class Rerun:
         return causes or (("code or environment",) if plain != self.pinned.get(step.name) else ())
 
     def _outcome(self, step: Step, *names: str) -> Pins | None:
-        """As `_run`, but without DVC, which takes longer than most stages do."""
+        """The outputs of a stage as `_run` gives them, but without DVC, which takes longer than most stages."""
         for out in step.outs:
             if not out.persist:
                 _remove(self.clone.folder / out.path)

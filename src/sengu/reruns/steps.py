@@ -87,7 +87,7 @@ def _name(root: Path, stage: Any) -> str:
 
 
 def _address(root: Path, stage: Any) -> str:
-    """As DVC takes it in the root of the repository; its own `addressing` is relative to the folder of this process."""
+    """The address of a stage in the root of the repository; DVC's own `addressing` is relative to the folder of this process."""
     file = Path(stage.path).relative_to(root)
     return stage.name if file == Path("dvc.yaml") else f"{file.as_posix()}:{stage.name}"
 

@@ -39,7 +39,7 @@ def backbone(source: str, embedded: Path, output: Path, size: int) -> int:
 
 
 def is_pinned(source: str, output: Path) -> bool:
-    """Does `output` hold, byte by byte, what dvc.lock says was made of this source?"""
+    """True if `output` holds, byte by byte, what dvc.lock says was made from this source."""
     settings = dvc_lock.stages().get(STAGE, {}).get("params", {}).get(params.PARAMS.name, {}).get(STAGE)
     pinned = dvc_lock.pinned_output(STAGE, output)
     return settings == {"source": source} and pinned is not None and dvc_lock.dvc_hash(output) == pinned["md5"]

@@ -77,7 +77,7 @@ def machines(made: Recipe) -> dict[str, Collection[str]]:
 
 
 def said(made: Recipe, labels: pd.DataFrame, classes: list[str], archived: Archived) -> pd.DataFrame | None:
-    """What the sheets say of the objects with these labels, and of the frames of videos; None without sheets."""
+    """The decisions in the sheets on the objects with these labels, and on the frames of videos; None without sheets."""
     if made.sheets is None:
         return None
     nothing = tables.empty(tables.Rejected).assign(site="")  # what is wrong with a line, `label` has said
@@ -86,7 +86,7 @@ def said(made: Recipe, labels: pd.DataFrame, classes: list[str], archived: Archi
 
 
 def described(made: Recipe, words: pd.DataFrame | None, classes: list[str]) -> facts.Words:
-    """What is known of these words, and how far those agree who labelled blind."""
+    """Facts about these decisions, and how far the annotators who labelled blind agree."""
     if made.sheets is None or words is None:
         return facts.Words()
     blind = checks.blind(words)
@@ -132,7 +132,7 @@ def listed(path: Path, index: pd.DataFrame) -> list[str]:
 
 
 def steps(made: Recipe, classes: list[str], archived: Archived) -> list[tuple[str, Stays]]:
-    """What the recipe takes out, step by step."""
+    """The steps by which the recipe takes objects out."""
     index, captures, erased = archived.index, archived.captures, archived.erased
     parts: list[tuple[str, Stays]] = []
     parts.append(("erased", lambda labels: ~labels["objectId"].str.partition(".")[0].isin(erased).to_numpy(dtype=bool)))

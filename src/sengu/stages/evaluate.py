@@ -110,7 +110,7 @@ def galleries(
 
 @dataclass(frozen=True)
 class Written:
-    """What is written beside what was measured: all probabilities, the curves of fine-tuning, what the page says and shows.
+    """Data written beside the measurements: all probabilities, the curves of fine-tuning, the text and pictures of the page.
 
     `sheets` are galleries, by name, whose pictures go to contact sheets.
     """
@@ -159,7 +159,7 @@ def write(
 
 
 def _short(scores: Scores) -> dict[str, float | None]:
-    """What `dvc metrics show` prints: few enough numbers for a terminal of 120 columns, with validation beside test."""
+    """The numbers for `dvc metrics show`: few enough for a terminal of 120 columns, with validation beside test."""
     estimates = {short: getattr(scores, name) for name, short in SHORT.items()}
     return {short: None if estimate is None else round(estimate.value, 4) for short, estimate in estimates.items()}
 

@@ -55,7 +55,7 @@ def export(model: onnx.ModelProto, manifest: Manifest, licence: bytes, prepare: 
 
 
 def parity(examples: Examples, store: ObjectStore, made: Release, model: Path, prepare: params.Prepare) -> float:
-    """How far a release is at most from the network in `model`, in probabilities and embeddings of the examples for testing.
+    """The largest difference between a release and the network in `model`, in probabilities and embeddings of the test examples.
 
     The release sees an object as `ObjectStore.pixels` gives it, the network the pixels that `prepare` made of it, with which it
     was trained and measured. Raises SenguError if that is more than the tolerance, if an object cannot be decoded, or if the
@@ -127,7 +127,7 @@ def _tensor(value: onnx.ValueInfoProto) -> dict[str, Any]:
 
 
 def _facts(dataset: Path) -> dict[str, str]:
-    """When the pictures of a dataset version were fetched, and from where, as far as dataset.json says so."""
+    """Dates and sites of a dataset version's pictures, as far as dataset.json has them."""
     document = json.loads((dataset / versions.METADATA).read_text(encoding="utf-8"))
     first, last = (str((document.get("fetched") or {}).get(end) or "")[:10] for end in ("first", "last"))
     by_site = (document.get("counts") or {}).get("by_site", {})

@@ -32,7 +32,7 @@ logger = logging.getLogger("objects")
 def objects(
     urls: Mapping[str, str], archive: warc.Archive, filing: Filing, journal: Outcomes | None = None
 ) -> Iterator[list[tables.IndexRow] | tables.Rejected]:
-    """For every URL id in `urls` (URL id -> URL as archived) what became of it: a reject, or an object with its frames.
+    """The outcome of every URL id in `urls` (URL id -> URL as archived): a reject, or an object with its frames.
 
     In no order. Good payloads go into the tree of `filing`, which is then pruned. A record that `journal` knows is not read
     again if its leaves are there.
@@ -91,7 +91,7 @@ def _plain(outcome: Outcome) -> Any:
 
 
 def _name(entry: warc.Entry) -> str:
-    """What names a record in the journal: its bytes, and what of a resource's headers decides how they are read; or nothing."""
+    """The name of a record in the journal: its bytes, and the headers of a resource that decide how they are read; or nothing."""
     if not entry.digest.startswith("sha"):
         return ""
     encoding = entry.header("Content-Encoding").strip().lower()
@@ -100,7 +100,7 @@ def _name(entry: warc.Entry) -> str:
 
 
 def _remembered(entry: warc.Entry, filing: Filing, journal: Outcomes | None) -> Outcome | None:
-    """What the journal says of a record whose leaves are all there; None if the record must be read."""
+    """The journal's outcome of a record whose leaves are all there; None if the record must be read."""
     outcome = journal.find(name) if journal is not None and (name := _name(entry)) else None
     if outcome is None or isinstance(outcome, str):
         return outcome
@@ -111,7 +111,7 @@ def _remembered(entry: warc.Entry, filing: Filing, journal: Outcomes | None) -> 
 
 
 def _key(settings: params.Objects) -> str:
-    """What an outcome depends on besides the record."""
+    """The key of everything that decides an outcome besides the record."""
     return digests.key(settings, (pictures, sengu.objects, warc, ids, outcomes, sys.modules[__name__]), LIBRARIES)
 
 

@@ -23,7 +23,7 @@ CERTAINTY = 0.95  # with which a small test proves anything
 
 @dataclass(frozen=True)
 class Origins:
-    """What a version says of its objects beside labels: `subjects` (objectId, subject), and which a model labelled."""
+    """Facts of a version beside its labels: `subjects` (objectId, subject), and the objects that a model labelled."""
 
     subjects: pd.DataFrame = field(default_factory=versions.no_subjects)
     by_models: Collection[str] = ()
@@ -65,7 +65,7 @@ def split(
 
 
 def _in_range(object_ids: np.ndarray, rule: params.Split, kind: str) -> np.ndarray:
-    """Which of the objects are pictures whose low byte is in the range of `kind`, all of them for train."""
+    """Marks the objects that are pictures with a low byte in the range of `kind`, all of them for train."""
     first, last = getattr(rule, kind, (0, 255))
     low_byte = low_bytes(object_ids)
     return np.asarray((low_byte >= first) & (low_byte <= last) & ~are_videos(object_ids))

@@ -140,7 +140,7 @@ def of_chief(head: Head, place: workers.Place) -> Head:
 
 
 def train(folders: list[Path], settings: params.Train, place: workers.Place) -> None:
-    """Both phases, from folders to folders, as main takes them; only the chief writes."""
+    """Runs both phases, from folders to folders, as main takes them; only the chief writes."""
     dataset, pixels_folder, features_folder, backbone, output, curves_folder = folders
     pixels, features = read_pixels(pixels_folder), read_features(pixels_folder, features_folder)
     check(pixels, settings, pixels_folder)
@@ -177,7 +177,7 @@ def train(folders: list[Path], settings: params.Train, place: workers.Place) -> 
 
 
 def explained(error: MemoryError | OSError | tf.errors.OpError, place: workers.Place, outputs: list[Path]) -> SenguError | None:
-    """What to do about an error of a training; None if it speaks for itself."""
+    """Advice about an error of a training; None if the error speaks for itself."""
     # not by its class: TensorFlow has one for disks, memory, open files and more
     full = re.search(
         rf"(?:^(?:{{{{.*?}}}} )?(?P<path>.*); )?(?P<reason>{'|'.join(map(os.strerror, io_errors.FULL))})", str(error)

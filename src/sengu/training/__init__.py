@@ -1,1 +1,1 @@
-"""From features to a head, from pictures to a fine-tuned network. Owns models/classifier; imports base, examples, networks."""
+"""Training: features to a head, pictures to a fine-tuned network. Owns models/classifier; imports base, examples, networks."""

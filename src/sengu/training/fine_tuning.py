@@ -21,12 +21,12 @@ Arrays = tuple[np.ndarray, ...]
 
 
 def half(settings: Train) -> bool:
-    """Is float16 to be used on this machine?"""
+    """True if float16 is used on this machine."""
     return settings.mixed_precision == "auto" and bool(tf.config.list_logical_devices("GPU"))
 
 
 def batches(positions: np.ndarray, size: int) -> list[np.ndarray]:
-    """Of `size` positions each; the last one may be smaller."""
+    """Batches of `size` positions each; the last one may be smaller."""
     return [positions[start : start + size] for start in range(0, len(positions), size)]
 
 
@@ -37,7 +37,7 @@ def share(batch: np.ndarray, rank: int, workers: int) -> tuple[np.ndarray, np.nd
 
 
 def ahead(read: Callable[[np.ndarray], Arrays], batches: Iterable[np.ndarray]) -> Iterator[Arrays]:
-    """What `read` makes of each batch, read in a thread while the batches before it are in use."""
+    """Yields what `read` makes of each batch, read in a thread while the batches before it are in use."""
     # not tf.data, which reads nothing ahead when operations must be deterministic
     with ThreadPoolExecutor(1) as thread:
         waiting: deque[Future[Arrays]] = deque()
@@ -50,7 +50,7 @@ def ahead(read: Callable[[np.ndarray], Arrays], batches: Iterable[np.ndarray]) -
 
 
 class FineTuning:
-    """To be made and used in the scope of the strategy that joins the workers. The pictures may be larger than memory."""
+    """The epochs of fine-tuning, made and used in the scope of the workers' strategy. The pictures may be larger than memory."""
 
     def __init__(self, network: Network, pixels: Examples, settings: Train, place: Place):
         self.pixels, self.seed, self.phase, self.place = pixels, settings.seed, settings.fine_tune, place
@@ -85,7 +85,7 @@ class FineTuning:
         self.step, self.measure = tf.function(step, [*batch, *more]), tf.function(measure, batch)
 
     def batches(self, epoch: int) -> Iterator[Arrays]:
-        """What `step` takes, batch by batch; all depends on seed and epoch only."""
+        """Yields the arguments of `step`, batch by batch; all depends on seed and epoch only."""
         chances = augmentation.chances(len(self.train), self.seed, epoch)
 
         def read(batch: np.ndarray) -> Arrays:
@@ -103,7 +103,7 @@ class FineTuning:
         return learner.means([self.step(*batch) for batch in batches], len(self.train))
 
     def validated(self) -> Means:
-        """Of the validation examples, without learning, augmentation and weights of classes."""
+        """Loss and accuracy on the validation examples, without learning, augmentation or class weights."""
 
         def read(batch: np.ndarray) -> Arrays:
             own, counts = share(batch, self.place.rank, self.place.workers)

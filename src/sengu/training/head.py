@@ -31,7 +31,7 @@ Layer = tuple[np.ndarray, np.ndarray]  # kernel (d, classes) and bias (classes,)
 
 @dataclass(frozen=True)
 class Fit:
-    """What came of the head: mean losses over the examples, and the penalty. Validation is never weighted."""
+    """The result of fitting the head: mean losses over the examples, and the penalty. Validation is never weighted."""
 
     loss: float
     accuracy: float
@@ -89,7 +89,7 @@ def _choose(train: Examples, validation: Examples, weights: np.ndarray, classes:
 
 
 def _parts(train: Examples, validation: Examples, weights: np.ndarray) -> Iterator[tuple[Examples, np.ndarray, Examples]]:
-    """What a head of each penalty is fitted to, with the weights, and measured by; none where a class has one example only."""
+    """Examples, with weights, to fit and to measure a head of each penalty; none where a class has one example only."""
     if len(validation.rows):
         yield train, weights, validation
         return

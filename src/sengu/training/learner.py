@@ -60,7 +60,7 @@ def total(numbers: np.ndarray) -> np.ndarray:
 
 
 def means(sums: Iterable[tf.Tensor], examples: int) -> Means:
-    """Of what the steps of an epoch gave, on all workers together."""
+    """Mean loss and accuracy of an epoch, over all workers."""
     loss, hits = total(np.array([part.numpy() for part in sums], np.float64).sum(axis=0))
     return float(loss / examples), float(hits / examples)
 
@@ -92,7 +92,7 @@ def _adam() -> Any:
 
 @dataclass(frozen=True)
 class Trainable:
-    """What is trained: the forward function from inputs to logits, its weights, and the terms that it adds to the loss.
+    """A network to train: the forward function from inputs to logits, its weights, and the terms that it adds to the loss.
 
     `shares` are those of the rate at which each of the weights learns, 1 if none are given; 0 leaves a weight as it is.
     """
@@ -107,7 +107,7 @@ class Learner:
     """A network in training: its forward function from inputs to logits, the weights to train and their optimizer."""
 
     def __init__(self, trainable: Trainable, phase: Phase, examples: int, half: bool = False):
-        """With `half`, the loss is scaled for float16."""
+        """Sets up the optimizer. With `half`, the loss is scaled for float16."""
         every = list(trainable.shares) or [1.0] * len(trainable.weights)
         self.forward, self.penalties, self.half = trainable.forward, trainable.penalties, half
         self.weights = [weight for weight, share in zip(trainable.weights, every, strict=True) if share > 0]
@@ -148,7 +148,7 @@ class Learner:
         return tf.stack([tf.reduce_sum(losses * weights), tf.reduce_sum(hits)])
 
     def rate(self) -> float:
-        """Of the last step; before any, and where float16 has overflowed in each so far, of the first one to come."""
+        """The learning rate of the last step; before any, or while float16 has overflowed in each, that of the first to come."""
         return float(self.rates(max(0, int(self.optimizer.iterations.numpy()) - 1))) if callable(self.rates) else self.rates
 
     def values(self) -> list[np.ndarray]:

@@ -18,7 +18,7 @@ class Network:
     """The backbone with the head on it, trainable as a whole but for the statistics of BatchNorm, which stay frozen."""
 
     def __init__(self, backbone: Path, head: Head, size: int, mirror: bool = False):
-        """With `mirror`, what is saved takes the mean of the features of a picture and of its mirror image."""
+        """Joins backbone and head. With `mirror`, the saved network takes the mean features of a picture and its mirror image."""
         self.backbone = layer(backbone, trainable=True)
         self.head = keras.layers.Dense(len(head[1]), name="head")
         picture = keras.Input((size, size, 3), dtype=tf.uint8, name="picture")
@@ -71,14 +71,14 @@ class Network:
         return self.head(self.backbone(tf.cast(pictures, tf.float32) / 255.0, training=False))
 
     def save(self, folder: Path) -> None:
-        """As the SavedModel that sengu.networks.classifier describes."""
+        """Saves the SavedModel that sengu.networks.classifier describes."""
         # not export(), whose files differ from run to run
         self.served.save(folder, include_optimizer=False)
         _sort_functions(folder / "saved_model.pb")
         (folder / FINGERPRINT).unlink(missing_ok=True)
 
     def save_weights(self, folder: Path) -> None:
-        """Into a folder that was saved before they were learnt.
+        """Writes the weights into a folder that was saved before they were learnt.
 
         Because `save` numbers its functions by all that the process did before, and a resumed training did something else.
         """

@@ -16,7 +16,7 @@ logger = logging.getLogger("train")
 
 @dataclass(frozen=True)
 class Epoch:
-    """What came of an epoch: means over the examples, and the learning rate of its last step."""
+    """The result of an epoch: means over the examples, and the learning rate of its last step."""
 
     loss: float
     accuracy: float
@@ -27,7 +27,7 @@ class Epoch:
 
 @dataclass
 class Progress:
-    """How far a phase is: its epochs, the validation loss before them, and the best weights so far if they are to be kept.
+    """The progress of a phase: its epochs, the validation loss before them, and the best weights so far if they are to be kept.
 
     The weights that a phase starts from are those of epoch 0.
     """
@@ -39,7 +39,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Passes:
-    """What an epoch consists of: training, by the number of the epoch from 0, and validation if there are pictures for it."""
+    """The passes of an epoch: training, by the number of the epoch from 0, and validation if there are pictures for it."""
 
     train: Callable[[int], Means]
     validate: Callable[[], Means] | None
@@ -47,7 +47,7 @@ class Passes:
 
 @dataclass(frozen=True)
 class Notes:
-    """What is called after each epoch: `log` by phase and number, from 1, also of those before a resume; `save` of new ones."""
+    """Callbacks after each epoch: `log` by phase and number, from 1, also of those before a resume; `save` of new ones."""
 
     log: Callable[[str, int, Epoch], None]
     save: Callable[[Progress], None] = lambda progress: None
@@ -88,7 +88,7 @@ def fit(name: str, learner: Learner, passes: Passes, progress: Progress, notes: 
 
 
 def losses(progress: Progress) -> list[float]:
-    """Of validation: at the start and after each epoch, or none at all."""
+    """Validation losses at the start and after each epoch, or none at all."""
     every = (progress.start, *(epoch.validation_loss for epoch in progress.history))
     return [loss for loss in every if loss is not None]
 
@@ -100,7 +100,7 @@ def best(progress: Progress) -> int:
 
 
 def finished(progress: Progress, phase: Phase) -> bool:
-    """Is the last epoch reached, or was there no better one for `patience` epochs?"""
+    """True if the last epoch is reached, or none was better for `patience` epochs."""
     done = len(progress.history)
     return done >= phase.epochs or bool(phase.patience and done - best(progress) >= phase.patience)
 

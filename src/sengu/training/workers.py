@@ -20,7 +20,7 @@ GRACE = 10  # seconds in which the others may say why they end, after one did
 
 @dataclass(frozen=True)
 class Place:
-    """Which of how many workers a process is; the first one is the chief, who alone writes outputs."""
+    """The place of a process among the workers; the first one is the chief, who alone writes outputs."""
 
     rank: int
     workers: int
@@ -79,7 +79,7 @@ def supervise(command: list[str], workers: int) -> None:
 
 
 def end_with_supervisor() -> None:
-    """In a started worker: ends this process when the one that started it is gone, however that ended."""
+    """Ends this worker when the process that started it is gone, however that ended."""
     if os.environ.get(STARTED):
         threading.Thread(target=_wait_and_exit, daemon=True).start()
 

@@ -33,14 +33,14 @@ class Entry:
 
     @property
     def is_good(self) -> bool:
-        """Is it an answer that gives what was asked for? 203 is one that a proxy changed; 206 is one if it is no part."""
+        """True for an answer that gives what was asked for. 203 is one that a proxy changed; 206 counts if it is no part."""
         return self.status in (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION) or (
             self.status == HTTPStatus.PARTIAL_CONTENT and self.whole
         )
 
     @property
     def refers(self) -> bool:
-        """Is it a revisit record, which says "the same as there" (WARC 1.1, 6.7)? Its headers say where that is."""
+        """True for a revisit record, which says "the same as there" (WARC 1.1, 6.7). Its headers say where that is."""
         return self.header(PROFILE) != ""
 
     def header(self, name: str) -> str:
@@ -49,7 +49,7 @@ class Entry:
 
 
 class Archive:
-    """What is to be believed of every URL of a site, by canonical URL; `tracking` are the site's tracking parameters.
+    """The answers that count for every URL of a site, by canonical URL; `tracking` are the site's tracking parameters.
 
     That is its latest answer; but an error does not take the place of a success.
     """
@@ -75,7 +75,7 @@ class Archive:
         self._latest[key] = entry
 
     def _counts(self, entry: Entry, known: Entry, key: str) -> bool:
-        """Does an answer take the place of the one that is known of its URL?"""
+        """True if an answer takes the place of the one known for its URL."""
         if entry.status >= ERRORS > known.status or entry.status == HTTPStatus.NOT_MODIFIED:
             return False
         if known.is_good and known.whole and not entry.whole and entry.status not in REDIRECTS:
@@ -85,7 +85,7 @@ class Archive:
         return (entry.file, entry.offset) != (known.file, known.offset)
 
     def leads_nowhere(self, entry: Entry, key: str = "") -> bool:
-        """Is it a redirect to another spelling of its own URL, such as one with a session id?"""
+        """True for a redirect to another spelling of its own URL, such as one with a session id."""
         if entry.status not in REDIRECTS or not entry.header("Location"):
             return False
         try:
@@ -118,5 +118,5 @@ class Archive:
 
 
 def target(entry: Entry) -> str:
-    """Where a redirect leads. Raises ValueError if that is no address."""
+    """The address that a redirect leads to. Raises ValueError if it is no address."""
     return archived_url(urljoin(entry.url, safe_url_string(entry.header("Location").encode("latin-1"))))

@@ -15,7 +15,7 @@ SHOWN = 100  # characters of make and model
 
 
 def taken_and_camera(payload: bytes) -> tuple[str, str]:
-    """When a picture was taken and by which camera; each is empty if the picture does not say.
+    """The time when a picture was taken, and its camera; each is empty if the picture does not say.
 
     The time is ISO 8601: in UTC, with a Z, if the camera noted its offset, else the time on the camera's clock.
     """

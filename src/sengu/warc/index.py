@@ -39,7 +39,7 @@ def read(folder: Path, site: str, tracking: Sequence[str] = ()) -> Archive:
 
 
 def gather(paths: Iterable[Path], tracking: Sequence[str] = ()) -> Archive:
-    """What some archive files hold, in the order of their records. Raises SenguError if one is damaged.
+    """The entries of some archive files, in the order of their records. Raises SenguError if one is damaged.
 
     Revisit records count as the answers that they stand for; those whose answers are in none of the files are `missing`.
     """
@@ -63,7 +63,7 @@ def gather(paths: Iterable[Path], tracking: Sequence[str] = ()) -> Archive:
 
 
 def indexed(path: Path, tracking: Sequence[str] = (), folder: Path = working.WARC) -> Iterator[tuple[Entry, str]]:
-    """What `entries` finds in an archive file, each with its canonical URL; of a closed file it is kept in `folder`.
+    """The entries of an archive file, each with its canonical URL; those of a closed file are kept in `folder`.
 
     Raises SenguError if the file is damaged.
     """
@@ -97,7 +97,7 @@ def forget(site: str, kept: Collection[str] = (), folder: Path = working.WARC) -
 
 
 def _key(path: Path, tracking: Sequence[str]) -> list[Any]:
-    """What an index holds for: this file, and this code."""
+    """The key of an index: this file, and this code."""
     state = path.stat()
     code = digests.key((), (reading, payloads, exif, urls, sys.modules[__name__]), ("fastwarc", "w3lib", "pillow"))
     return [path.name, state.st_size, state.st_mtime_ns, code, list(tracking)]

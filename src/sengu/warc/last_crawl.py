@@ -1,4 +1,4 @@
-"""When a site was last crawled on this machine: kept in .sengu/, because no output may hold a time."""
+"""A site -> when it was last crawled on this machine: kept in .sengu/, because no output may hold a time."""
 
 import json
 from datetime import UTC, datetime
@@ -13,6 +13,6 @@ def crawled(site: str) -> None:
 
 
 def last_crawl(site: str) -> str:
-    """When the last crawl on this machine ended, ISO 8601 in UTC; empty text if there was none."""
+    """The end of the last crawl on this machine, ISO 8601 in UTC; empty text if there was none."""
     path = working.CRAWLS / f"{site}.json"
     return str(json.loads(path.read_text())["finished"]) if path.is_file() else ""

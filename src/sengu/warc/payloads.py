@@ -95,7 +95,7 @@ def _decoded(encoded: bytes, coding: str) -> bytes:
 
 
 def _is_plain(body: bytes) -> bool:
-    """Does it begin as a picture, a video or a text, which no compressed body does?"""
+    """True if it begins as a picture, a video or a text, which no compressed body does."""
     if body.startswith(PLAIN) or body[4:8] == b"ftyp":
         return True
     head = body[:TEXT]

@@ -40,7 +40,7 @@ def files(folder: Path, site: str) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What a revisit record may know another record by; each is empty if the record has none."""
+    """The names by which a revisit record may know another record; each is empty if the record has none."""
 
     record: str  # WARC-Record-ID
     payload: str  # WARC-Payload-Digest, as `digest` spells it; computed if the record states none
@@ -55,7 +55,7 @@ def entries(path: Path) -> Iterator[Entry]:
 
 
 def named_entries(path: Path) -> Iterator[tuple[Entry, Name]]:
-    """What `entries` finds, each with its names; every body is read and hashed. Raises SenguError if the file is damaged."""
+    """The entries of an archive file with their names; reads and hashes every body. Raises SenguError if the file is damaged."""
     return _scanned(path, named=True)
 
 
@@ -124,7 +124,7 @@ def digest(stated: str) -> str:
 
 
 def is_whole(status: int, headers: Iterable[tuple[str, str]], body: bytes, truncated: str = "") -> bool:
-    """Has an answer all of its body? Not if it is empty, shorter than announced, a part, or `truncated` by the crawler."""
+    """True if an answer has all of its body: not empty, shorter than announced, a part, or `truncated` by the crawler."""
     said = {name.lower(): value.strip() for name, value in headers}
     if truncated or not body:
         return False

@@ -53,19 +53,19 @@ class Originals:
         return candidates[0] if candidates else None
 
     def _may_have(self, entry: Entry, payload: str) -> bool:
-        """May an answer have this payload? Digests of two algorithms cannot be compared."""
+        """True if an answer may have this payload. Digests of two algorithms cannot be compared."""
         own = self.payloads.get(entry, "")
         return own == payload or own.partition(":")[0] != payload.partition(":")[0]
 
 
 def _latest_first(entries: Iterable[Entry], date: str) -> list[Entry]:
-    """Those not after a date, the latest first, then the others; whatever has no date is last."""
+    """Sorts those not after a date first, the latest first, then the others; whatever has no date is last."""
     ordered = sorted(entries, key=lambda entry: entry.fetched, reverse=True)
     return [entry for entry in ordered if entry.fetched <= date] + [entry for entry in ordered if entry.fetched > date]
 
 
 def explained(revisit: Entry) -> str:
-    """What a revisit record refers to, in words."""
+    """The record that a revisit refers to, in words."""
     url, date = revisit.header("WARC-Refers-To-Target-URI").strip("<> "), revisit.header("WARC-Refers-To-Date")
     record, payload = revisit.header("WARC-Refers-To"), revisit.header("WARC-Payload-Digest")
     there = f"{url or revisit.url}{f' of {date}' if date else ''}" if url or date else record or payload or "an earlier answer"

@@ -61,7 +61,7 @@ def create(desk: Desk, pictures: Pictures, guard: Guard, entrance: Entrance | No
 
 
 def _entrance(entrance: Entrance, guard: Guard) -> dict[str, Any]:
-    """What the page needs to send pictures as a script does."""
+    """The addresses and token that the page needs to send pictures as a script does."""
     return {"token": guard.upload_token, "devices": sorted(entrance.devices)}
 
 

@@ -1,4 +1,4 @@
-"""What people at the page do -> lines in their sheets: queues, labels and undo, the quiz, and what they saw before deciding."""
+"""People's actions on the page -> lines in their sheets: queues, labels and undo, the quiz, and what they saw before deciding."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -48,13 +48,13 @@ class Decision:
 
     @property
     def key(self) -> int | str:
-        """What tells it from another decision in a queue, which may ask for a picture at two places."""
+        """The key that tells a decision from another in a queue, which may ask for a picture at two places."""
         return self.place if self.place >= 0 else self.objectId
 
 
 @dataclass(frozen=True)
 class Decided:
-    """What a person decides at once in a view of the page, under one rule and with one note."""
+    """A decision of a person on pictures at once in a view of the page, under one rule and with one note."""
 
     view: str
     decisions: Sequence[Decision]
@@ -113,7 +113,7 @@ class Desk:
         return self.queues[number]
 
     def window(self, person: str, number: int, start: int, count: int) -> list[dict[str, Any]]:
-        """Some places of a queue: object ids, and in a queue of groups how many others each stands for."""
+        """A part of a queue: object ids, and in a queue of groups how many others each stands for."""
         queue = self.queue_of(person, number)
         return self._places(queue, queue.names[max(start, 0) : max(start, 0) + min(count, WINDOW)])
 
@@ -161,7 +161,7 @@ class Desk:
         return queue.names[decision.place] if decision.place >= 0 else decision.objectId
 
     def _how(self, queue: Queue, decision: Decision, name: str, view: str) -> str:
-        """What the person knew before deciding on a picture."""
+        """The person's knowledge before deciding on a picture, as `how` records it."""
         if view == "grid":
             return PAGE if decision.untouched else SUGGESTED
         if queue.kind.suggests or name in self.seen[queue.person]:
@@ -185,7 +185,7 @@ class Desk:
         return {"labelled": ledger.labelled, "canUndo": ledger.can_undo, "changed": ledger.changed > before}
 
     def start(self, person: str) -> dict[str, Any]:
-        """What the page shows before any picture."""
+        """The facts that the page shows before any picture."""
         ledger = self.ledgers[person]
         return self._state(ledger, ledger.changed) | {
             "annotator": person,
@@ -199,7 +199,7 @@ class Desk:
         return [{**asdict(rule), "citation": rule.citation} for rule in self.material.rules().values()]
 
     def opinions(self, person: str, name: str) -> dict[str, Any]:
-        """What others say of a picture; from now on a label that this person gives it is `suggested`."""
+        """Other opinions on a picture; from now on a label that this person gives it is `suggested`."""
         self.seen[person].add(name)
         return self.material.opinions(name, person)
 
@@ -247,7 +247,7 @@ class Desk:
 
 
 def decision(item: Mapping[str, Any]) -> Decision:
-    """Of one entry of a request. Raises SenguError if it is none."""
+    """The decision in one entry of a request. Raises SenguError if it is none."""
     place, value, name = item.get("place", -1), item.get("value"), item.get("id", "")
     is_place = isinstance(place, int) and not isinstance(place, bool) and place >= -1
     if not is_place or not isinstance(value, str) or not isinstance(name, str):
@@ -256,5 +256,5 @@ def decision(item: Mapping[str, Any]) -> Decision:
 
 
 def _is_decided(word: Word | None) -> bool:
-    """Whether a picture need not be shown again: it has a label, or was left without one on purpose; not if that was undone."""
+    """True if a picture need not be shown again: it has a label, or was left without one on purpose; not if that was undone."""
     return word is not None and bool(word.value or word.how)

@@ -35,7 +35,7 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 
 
 class Access(Enum):
-    """What an address is, which decides what a request for it must have."""
+    """The kind of an address, which decides what a request for it must have."""
 
     PAGE = "the page itself, which a one-time token opens, then the cookie"
     READ = "what the page reads, with the cookie"
@@ -45,7 +45,7 @@ class Access(Enum):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the server is reached: `hosts` are the names that a request may use, without port."""
+    """The server's place: `hosts` are the names that a request may use, without port."""
 
     hosts: tuple[str, ...]
     port: int
@@ -57,7 +57,7 @@ class Place:
 
     @property
     def authorities(self) -> frozenset[str]:
-        """What stands in the header Host."""
+        """The values that the header Host may have."""
         usual = 443 if self.is_secure else 80
         names = {f"[{host}]" if ":" in host else host for host in self.hosts}
         return frozenset({f"{name}:{self.port}" for name in names} | (names if self.port == usual else set()))
@@ -189,7 +189,7 @@ def _deny(status: int, reason: str) -> Response:
 
 
 def _is_sent_from_elsewhere(asked: Request) -> bool:
-    """Was the address clicked in a mail or chat? Then the browser keeps a Strict cookie back, on redirects too."""
+    """True if the address was clicked in a mail or chat. Then the browser keeps a Strict cookie back, on redirects too."""
     return asked.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
 
 

@@ -1,4 +1,4 @@
-"""What the page asks of a repository: which pictures there are, in which order to ask for them, and what is known of each."""
+"""The page's questions to a repository: which pictures there are, in which order to ask for them, and facts about each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,13 +48,13 @@ class Material(Protocol):
         """Object ids in the order of a queue. Raises SenguError for a condition that cannot be read, or what is missing."""
 
     def knows(self, object_id: str) -> bool:
-        """Is it a picture that can be labelled?"""
+        """True for a picture that can be labelled."""
 
     def facts(self, object_id: str) -> dict[str, Any]:
-        """What is known of a picture and says nothing of its class; some near-duplicates, of how many `others` there are."""
+        """Facts about a picture that give no class away; some near-duplicates, and how many `others` there are."""
 
     def opinions(self, object_id: str, annotator: str) -> dict[str, Any]:
-        """What tags, the model, the labels of similar pictures and other annotators say of its class."""
+        """Opinions on a picture's class: tags, the model, labels of similar pictures, other annotators."""
 
     def group(self, object_id: str) -> list[str]:
         """The near-duplicates of a picture, without itself."""

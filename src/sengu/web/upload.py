@@ -26,10 +26,10 @@ MEGABYTES = 512
 
 
 class Shelf(Protocol):
-    """Where the pictures of a site lie."""
+    """The place where the pictures of a site are."""
 
     def read(self, name: str) -> bytes | None:
-        """What lies there under a name; None if nothing does."""
+        """The bytes under a name; None if nothing is there."""
 
     def add(self, name: str, data: bytes) -> None:
         """Puts a file there, under a name that is free. Raises OSError or SenguError if it does not get there."""
@@ -62,7 +62,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Entrance:
-    """What takes pictures: the devices of params.yaml, and the shelf of each one's site."""
+    """The entrance for pictures: the devices of params.yaml, and the shelf of each one's site."""
 
     devices: Mapping[str, params.UploadDevice]
     shelf: Callable[[str], Shelf]  # by the name of a site

@@ -114,7 +114,7 @@ def section(name: str, kind: type[Section], path: Path = PARAMS) -> Section:
 
 
 def engine(path: Path = PARAMS) -> str:
-    """Where the file-parallel stages run. It is no dependency of any stage: the results are the same everywhere."""
+    """The place where the file-parallel stages run. No stage depends on it: the results are the same everywhere."""
     return section("engine", Engine, path) if "engine" in document(path) else "processes"
 
 
@@ -129,12 +129,12 @@ def labelling(folder: Path, path: Path = PARAMS) -> tuple[str, LabelParams]:
 
 
 def project(path: Path = PARAMS) -> Project:
-    """The facts about the whole; all empty where the file has no such section."""
+    """The facts about the whole project; all empty if the file has no such section."""
     return section("project", Project, path) if "project" in document(path) else Project()
 
 
 def remote(path: Path = PARAMS) -> RemoteParams:
-    """What `sengu remote` is to do. It is no dependency of any stage."""
+    """The settings of `sengu remote`. No stage depends on them."""
     return section("remote", RemoteParams, path) if "remote" in document(path) else RemoteParams()
 
 
@@ -184,7 +184,7 @@ def _validated(value: Any, kind: type[Section], name: str, path: Path) -> Sectio
         # params.yaml has lists only; strict mode would refuse them for tuples, but the JSON rules take them
         return TypeAdapter(kind).validate_json(text)
     except ValidationError as error:
-        # a misspelt key is reported as missing too; the misspelling is what the user needs to see
+        # a misspelt key is reported as missing, too; the user needs to see the misspelling
         first = min(error.errors(include_url=False), key=lambda e: e["type"] != "unexpected_keyword_argument")
         parts = [str(part) for part in first["loc"]]
         # after `fetch` pydantic names the source, which is no key
@@ -197,7 +197,7 @@ def _validated(value: Any, kind: type[Section], name: str, path: Path) -> Sectio
 
 
 def _shown(value: Any) -> str:
-    """A value as an error shows it: a user name and password, as in a URL, are no business of a log."""
+    """A value as an error shows it, without user name and password, which do not belong in a log."""
     return re.sub(r"(?<![^\s/'\"@])[^\s/'\"@]++@", "…@", repr(value)) if "@" in repr(value) else repr(value)
 
 

@@ -24,10 +24,10 @@ class Tiering:
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class Bucket:
-    """What `sengu remote apply` makes of a bucket."""
+    """The settings that `sengu remote apply` gives a bucket."""
 
     versioning: bool = True  # without, an overwritten or deleted object is gone
-    keep_versions: Days = 90  # before what was overwritten or deleted expires
+    keep_versions: Days = 90  # before overwritten and deleted objects expire
     abort_uploads: Days = 7  # before the parts of an unfinished upload are deleted
     block_public: bool = True
     tls_only: bool = True
@@ -40,7 +40,7 @@ class Bucket:
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class Retention:
-    """How long `sengu remote prune` leaves alone what nothing pins any more."""
+    """The time for which `sengu remote prune` keeps what nothing pins any more."""
 
     days: Days = 90
     sites: dict[str, Days] = field(default_factory=dict)  # of their archives
@@ -48,7 +48,7 @@ class Retention:
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class StoragePrice:
-    """What one storage class costs."""
+    """The price of one storage class."""
 
     month: Price  # a gigabyte (1,000,000,000 bytes) in a month
     objects: Price = 0.0  # 1,000 objects in a month, as Intelligent-Tiering's monitoring

@@ -99,7 +99,7 @@ class Phase:
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class Augmentation:
-    """How far the pictures of an epoch may be changed at random; by default not at all."""
+    """The largest random changes of the pictures in an epoch; by default none."""
 
     flip: bool = False  # left to right
     crop: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of the area that a crop may leave out; its sides differ up to 4 to 3
@@ -116,7 +116,7 @@ class FineTune(Phase):
 
     @property
     def flips(self) -> bool:
-        """Whether the network is trained on mirror images."""
+        """True if the network is trained on mirror images."""
         return self.epochs > 0 and self.augmentation.flip
 
 
@@ -142,7 +142,7 @@ class Train:
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class Threshold:
-    """What the decision threshold must reach on the validation split, for each class if there are more than two; exactly one."""
+    """The goal of the decision threshold on the validation split, for each class if there are more than two; exactly one."""
 
     precision: Ratio | None = None
     recall: Ratio | None = None

@@ -14,7 +14,7 @@ SOURCES = ("generic", "folder", "s3", "warc")
 
 @dataclass(config=STRICT, frozen=True, kw_only=True)
 class Archived:
-    """What holds for every kind of source."""
+    """Settings of every kind of source."""
 
     roll_over: Megabytes = 1024.0  # size at which an archive file is closed and the next one begun
 
@@ -37,11 +37,11 @@ class GenericFetch(Archived):
     delay: Annotated[float, Field(ge=0)] = 1.0  # seconds between two requests to one host
     concurrent: Count = 1  # requests to one host at a time
     opt_outs: Literal["honour", "ignore"] = "honour"  # noai and noimageai in headers and meta tags
-    referer: bool = True  # is a page named as the Referer of its pictures? Some servers give them to nobody else
-    private: bool | None = None  # may addresses of a private network be asked? By default if `start` is one
+    referer: bool = True  # whether a page is named as the Referer of its pictures; some servers require it
+    private: bool | None = None  # whether addresses of a private network may be requested; by default if `start` is one
     timeout: Rate = 60.0  # seconds for one answer
     retries: Annotated[int, Field(ge=0)] = 2  # after transient failures, of one URL
-    patience: Annotated[float, Field(ge=0)] = 600.0  # seconds; a host that asks for more by Retry-After is left alone
+    patience: Annotated[float, Field(ge=0)] = 600.0  # seconds; a host that asks for a longer wait by Retry-After is left alone
     redirects: Annotated[int, Field(ge=0)] = 20  # of one URL
     max_size: Megabytes = 256.0  # of one answer
     max_pages: Count = 100_000
@@ -87,7 +87,7 @@ Fetch = Annotated[GenericFetch | FolderFetch | S3Fetch | WarcFetch, Field(discri
 
 @dataclass(config=STRICT, frozen=True)
 class Read:
-    """What `extract` reads from archived pages and files."""
+    """Settings of `extract`: what to read from archived pages and files."""
 
     tags: str = ""  # CSS selector of the page's tags; none by default
     # parameters dropped from URLs; crawl heeds them too, but a change does not touch the web

@@ -1,4 +1,4 @@
-"""The kinds of values that stand in params.yaml, with their limits."""
+"""The kinds of values in params.yaml, with their limits."""
 
 import math
 import re
@@ -51,6 +51,6 @@ Megabytes = Annotated[float, Field(gt=0)]  # of 1,000,000 bytes
 ClassName = Annotated[str, AfterValidator(nfc), AfterValidator(_is_folder)]  # a folder of `sengu objects export`
 Penalty = Annotated[float | Literal["auto"], BeforeValidator(_penalty)]
 Pattern = Annotated[str, AfterValidator(_compiles)]
-Text = Annotated[str, AfterValidator(nfc)]  # what people type, and what is compared with what others typed
+Text = Annotated[str, AfterValidator(nfc)]  # typed text, which is compared with text that others typed
 # processes of this machine, or the address of a Dask scheduler
 Engine = Annotated[str, Field(pattern=r"^(processes|(tcp|tls|ws|wss)://[^\s/]+:[0-9]+)$")]

@@ -1,4 +1,4 @@
-"""CSV files in UTF-8 <-> columns of text: exact about faults, and quick where no cell is quoted.
+"""CSV files in UTF-8 <-> columns of text: exact about faults, and fast if no cell is quoted.
 
 No cell of the tables that Sengu writes needs quotes but some page addresses and tags; a table of a million rows is read and
 written several times faster without `csv`.
@@ -16,7 +16,7 @@ from sengu.base.errors import MOVE, SenguError, in_the_way
 from sengu.base.names import escaped
 
 CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
-# rows and letters: of a big table as much at a time as the processor holds near
+# rows and letters: the part of a big table that fits into the processor's cache
 ROWS, LETTERS = 1 << 14, 1 << 20
 
 
@@ -26,7 +26,7 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def numbered(path: Path) -> tuple[pd.DataFrame, Sequence[int]]:
-    """What `read` gives, and the line on which each row begins: a quoted cell may hold line breaks."""
+    """Reads a table as `read` does, with the line on which each row begins: a quoted cell may hold line breaks."""
     if not path.is_file():
         if wrong := in_the_way(path.parent):
             raise SenguError(f"{path} cannot be there, for {wrong}: {MOVE}")
@@ -89,7 +89,7 @@ def _plain(text: str) -> pd.DataFrame | None:
 def write(path: Path, names: list[str], columns: list[list[Any]]) -> None:
     """Writes columns of texts or numbers under their names; texts are quoted where CSV needs it, lines end with a newline.
 
-    Control characters, which would steer the terminal of whoever looks at the table, become escapes such as \\x1b.
+    Control characters, which would control a reader's terminal, become escapes such as \\x1b.
     """
     texts = [column if column and isinstance(column[0], str) else list(map(str, column)) for column in columns]
     if _wrote_plain(path, names, texts):
@@ -97,7 +97,7 @@ def write(path: Path, names: list[str], columns: list[list[Any]]) -> None:
     texts = [[escaped(text) for text in column] for column in texts]
     columns = [text if column and isinstance(column[0], str) else column for text, column in zip(texts, columns, strict=True)]
     with path.open("w", encoding="utf-8", newline="") as stream:
-        # csv quotes no lone carriage return, but takes one for the end of a line when it reads
+        # csv does not quote a lone carriage return, but reads it as the end of a line
         returns = any("\r" in text for column in texts for text in column)
         quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
         writer = csv.writer(stream, lineterminator="\n", quoting=quoting)

@@ -24,7 +24,7 @@ Row = TypeVar("Row")
 
 OBJECT_ID_COLUMNS = ("objectId", "group", "mirrored")
 REPETITIVE_COLUMNS = ("value", "type")  # of few different cells
-# column name -> (pattern that every cell must match, what the user is told was expected)
+# column name -> (pattern that every cell must match, the word for it in errors)
 SPELLINGS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "objectId": (OBJECT_ID.pattern.replace("?P<sha1>", "?:").replace("?P<extension>", "?:"), "an object id"),
@@ -56,7 +56,7 @@ def frame(rows: Iterable[Any], row_type: type) -> pd.DataFrame:
 
 
 def rows(table: pd.DataFrame, row_type: type[Row]) -> list[Row]:
-    """A frame as values of its row type."""
+    """The rows of a frame as values of its row type."""
     return [row_type(**dict(zip(table.columns, cells, strict=True))) for cells in table.itertuples(index=False, name=None)]
 
 
@@ -117,6 +117,6 @@ def _checked(cells: pd.Series, is_number: bool, path: Path, lines: Sequence[int]
 
 
 def _are_url_ids(texts: list[str]) -> bool:
-    """A quick look whether all are 40 lower-case hex digits, without saying which is not."""
+    """True if all are 40 lower-case hex digits; a quick look that does not say which is not."""
     letters = "".join(texts)
     return set(map(len, texts)) == {40} and letters.isascii() and not letters.encode().translate(None, b"0123456789abcdef")

@@ -1,4 +1,4 @@
-"""Keys of objects, such as near-duplicate groups and subjects -> which objects belong together, through any chain of keys."""
+"""Keys of objects, such as near-duplicate groups and subjects -> groups of objects that any chain of keys joins."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ from scipy.sparse.csgraph import connected_components
 
 from sengu.base import tables
 
-LARGE, FEW = 0.1, 5  # share of a class in one group that is too much to be true; of so many pictures at least
+LARGE, FEW = 0.1, 5  # share of a class in one group that is implausible, and the fewest pictures for that
 
 
 def together(*keys: pd.Series) -> np.ndarray:
     """The number of the group of each of n rows, int (n,): rows with an equal cell in a column are in one group.
 
-    An empty cell joins nothing. The numbers mean nothing but equality.
+    An empty cell joins nothing. The numbers only say which are equal.
     """
     count = len(keys[0])
     rows, nodes, first = [], [], count

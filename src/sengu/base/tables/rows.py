@@ -98,7 +98,7 @@ class Label:
 
 @dataclass(frozen=True)
 class LabelDetail:
-    """Where the label of an object comes from (data/label_details.csv): a row for each row of data/label.csv.
+    """The origin of an object's label (data/label_details.csv): a row for each row of data/label.csv.
 
     `source` is sheet, model, tag or device: the highest rank that said anything. `annotator`, `rule` and `how` are those of the
     words that gave the label, each once, joined by "|"; `labelledAt` is the latest of them, ISO 8601 in UTC. A label whose

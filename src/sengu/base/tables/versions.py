@@ -1,4 +1,4 @@
-"""data/dataset/<version>: a flat, complete table of labels, and what is known of it."""
+"""data/dataset/<version>: a flat, complete table of labels, and its metadata."""
 
 import json
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from sengu.base.tables import csvfile
 
 LABELS = "label.csv"
 METADATA = "dataset.json"
-SUBJECTS = "subjects.csv"  # of a version where it is known of whom or what pictures are: objectId,subject
-MODELS = "model_labels.csv"  # objectId: the labels that a model gave; there is no such file where there are none
+SUBJECTS = "subjects.csv"  # of a version whose pictures have known subjects: objectId,subject
+MODELS = "model_labels.csv"  # objectId of the labels that a model gave; absent if there are none
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Version:
 
 
 def describe(version: str, classes: list[str], labels: pd.DataFrame, parents: Sequence[str] = ()) -> Version:
-    """What is known of a version. Raises SenguError for a value that has no class."""
+    """Describes a version. Raises SenguError for a value that has no class."""
     check(labels, classes, "label.classes in params.yaml")
     counts = {str(value): int((labels["value"] == value).sum()) for value in range(len(classes))}
     return Version(version, list(parents), classes, len(labels), counts)
@@ -56,7 +56,7 @@ def no_subjects() -> pd.DataFrame:
 
 
 def subjects(folder: Path) -> pd.DataFrame:
-    """objectId and subject of the pictures of which it is known."""
+    """The objectId and subject of the pictures whose subject is known."""
     path = folder / SUBJECTS
     if not path.is_file():
         return no_subjects()
@@ -70,13 +70,13 @@ def subjects(folder: Path) -> pd.DataFrame:
 
 
 def labelled_by_models(folder: Path) -> frozenset[str]:
-    """The objects of a version whose label no person gave, but a model: they must not stand in validation or test."""
+    """The objects of a version whose label comes from a model, not a person: they must not be in validation or test."""
     path = folder / MODELS
     return frozenset(csvfile.read(path)["objectId"]) if path.is_file() else frozenset()
 
 
 def read(folder: Path) -> Version:
-    """The metadata of a version; dataset.json says more, see `sengu.datasets`. Raises SenguError if it is missing or damaged."""
+    """The metadata of a version; dataset.json has more, see `sengu.datasets`. Raises SenguError if it is missing or damaged."""
     path = folder / METADATA
     if not path.is_file():
         raise SenguError(f"{path} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")

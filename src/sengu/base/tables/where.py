@@ -1,4 +1,4 @@
-"""A condition such as "site == 'x' and width >= 224" -> which rows of a table meet it.
+"""A condition such as "site == 'x' and width >= 224" -> the rows of a table that meet it.
 
 Python's grammar, but only what is listed here: nothing is ever evaluated as code. A name is a column; texts stand in quotes.
 `==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `not in`, `and`, `or`, `not` and parentheses; `'cat' in tags` looks for one of the parts
@@ -29,7 +29,7 @@ Value = str | int | float
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition whose grammar was checked; whether its columns exist, the table decides."""
+    """A condition whose grammar was checked; its columns are checked against a table later."""
 
     text: str
     tree: ast.expr
@@ -40,7 +40,7 @@ class Condition:
         return frozenset(node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name))
 
     def of(self, table: pd.DataFrame) -> np.ndarray:
-        """Which rows meet the condition: bool (rows,). Raises SenguError for an unknown column, or a value of another kind."""
+        """Marks the rows that meet the condition: bool (rows,). Raises SenguError for an unknown column or a wrong value."""
         return self._of(self.tree, table)
 
     def _of(self, node: ast.expr, table: pd.DataFrame) -> np.ndarray:
@@ -106,7 +106,7 @@ class Condition:
 
 
 def parse(text: str) -> Condition:
-    """Raises SenguError for whatever is not in the grammar, naming it."""
+    """Parses a condition. Raises SenguError that names anything outside the grammar."""
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -116,7 +116,7 @@ def parse(text: str) -> Condition:
 
 
 def joined(tables: Sequence[pd.DataFrame], on: Sequence[str]) -> pd.DataFrame:
-    """Tables joined to the right of the first by their common key columns, where they have them; what is missing is empty."""
+    """Tables joined to the right of the first by their common key columns; missing cells are empty."""
     table = tables[0]
     for other in tables[1:]:
         keys = [name for name in on if name in table and name in other]

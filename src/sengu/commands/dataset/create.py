@@ -77,7 +77,7 @@ def check_columns(text: str) -> None:
 
 
 def frozen_suspects(wanted: Recipe) -> Recipe:
-    """What label_errors suspects now, as a list that Git tracks: the stage of a version may not depend on later stages."""
+    """Writes the present suspects of label_errors as a list that Git tracks: a version may not depend on later stages."""
     if SUSPECT not in wanted.clean:
         return wanted
     doubts = tables.read(LABEL_ERRORS, tables.LabelError)

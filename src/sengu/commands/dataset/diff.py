@@ -22,7 +22,7 @@ SHOWN = 24  # pictures of a section of the page
 
 
 def difference(before_name: str, after_name: str) -> dict[str, Any]:
-    """What one version has that another has not, and the other way round: object ids by class, or by `old -> new`."""
+    """Compares two versions: the object ids that only one of them has by class, and the relabelled ones by `old -> new`."""
     family = lineage.tree(pipeline.versions())
     before, after = (_labels(family.node(name).name) for name in (before_name, after_name))
     both = before.merge(after, on="objectId", how="outer", suffixes=("_before", "_after")).fillna("")

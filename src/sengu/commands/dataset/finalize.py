@@ -47,7 +47,7 @@ def finalize(name: str) -> str:
 
 
 def hashes(name: str) -> dict[str, str]:
-    """What the tag will say, but for the commit."""
+    """The hashes that the tag will hold; the commit is not known yet."""
     folder = FOLDER / name
     pinned = dvc_lock.pinned_output(name, folder, proof.LOCK)
     assert pinned is not None  # `missing` looked
@@ -102,7 +102,7 @@ def _stale(stage: str) -> str:
 
 
 def _not_pushed(stage: str) -> Iterator[str]:
-    """Is all that the version comes from in the default remote? Every file is asked for: `dvc status -c` misses some."""
+    """A complaint if the default remote lacks a file of the version. It asks for every file; `dvc status -c` misses some."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -128,7 +128,7 @@ def _not_pushed(stage: str) -> Iterator[str]:
 
 
 def _labels() -> Iterator[str]:
-    """Does `sengu label check` pass, where there is such a command?"""
+    """A complaint if `sengu label check` fails, where there is such a command."""
     try:
         there = find_spec(CHECK) is not None
     except ModuleNotFoundError:

@@ -123,7 +123,7 @@ def _in_history() -> dict[str, str]:
 
 
 def _of_tag(tag: Tag) -> Iterator[Fault]:
-    """Does the tag stand where it was set, and does its commit hold what its message says?"""
+    """Faults of the tag: moved, or its commit does not hold what its message says."""
     if tag.commit != tag.said[tags.COMMIT]:
         yield _tag_fault(tag, f"was moved: it was set to commit {tag.said[tags.COMMIT][:12]}, and stands at {tag.commit[:12]}")
     elif [out["md5"] for out in tags.outs(tag.lock)] != [tag.said[tags.FOLDER]]:
@@ -131,7 +131,7 @@ def _of_tag(tag: Tag) -> Iterator[Fault]:
 
 
 def _of_stage(tag: Tag, family: lineage.Tree) -> Iterator[Fault]:
-    """Is the stage what it was, and frozen?"""
+    """Faults of the stage: gone, changed, or not frozen."""
     cure = f"`git checkout '{tag.name}' -- {pipeline.DATASETS}`, or put back that stage alone"
     node = family.nodes.get(tag.version)
     if node is None:
@@ -150,7 +150,7 @@ def _of_stage(tag: Tag, family: lineage.Tree) -> Iterator[Fault]:
 
 
 def _of_lock(tag: Tag, entry: Mapping[str, Any] | None, notes: list[str]) -> Iterator[Fault]:
-    """Does datasets/dvc.lock pin the outputs that it did? If plots alone differ, Pillow or matplotlib did."""
+    """Faults of the entry in datasets/dvc.lock: other outputs. If plots alone differ, Pillow or matplotlib changed."""
     back = f"`sengu heal data/dataset/{tag.version}`"
     cure = f"`git checkout '{tag.name}' -- {LOCK}`, or put back its entry alone, and {back}"
     now, then = tags.outs(entry), tags.outs(tag.lock)
@@ -174,7 +174,7 @@ def _of_lock(tag: Tag, entry: Mapping[str, Any] | None, notes: list[str]) -> Ite
 
 
 def _of_folder(tag: Tag, notes: list[str]) -> Iterator[Fault]:
-    """Are the tables that are here those of the tag?"""
+    """Faults of the tables that are here: they differ from those of the tag."""
     folder = FOLDER / tag.version
     if not folder.is_dir():
         return
@@ -202,7 +202,7 @@ def _of_folder(tag: Tag, notes: list[str]) -> Iterator[Fault]:
 
 
 def _of_parents(tag: Tag, lock: str) -> Iterator[Fault]:
-    """Are the parents what the version was made from? It is complete without them, but its recipe is not."""
+    """Faults of the parents: they differ from what the version was made of. Its recipe needs them; its tables do not."""
     for parent in _document(tag).get("lineage", []):
         name = str(parent["version"])
         path = FOLDER / name / versions.LABELS
@@ -219,7 +219,7 @@ def _of_parents(tag: Tag, lock: str) -> Iterator[Fault]:
 
 
 def _of_objects(tables: Mapping[str, bytes], notes: list[str], deep: bool) -> Iterator[Fault]:
-    """Are the objects in the pinned index, that in turn of the pinned archive, and, where trees are here, in them?"""
+    """Faults of the objects: not in the pinned index, which is not of the pinned archive, or not in the trees that are here."""
     if not tables:
         return
     lock = _stages(dvc_lock.LOCK)
@@ -257,7 +257,7 @@ class _Objects:
         self._states: dict[str, str] = {}
 
     def state(self, name: str) -> str:
-        """What is wrong with an object in the tree of its site: missing or damaged; empty if nothing is, or no tree is here."""
+        """The state of an object in the tree of its site: missing or damaged; empty if it is right, or no tree is here."""
         if name not in self._states:
             self._states[name] = self._look(name)
         return self._states[name]
@@ -298,7 +298,7 @@ def _index(site: str, lock: Mapping[str, Any], notes: list[str]) -> tuple[dict[s
 
 
 def _archives(site: str, lock: Mapping[str, Any]) -> Collection[str | None]:
-    """What a site's archive is pinned as: by its crawl, or, where another repository crawls, by the import of it.
+    """The pins of a site's archive: by its crawl, or, where another repository crawls, by the import of it.
 
     Of an import of all archives at once DVC pins one hash of them all, with which that of one cannot be compared.
     """

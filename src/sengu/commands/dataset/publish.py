@@ -59,7 +59,7 @@ def publish(name: str, folder: Path, store: ObjectStore) -> int:
 
 
 def _write_metadata(labels: pd.DataFrame, classes: list[str], path: Path) -> None:
-    """What Hugging Face's imagefolder reads beside the pictures."""
+    """Writes the table that Hugging Face's imagefolder reads beside the pictures."""
     rows = pd.DataFrame({"file_name": labels["objectId"], "label": labels["value"].map(dict(enumerate(classes)))})
     rows.to_csv(path, index=False, lineterminator="\n")
 

@@ -21,7 +21,7 @@ def facts_of(name: str) -> dict[str, Any]:
 
 
 def may_change(name: str, family: lineage.Tree) -> str:
-    """May more labels go into this version? In words, with the command to take if not."""
+    """The answer, in words, to whether more labels may go into this version, with the command to use if not."""
     because = usage.reasons(name, family)
     if not because:
         return "yes: nothing depends on it yet"

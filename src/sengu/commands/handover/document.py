@@ -85,7 +85,7 @@ def _lines(facts: Facts) -> Iterator[str]:
 
 
 def _gaps(facts: Facts) -> Iterator[str]:
-    """What can be read from the facts alone; `sengu handover status` also looks at this machine and the remote."""
+    """The gaps that the facts alone show; `sengu handover status` also looks at this machine and the remote."""
     gaps = []
     if not facts.project.get("repository"):
         gaps.append("No address of the repository is stated.")
@@ -145,7 +145,7 @@ def command(check: bool) -> None:
 
 
 def is_current(facts: Facts, path: Path = DOCUMENT) -> bool:
-    """Are the facts those of a document, which nobody has edited? Its wording may be of another Sengu."""
+    """True if a document holds these facts and nobody has edited it. A later Sengu may word it otherwise."""
     if not path.is_file():
         return False
     document = path.read_text(encoding="utf-8")

@@ -33,7 +33,7 @@ def drills() -> list[Drill]:
 
 
 def owner_of() -> str:
-    """Who made the first commit: not a successor."""
+    """The author of the first commit, who is not a successor."""
     return next(iter(ask("log", "--reverse", "--format=%an <%ae>").splitlines()), "")
 
 

@@ -48,7 +48,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the lock files, params.yaml and the certificates say; `origin` and `drills` are what Git says here."""
+    """Facts from the lock files, params.yaml and the certificates; `origin` and `drills` come from Git here."""
 
     project: Mapping[str, Any]
     origin: str
@@ -110,7 +110,7 @@ def gather() -> Facts:
 
 
 def agreement() -> str:
-    """How far the annotators of the sheets agree, as `sengu label check` says it, but from what Git tracks alone."""
+    """Agreement between the annotators of the sheets, as `sengu label check` measures it, but from what Git tracks alone."""
     if not places.LABELS.is_dir():
         return ""
     said, classes = _said()
@@ -122,7 +122,7 @@ def agreement() -> str:
 
 
 def quizzes() -> tuple[str, ...]:
-    """How far each successor agrees with a predecessor, as `sengu label check` says it, but from what Git tracks alone."""
+    """Agreement of each successor with a predecessor, as `sengu label check` measures it, but from what Git tracks alone."""
     if not places.LABELS.is_dir() or not quiz.FOLDER.is_dir():
         return ()
     said, classes = _said()
@@ -159,7 +159,7 @@ def unpushed() -> list[str]:
 
 
 def uncommitted(*paths: str) -> list[str]:
-    """What Git says is changed or untracked below the paths."""
+    """Changed and untracked files below the paths, as Git names them."""
     return [line[3:] for line in subprocess_lines("git", "status", "--porcelain", "--untracked-files=all", "--", *paths)]
 
 
@@ -182,7 +182,7 @@ def _rows(path: Path) -> int:
 
 
 def spider(site: Mapping[str, Any]) -> str:
-    """What walks a site, and from where."""
+    """The spider of a site, and the addresses where it starts."""
     fetch = site.get("fetch", {})
     if "source" not in fetch:
         return "archived only"

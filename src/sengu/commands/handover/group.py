@@ -13,4 +13,4 @@ COMMANDS = {
 
 @click.group("handover", cls=LazyGroup, modules=COMMANDS)
 def group() -> None:
-    """Could somebody else go on from here tomorrow?"""
+    """Hand the project over: find what is missing, rerun everything in a fresh clone, write the document for a successor."""

@@ -1,4 +1,4 @@
-"""Could I leave tomorrow? -> one screen: what is missing, with the command that closes each gap, and who has tried to go on."""
+"""The repository and its remote -> one screen: each gap with the command that closes it, and who has tried to take over."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Gap:
 
 
 def gaps(facts: Facts) -> Iterator[Gap]:
-    """What a successor would miss, the facts first; looks into Git and asks the remote."""
+    """Gaps that a successor would meet, the facts first; looks into Git and asks the remote."""
     for key, example in (("purpose", "what the classifier is for"), ("contact", "who answers, and how")):
         if not facts.project.get(key):
             yield Gap(f"no {key}: params.yaml has no project.{key}", f"write `project: {{ {key}: {example} }}` into params.yaml")
@@ -51,7 +51,7 @@ def gaps(facts: Facts) -> Iterator[Gap]:
 
 
 def unverified(facts: Facts) -> tuple[str, bool]:
-    """What is to be said of outputs that no machine has rerun in full, and whether no rerun has ever held."""
+    """The gap left by outputs that no machine has rerun in full, and whether no rerun has ever succeeded."""
     if facts.attested:
         return "only the stages before training were rerun to these outputs (--quick)", False
     if any(first_bad(certificate.rows) is None for certificate in facts.certificates):
@@ -109,7 +109,7 @@ def _marked(done: bool) -> str:
 
 @click.command("status")
 def command() -> None:
-    """Could you leave tomorrow? What is missing, and the command that closes each gap; exits with 1 while there is any."""
+    """Show what a successor would miss, and the command that closes each gap; exit with 1 while there is any."""
     facts = gather()
     open_gaps = list(gaps(facts))
     click.echo(screen(facts, open_gaps, _marked))

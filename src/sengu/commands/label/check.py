@@ -26,7 +26,7 @@ def problems(label_set: LabelSet) -> list[str]:
 
 
 def counts(label_set: LabelSet) -> dict[str, dict[str, int]]:
-    """How many words stand, by class, annotator, rule and how."""
+    """Numbers of standing decisions, by class, annotator, rule and how."""
     standing = label_set.standing
     by = {"class": standing["value"].map(label_set.class_of), "annotator": standing["annotator"]}
     by |= {"rule": standing["rule"].replace("", "none"), "how": standing["how"].replace("", "not said")}

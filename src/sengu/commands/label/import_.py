@@ -55,7 +55,7 @@ def _only(seen: pd.DataFrame, column: str) -> dict[str, str]:
 
 
 def _checked(said: list[Said], how: str, at: str) -> list[Said]:
-    """With what the command line says of all of them."""
+    """Words completed by what the command line says of all of them."""
     said = [replace(word, how=how) for word in said] if how else said
     return [word if word.labelledAt or word.how == "model" else replace(word, labelledAt=at) for word in said]
 
@@ -97,7 +97,7 @@ def command(
 
 
 def _said_already(label_set: LabelSet, said: list[Said]) -> set[tuple[str, str, str, str, str]]:
-    """What stands already of those words that say no date: importing them twice must not date them anew."""
+    """Undated words that the sheets hold already: importing them twice must not date them anew."""
     if all(word.labelledAt for word in said) or not label_set.folder.is_dir():
         return set()
     standing = label_set.standing

@@ -86,7 +86,7 @@ class LabelSet:
 
     @cached_property
     def merged(self) -> Merged:
-        """What the stage `label` makes of the sheets as they are now."""
+        """The labels that the stage `label` makes of the present sheets."""
         return merging.merge(self.ranks, self.settings.disagreement)
 
     def class_of(self, value: int) -> str:
@@ -120,19 +120,19 @@ def versions(label_set: LabelSet) -> dict[str, pd.DataFrame]:
 
 
 def _answers_in(folder: Path, label_set: LabelSet) -> bool:
-    """Does a dataset version answer the question of a label set? One that says nothing of itself is of the main one."""
+    """True if a dataset version answers the question of a label set. One that does not say belongs to the main set."""
     if not (folder / version_files.METADATA).is_file():
         return label_set.is_main
     return version_files.read(folder).classes == label_set.settings.classes
 
 
 def learned(label_set: LabelSet) -> bool:
-    """Does the version that the line learns, `split.dataset`, answer the question of a label set?"""
+    """True if the version in `split.dataset`, which the model learns, answers the question of a label set."""
     return _answers_in(places.DATASETS / params.section("split", params.Split).dataset, label_set)
 
 
 def answers(model: "Embeddings", label_set: LabelSet) -> bool:
-    """Does the model that made the embeddings answer the question of a label set?
+    """True if the model that made the embeddings answers the question of a label set.
 
     Its release names its classes. Where that is not here, a model of as many classes is taken for one of the main label set.
     """

@@ -88,7 +88,7 @@ class Repository:
 
     @cached_property
     def _is_answered(self) -> bool:
-        """Does the model answer the question of this label set?"""
+        """True if the model answers the question of this label set."""
         return self._embeddings is not None and answers(self._embeddings, self._label_set)
 
     @cached_property
@@ -210,7 +210,7 @@ class Repository:
         }
 
     def _mistakes(self) -> list[dict[str, Any]]:
-        """What the model calls otherwise than the labels of the test split, the surest first."""
+        """Test pictures that the model puts into another class than their label, the surest first."""
         model = self._embeddings
         if model is None or not self._is_answered or not places.SPLIT.is_file() or not learned(self._label_set):
             return []

@@ -30,7 +30,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def annotators(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Who labels: the names given, or that of Git's user. Raises SenguError for what cannot be the name of a sheet."""
+    """The people who label: the names given, or Git's user. Raises SenguError for what cannot be the name of a sheet."""
     people = names or (re.sub(r"[^\w-]+", "-", ask("config", "user.name")).strip("-").lower(),)
     for person in people:
         if PERSON.fullmatch(person) is None:
@@ -39,7 +39,7 @@ def annotators(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def place(host: str, port: int, certificate: Path | None) -> Place:
-    """Where the page is reached. Raises SenguError if other machines could reach it without a certificate."""
+    """The address of the page. Raises SenguError if other machines could reach it without a certificate."""
     try:
         is_here = ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -54,7 +54,7 @@ def place(host: str, port: int, certificate: Path | None) -> Place:
 
 
 def shelf(site: str) -> Shelf:
-    """Where the pictures of a site lie. Raises SenguError for a site that no device can add to."""
+    """The place where the pictures of a site are. Raises SenguError for a site that no device can add to."""
     fetch = params.section(f"sites.{site}", params.Site).fetch
     if isinstance(fetch, params.FolderFetch):
         return Folder(Path(fetch.folder))

@@ -36,7 +36,7 @@ class Outdated:
 
 
 def changed(label_set: LabelSet) -> list[Outdated]:
-    """For each rule that was edited or deleted, the objects whose words that stand were said under its old text."""
+    """Objects whose standing decisions cite the old text of a rule, for each rule that was edited or deleted."""
     citations = Citations(label_set.folder, label_set.rules)
     old: dict[str, set[str]] = {}
     for _, word in label_set.standing[label_set.standing["rule"] != ""].iterrows():

@@ -84,7 +84,7 @@ def _unseen(label_set: LabelSet, annotator: str, again: bool) -> set[str]:
 
 
 def _suspect(label_set: LabelSet) -> list[str]:
-    """What confident learning takes for wrong, the most doubtful first, if it still has the label that was doubted."""
+    """Labels that confident learning considers wrong, the most doubtful first, if the object still has that label."""
     if not LABEL_ERRORS.is_file():
         raise SenguError(f"{LABEL_ERRORS} is missing: run `dvc repro label_errors`, or `dvc pull`")
     if not learned(label_set):
@@ -96,7 +96,7 @@ def _suspect(label_set: LabelSet) -> list[str]:
 
 
 def _by_model(label_set: LabelSet, kind: str, names: list[str], value: int) -> list[str]:
-    """Those that the model has seen: the least certain first, or the likeliest of a class, or the farthest from any label."""
+    """Objects that the model has seen: the least certain first, or the likeliest of a class, or the farthest from any label."""
     from sengu import embeddings
 
     model = embeddings.read(places.EMBEDDINGS)
@@ -121,7 +121,7 @@ def _by_model(label_set: LabelSet, kind: str, names: list[str], value: int) -> l
 
 
 def meeting(label_set: LabelSet, names: list[str], condition: str) -> list[str]:
-    """Those of the objects that meet a condition on the columns of index, captures and labels."""
+    """Objects that meet a condition on the columns of index, captures and labels."""
     details = label_set.merged.details
     details = details[[name for name in details if name == "objectId" or name not in label_set.captures]]  # both know a subject
     table = where.joined([label_set.index, label_set.captures, details], ("site", "urlId", "objectId"))

@@ -43,9 +43,7 @@ class Why:
 
 @dataclass(frozen=True)
 class _Decision:
-    """What decided an object's label: the `latest` word of each annotator, the `best` rank that speaks of it, and how words that
-    differ are merged.
-    """
+    """The grounds of a label: each annotator's `latest` word, the `best` rank with a word, and the rule for a conflict."""
 
     latest: pd.DataFrame
     best: str
@@ -53,7 +51,7 @@ class _Decision:
     disagreement: str
 
     def of_word(self, word: pd.Series, is_latest: bool) -> str:
-        """What came of a word."""
+        """The outcome of a decision."""
         if word["how"] == "quiz":
             return "a quiz: says nothing of the picture"
         if not is_latest:
@@ -66,7 +64,7 @@ class _Decision:
         return self.of_value(int(word["value"]))
 
     def of_value(self, value: int) -> str:
-        """What came of a value that the best rank gives."""
+        """The outcome of a value that the best rank gives."""
         if self.label == NONE:
             return f"left out: sources differ, and label.disagreement is {self.disagreement}"
         return "stands" if value == self.label else f"outranked: label.disagreement is {self.disagreement}"

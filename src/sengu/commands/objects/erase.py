@@ -81,7 +81,7 @@ def _holders(site: str, sha1s: Collection[str]) -> dict[Path, list[warc.Entry]]:
 
 
 def _is_pinned(site: str) -> bool:
-    """Is the archive of a site what dvc.lock says? Not if an earlier erasure was stopped between the two."""
+    """True if the archive of a site is what dvc.lock says. It is not if an earlier erasure was stopped between the two."""
     folder = places.RAW / site
     pinned = dvc_lock.pinned_output(f"crawl@{site}", folder)
     return pinned is not None and pinned["md5"] == dvc_lock.dvc_hash(folder)
@@ -158,7 +158,7 @@ def _derived(objects: Sequence[ObjectId]) -> Iterator[str]:
 
 
 def commands() -> list[str]:
-    """What is left to do after this erasure, and after earlier ones whose commands were not all run, as a shell takes it."""
+    """Shell commands that remain after this erasure, and after earlier ones whose commands were not all run."""
     return COMMANDS.read_text(encoding="utf-8").splitlines() if COMMANDS.is_file() else []
 
 
@@ -170,7 +170,7 @@ def _keep(removals: Sequence[str]) -> None:
 
 
 def _removals(md5s: Sequence[str]) -> list[str]:
-    """What removes files from DVC's cache and from every remote, in all their versions, as a shell takes it."""
+    """Shell commands that remove files from DVC's cache and from every remote, in all their versions."""
     if not md5s:
         return []
     with Repo() as repo:

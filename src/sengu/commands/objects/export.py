@@ -30,7 +30,7 @@ SKIPPED = {"torchvision": ("gif", "avif"), "Keras": ("webp", "tif", "avif")}
 
 @dataclass(frozen=True)
 class Form:
-    """How a version is exported: the kind of folder, whether files are copied, and whether odd formats become PNG."""
+    """The form of an export: the kind of folder, whether files are copied, and whether odd formats become PNG."""
 
     kind: str
     copy: bool = False
@@ -84,7 +84,7 @@ def export(version: str, form: Form, folder: Path, store: ObjectStore) -> pd.Dat
 
 
 def skipped(exported: pd.DataFrame) -> list[str]:
-    """What some readers of folders would pass over, in words."""
+    """Sentences about files that some readers of folders would skip."""
     extensions = exported["file_name"].str.rpartition(".")[2]
     counts = {reader: int(extensions.isin(formats).sum()) for reader, formats in SKIPPED.items()}
     return [f"{reader} would pass over {count} files ({'|'.join(SKIPPED[reader])})" for reader, count in counts.items() if count]

@@ -22,7 +22,7 @@ from sengu.objects.store import ObjectStore
 
 @dataclass
 class Known:
-    """What is known of an object; lists are in the order of the tables, and empty where a table is not there yet."""
+    """Facts about an object; lists are in the order of the tables, and empty where a table is not there yet."""
 
     objectId: str
     files: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What `plan` says -> set in the bucket, and read back."""
+"""The changes that `plan` shows -> made in the bucket, and read back."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""This repository -> README.html, catalog.json, a Git bundle and pages of contact sheets, beside DVC's files in the remote."""
+"""The repository -> README.html, catalog.json, a Git bundle and pages of contact sheets, beside DVC's files in the remote."""
 
 import subprocess
 from collections.abc import Iterator

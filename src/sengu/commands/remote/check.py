@@ -69,7 +69,7 @@ def _line(result: Checked) -> str:
 
 
 def too_few_copies(project: Project, results: list[Checked]) -> list[str]:
-    """What is wrong with the number of copies."""
+    """The complaint about too few copies."""
     wanted = project.settings.copies
     if wanted == 1 or len(project.stores) < len(results):
         return []

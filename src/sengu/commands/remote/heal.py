@@ -1,4 +1,4 @@
-"""What check finds missing or damaged -> put back from the cache, older versions, another remote, or a rebuild."""
+"""Missing and damaged objects that `check` finds -> put back from the cache, older versions, another remote, or a rebuild."""
 
 import sys
 import tempfile

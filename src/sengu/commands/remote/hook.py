@@ -1,4 +1,4 @@
-"""Nothing -> a Git pre-push hook that offers to push the data as well."""
+"""A clone -> a Git pre-push hook that offers to push the data as well."""
 
 import subprocess
 from pathlib import Path

@@ -66,7 +66,7 @@ def _tiers(store: S3Store, settings: params.RemoteParams, name: str) -> tuple[li
 
 
 def ignored(changes: Sequence[Change], kept: Mapping[str, Any]) -> list[str]:
-    """What the store was told, and does not keep."""
+    """Settings that the store was given and does not keep."""
     lost = []
     for change in changes:
         want = json.loads(change.value)["Statement"] if change.setting == "policy" else change.value

@@ -1,4 +1,4 @@
-"""What no known branch and tag pins -> listed with its size, and deleted after a typed confirmation."""
+"""Objects that no known branch or tag pins -> listed with their size, and deleted after a typed confirmation."""
 
 import time
 
@@ -67,5 +67,5 @@ def command(name: str, dry_run: bool, shows_all: bool, final: bool) -> None:
 
 
 def _is_below(path: str, past: dict[str, pins.Pin], last: set[str]) -> bool:
-    """Is a file one of a folder whose last version must stay?"""
+    """True for a file of a folder whose last version must stay."""
     return any(path.startswith(f"{folder}/") for oid in last if oid in past for folder in past[oid].paths)
