@@ -157,7 +157,7 @@ def test_the_numbers_of_the_page(plots: Path) -> None:
     assert re.search(r"demo_a\s+60\s+0.900\s+0.800 to 1.000\s", text)
     assert re.search(r"dots\s+45\s+5\s+stripes\s+1\s+49", text)
     assert re.search(r"calibration error\s+0.052\s+0.000 to 0.080\s+by chance 0.048\s", text)
-    assert "stripes from a probability of 0.7342 on" in text
+    assert "stripes from a probability of 0.7342 up" in text
 
 
 def test_plain_words() -> None:
@@ -179,7 +179,7 @@ def test_no_mistake_is_not_taken_for_perfection() -> None:
     assert report.warnings(typed(found), CLASSES) == []
     found["network"]["accuracy"] = number(1.0, 0.963, 1.0)
     (said,) = report.warnings(typed(found), CLASSES)
-    assert said.startswith("No mistake on 100 pictures does not mean none at all: up to 3.7% of mistakes")
+    assert said.startswith("No mistake on 100 pictures does not prove that it makes none: it may be wrong on up to 3.7%")
 
 
 @pytest.mark.parametrize(
@@ -213,12 +213,12 @@ def with_precision(share: float) -> dict[str, Any]:
 def test_the_thresholds_of_both_models_are_told() -> None:
     assert report.warnings(typed(result()), CLASSES) == []
     told = (
-        "{}: stripes from a probability of {} on. Wanted was a precision of 0.95; on validation it gives a precision of 0.960 "
-        "(0.900 to 0.980) and a recall of {} (0.850 to 0.940). 88 pictures support it."
+        "The {} says stripes from a probability of {} up. The aim was a precision of 0.95. On validation it reaches a precision "
+        "of 0.960 (0.900 to 0.980) and a recall of {} (0.850 to 0.940), based on 88 pictures."
     )
     *of_models, last = report.threshold(typed(result()), CLASSES)
-    assert of_models == [told.format("Network", "0.7342", "0.910"), told.format("Head", "0.8000", "0.900")]
-    assert last.startswith("Each was chosen on validation, so these figures are optimistic")
+    assert of_models == [told.format("network", "0.7342", "0.910"), told.format("head", "0.8000", "0.900")]
+    assert last.startswith("Thresholds are chosen on validation, so these figures are optimistic")
 
 
 @pytest.mark.parametrize("name", ["network", "head"])
@@ -227,7 +227,7 @@ def test_a_threshold_out_of_reach_is_said_of_its_model(name: str) -> None:
     found[name]["threshold"] = OUT_OF_REACH
     (said,) = report.warnings(typed(found), CLASSES)
     assert said == (
-        f"The {name} has no threshold for the wanted precision of 0.95: there are no validation pictures. "
+        f"The {name} has no threshold with a precision of 0.95: there are no validation pictures. "
         "The most probable class decides."
     )
     assert " ".join(report.threshold(typed(found), CLASSES)).count("from a probability of") == 1
@@ -279,8 +279,8 @@ def test_mistakes_of_more_classes_are_one_gallery() -> None:
     values = np.array([0, 1, 0, 2, 1])
     (found,) = galleries.mistakes(Judged(values, probabilities), IDS, ["x", "y", "z"], PICTURES.__getitem__).values()
     assert [(p.name, p.caption) for p in found.pictures] == [
-        ("a", "x called y, probability 0.800"),
-        ("b", "y called z, probability 0.400"),
+        ("a", "labelled x; called y with a probability of 0.800"),
+        ("b", "labelled y; called z with a probability of 0.400"),
     ]
 
 
@@ -288,8 +288,8 @@ def test_doubtful_labels_keep_their_order_and_suspects_are_marked() -> None:
     rows = [("c", 0, 1, "0.012345", "yes"), ("a", 1, 0, "0.200000", "no"), ("b", 1, 1, "0.900000", "no")]
     found = galleries.doubted(pd.DataFrame(rows, columns=galleries.DOUBT), CLASSES, PICTURES.__getitem__)
     assert [(p.name, p.caption, p.marked) for p in found.pictures][:2] == [
-        ("c", "label dots, to which others give a probability of 0.012; looks like stripes", True),
-        ("a", "label stripes, to which others give a probability of 0.200; looks like dots", False),
+        ("c", "labelled dots; others give this a probability of 0.012, and say stripes", True),
+        ("a", "labelled stripes; others give this a probability of 0.200, and say dots", False),
     ]
     assert found.text.startswith("1 of 3 labels")
     assert "They agree with 33.3% of all labels" in found.text

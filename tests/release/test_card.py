@@ -35,7 +35,7 @@ def test_names_of_classes_are_shown_as_they_are_and_end_no_cell() -> None:
     text = " ".join(lines)
     assert r"2 classes a picture shows: dots\|stripes, \*a\* \`b\` \<i> \$5-\$10 |" in text
     assert r"5 labelled pictures: 2 dots\|stripes, 3 \*a\* \`b\` \<i> \$5-\$10 |" in text
-    assert r'| Decision | "\*a\* \`b\` \<i> \$5-\$10" from a probability of 0.5 on' in text
+    assert r'| Decision | "\*a\* \`b\` \<i> \$5-\$10" from a probability of 0.5000 up' in text
     assert r'else "dots\|stripes"' in text
 
 
@@ -57,8 +57,8 @@ REACHED = {
 def test_the_card_says_what_the_threshold_stands_on_and_what_the_figures_are() -> None:
     text = " ".join(card.write(manifest(0.5, threshold=REACHED, groups=6)).split())
     assert (
-        "A precision of 0.95 was wanted; 57 validation pictures support it, and it gives a precision of 0.9600 [0.9000, 0.9800] "
-        "and a recall of 1.0000 [0.9300, 1.0000] there"
+        "The aim was a precision of 0.95; on 57 validation pictures it reaches a precision of 0.9600 [0.9000, 0.9800] "
+        "and a recall of 1.0000 [0.9300, 1.0000]"
     ) in text
     assert "on 8 test pictures, 6 if near-duplicates count once." in text
     assert "near-duplicates count once" not in card.write(manifest(0.5, groups=8))
@@ -77,7 +77,7 @@ def test_the_card_says_why_there_is_no_threshold() -> None:
     missed = {"wanted": {"recall": 0.9}, "value": None, "missed": "there are no validation pictures"}
     text = card.write(manifest(None, threshold=missed))
     assert (
-        "| Decision | the class with the highest probability; a recall of 0.9 was wanted, but there are no validation pictures |"
+        "| Decision | the class with the highest probability; the aim was a recall of 0.9, but there are no validation pictures |"
         in text
     )
 

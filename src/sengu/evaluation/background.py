@@ -57,7 +57,7 @@ def of_dataset(dataset: Path, version: versions.Version, known: Mapping[str, Seq
     fetched = document.get("fetched") or {}
     first, last = (str(fetched.get(end) or "")[:10] for end in ("first", "last"))
     if first:
-        facts.append(Fact("Date of the data", [first if first == last else f"{first} to {last}", "when it was fetched"]))
+        facts.append(Fact("Date of the data", [first if first == last else f"{first} to {last}", "date of the crawl"]))
     sites = {site: sum(of.values()) for site, of in (document.get("counts") or {}).get("by_site", {}).items()}
     if sites:
         listed = [f"{count:,} from {site}" for site, count in list(sites.items())[:4]]
@@ -82,7 +82,7 @@ def known(names: Sequence[str], index: pd.DataFrame, captures: pd.DataFrame, lab
             rows = every.get_group(name).head(3).to_dict("records")
         lines = [f"{row['width']} x {row['height']} pixels, {row['bytes']:,} bytes" for row in rows[:1]]
         if sources.get(name):
-            lines.append(f"label from: {sources[name]}")
+            lines.append(f"label from a {sources[name]}")
         for row in rows:
             said = [f"{row['site']}: {row['url'].partition('://')[2] or row['url']}"]
             said += [f"{what}: {row[column]}" for what, column in SAID.items() if row[column]]

@@ -50,7 +50,7 @@ def mistakes(
     else:
         triples = zip(values, predicted, claimed, strict=True)
         said = [
-            f"{classes[actual]} called {classes[called]}, probability {probability:.3f}"
+            f"labelled {classes[actual]}; called {classes[called]} with a probability of {probability:.3f}"
             for actual, called, probability in triples
         ]
         groups = {"mistakes": ("Worst mistakes", wrong)}
@@ -59,7 +59,7 @@ def mistakes(
             title,
             f"{len(rows)} of {len(ids)} test pictures, the surest mistakes first. A wrong label looks like a mistake, too."
             if len(rows)
-            else "No test picture.",
+            else "None of the test pictures.",
             [Picture(ids[i], said[i], pictures(ids[i])) for i in rows[:SHOWN]],
         )
         for name, (title, rows) in groups.items()
@@ -72,12 +72,12 @@ def doubted(doubtful: pd.DataFrame, classes: Sequence[str], pictures: Callable[[
     agreed = float((doubtful["predicted"] == doubtful["value"]).mean())
     pictures_shown = []
     for name, value, predicted, quality, suspect in zip(*(doubtful[column][:SHOWN].tolist() for column in DOUBT), strict=True):
-        rather = f"; looks like {classes[predicted]}" if predicted != value else ""
-        caption = f"label {classes[value]}, to which others give a probability of {float(quality):.3f}{rather}"
+        rather = f", and say {classes[predicted]}" if predicted != value else ""
+        caption = f"labelled {classes[value]}; others give this a probability of {float(quality):.3f}{rather}"
         pictures_shown.append(Picture(name, caption, pictures(name), marked=suspect == "yes"))
     text = (
-        f"{suspects} of {len(doubtful)} labels are suspect: models that were trained without the picture are confident of "
-        f"another class. They agree with {agreed:.1%} of all labels: the list is worth no more than that. The most doubtful "
-        "labels of all splits come first, suspects in bold; label_errors.csv lists all."
+        f"{suspects:,} of {len(doubtful):,} labels are suspect: other models, trained without the picture, are confident of "
+        f"another class. They agree with {agreed:.1%} of all labels; do not trust them further. The most doubtful labels of "
+        "all splits come first, suspects in bold. label_errors.csv lists them all."
     )
     return Gallery("Most doubtful labels", text, pictures_shown)

@@ -74,11 +74,11 @@ def confusion(predictions: pd.DataFrame, classes: Sequence[str], folder: Path) -
 
 
 def calibration(bins: Mapping[str, pd.DataFrame], folder: Path) -> None:
-    """calibration.svg, claimed probability against what is so, with a point per bin, and calibration_<model>.csv.
+    """calibration.svg, predicted probability against the observed share, with a point per bin, and calibration_<model>.csv.
 
     A model's bins have confidence, share and examples; the area of a point is the share of the examples in it.
     """
-    figure, axes = _square("probability that the model claims", "share of these pictures of which it is so", "Calibration")
+    figure, axes = _square("predicted probability", "share of pictures for which it is true", "Calibration")
     axes.plot([0, 1], [0, 1], linestyle=":", color="grey", label="perfect")
     for name, table in bins.items():
         axes.plot(table["confidence"], table["share"], color=COLOURS[name], linewidth=1, label=name)
@@ -102,7 +102,10 @@ def training(curves: Mapping[str, pd.DataFrame], folder: Path) -> None:
                 axes.plot(table["step"], table[name], marker="o", markersize=4, color=colour, label=name)
         axes.set(xlabel="epoch", ylabel=metric)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_ylim(bottom=0 if metric == "loss" else None)
+        if metric == "loss":
+            axes.set_ylim(bottom=0)
+        else:  # a zoom on the last thousandths would look like a fall
+            axes.set_ylim(min(axes.get_ylim()[0], 0.9), 1.01)
         axes.legend()
         _save(figure, folder / f"training_{metric}.svg")
 

@@ -18,22 +18,22 @@ CURVES = {
     "training_accuracy.svg": "Accuracy after each epoch of fine-tuning.",
 }
 PLOTS = {
-    "roc.svg": "ROC: the share of pictures found against the share of false alarms, for every threshold.",
-    "precision_recall.svg": "Precision against recall, for every threshold.",
-    "calibration.svg": "Calibration: on the dotted line, a probability of 0.8 would be right in 8 of 10 cases.",
-    "scores.svg": "Scores: how often the network gives which probability.",
+    "roc.svg": "ROC: the share of pictures found against the share of false alarms, at every threshold.",
+    "precision_recall.svg": "Precision against recall, at every threshold.",
+    "calibration.svg": "Calibration: on the dotted line, a probability of 0.8 is right in 8 of 10 cases.",
+    "scores.svg": "Scores: how often the network gives each probability.",
 }
 MEANINGS = {
-    "accuracy": "The share of pictures that are called what they are.",
-    "precision": "Of the pictures called {positive}, the share that are. It is lower where they are rarer than in this test.",
-    "recall": "Of the pictures that are {positive}, the share that are called so.",
+    "accuracy": "The share of pictures that it puts into the right class.",
+    "precision": "Of the pictures that it calls {positive}, the share that are. It is lower if these are rarer than here.",
+    "recall": "Of the pictures of {positive}, the share that it finds.",
     "F1": "The harmonic mean of precision and recall.",
     "ROC AUC": "How often a picture of {positive} gets a higher score than one of another class; 0.5 is chance.",
-    "average precision": "The precision, averaged over all thresholds by how much recall each adds.",
-    "calibration error": "How far the probabilities are off on average, in 15 bins; 0 is perfect. Part of it is chance: about as "
-    "much as is written below it would show up even if they were perfect.",
-    "95% interval": "Where the value lies that endless pictures of this kind would give: 95 of 100 intervals made this way hold "
-    "it. It allows for near-duplicates, and for mistakes too rare to have been seen. It says nothing of other kinds of pictures.",
+    "average precision": "The mean precision over all thresholds, weighted by the recall that each adds.",
+    "calibration error": "How far the probabilities are off on average, in 15 bins; 0 is perfect. Even perfect probabilities "
+    "would show about the error written below it as “by chance”.",
+    "95% interval": "The range for the value on endless pictures of this kind: 95 of 100 intervals made this way contain it. "
+    "It allows for near-duplicates, and for mistakes too rare to appear here. It says nothing about other kinds of pictures.",
 }
 WORDS = {"f1": "F1", "roc_auc": "ROC AUC"}
 
@@ -121,7 +121,7 @@ def sizes(measured: Measurements) -> list[Fact]:
     tested = f"{measured.test_images:,} test pictures"
     if measured.test_groups and measured.test_groups != measured.test_images:
         tested += f", {measured.test_groups:,} if near-duplicates count once"
-    beside = [f"{measured.validation_images:,} to choose by", tested]
+    beside = [f"{measured.validation_images:,} validation pictures", tested]
     if measured.excluded_as_leaks:
         beside.append(f"{measured.excluded_as_leaks:,} left out: near-duplicates of held-out pictures")
     trained = f"{measured.train_images:,} pictures" if measured.train_images else ""
@@ -175,8 +175,8 @@ def warnings(measured: Measurements, classes: Sequence[str]) -> list[str]:
     accuracy = measured.network.accuracy
     if accuracy is not None and accuracy.low is not None and accuracy.value == 1:
         sentences.append(
-            f"No mistake on {measured.test_images} pictures does not mean none at all: "
-            f"up to {100 * (1 - accuracy.low):.1f}% of mistakes would be compatible with it (95% interval)."
+            f"No mistake on {measured.test_images} pictures does not prove that it makes none: "
+            f"it may be wrong on up to {100 * (1 - accuracy.low):.1f}% of new pictures (95% interval)."
         )
     models = {"network": measured.network, "head": measured.head}
     missed = [
@@ -188,7 +188,7 @@ def warnings(measured: Measurements, classes: Sequence[str]) -> list[str]:
         if decision.reached is False and decision.wanted:
             ((metric, ratio),) = decision.wanted.items()
             sentences.append(
-                f"The {name} has no threshold for the wanted {_words(metric)} of {ratio:g}: {decision.missed}. "
+                f"The {name} has no threshold with a {_words(metric)} of {ratio:g}: {decision.missed}. "
                 "The most probable class decides."
             )
     return sentences
@@ -198,13 +198,13 @@ def comparison(difference: Difference) -> str:
     """The sentence that compares the fine-tuned network with the frozen head, by the interval of the difference in accuracy."""
     value, low, high = (100 * number for number in _numbers(difference.accuracy))
     if low <= 0 <= high:
-        change = f"makes no difference in accuracy that these pictures can prove: {value:+.1f} points"
+        change = f"changes accuracy by {value:+.1f} points, which these pictures cannot tell from no change"
     else:
         change = f"{'gains' if value > 0 else 'loses'} {abs(value):.1f} points of accuracy"
     area, area_low, area_high = _numbers(difference.roc_auc)
     return (
-        f"Against the head on the frozen backbone, fine-tuning {change} (95% interval, both measured on the same pictures: "
-        f"{low:+.1f} to {high:+.1f}). ROC AUC changes by {area:+.3f} ({area_low:+.3f} to {area_high:+.3f})."
+        f"Compared with the head on the frozen backbone, fine-tuning {change} (95% interval: {low:+.1f} to {high:+.1f}). "
+        f"ROC AUC changes by {area:+.3f} ({area_low:+.3f} to {area_high:+.3f}). Both models were measured on the same pictures."
     )
 
 
@@ -218,7 +218,7 @@ def threshold(measured: Measurements, classes: Sequence[str]) -> list[str]:
     ]
     if not sentences:
         return ["The most probable class decides; no threshold is used."]
-    return [*sentences, "Each was chosen on validation, so these figures are optimistic; the test pictures say what it is worth."]
+    return [*sentences, "Thresholds are chosen on validation, so these figures are optimistic. Those of the test are not."]
 
 
 def _decides(name: str, label: str, decision: DecisionThreshold) -> str:
@@ -226,13 +226,13 @@ def _decides(name: str, label: str, decision: DecisionThreshold) -> str:
     precision = _on_validation("precision", decision.validation_precision)
     recall = _on_validation("recall", decision.validation_recall)
     goal = (
-        f"the least cost, where a missed picture costs {wanted:g} false alarms"
+        f"the least cost, if a missed picture costs as much as {wanted:g} false alarms"
         if metric == "cost"
         else (f"a {_words(metric)} of {wanted:g}" if metric != "f1" else f"the highest F1, of {wanted:g} at least")
     )
     return (
-        f"{name.capitalize()}: {label} from a probability of {decision.value:.4f} on. Wanted was {goal}; on validation it gives "
-        f"{precision} and {recall}. {decision.support} pictures support it."
+        f"The {name} says {label} from a probability of {decision.value:.4f} up. The aim was {goal}. On validation it reaches "
+        f"{precision} and {recall}, based on {decision.support} pictures."
     )
 
 

@@ -9,8 +9,8 @@ from sengu.base.measurements import METRICS, OF_CLASS, AtThreshold, DecisionThre
 from sengu.release.bundle import Manifest
 
 FITS = {
-    "squash": "both sides are brought to {size} pixels, without keeping the proportions",
-    "letterbox": "the longer side is brought to {size} pixels, white fills what is missing of the other",
+    "squash": "both sides are resized to {size} pixels, without keeping the proportions",
+    "letterbox": "the longer side is resized to {size} pixels, and white fills the rest",
 }
 
 # where the weights of a backbone come from whose name does not say so
@@ -31,7 +31,7 @@ TEMPLATE = """\
 | Task | says which of {number} classes a picture shows: {classes} |
 | Dataset | version `{dataset}`, {rows} labelled pictures: {counts} |
 {data}| Split | {split} |
-| Model | image classifier fine-tuned from a pretrained backbone (`{source}`), {size} px; gives an embedding beside |
+| Model | image classifier fine-tuned from a pretrained backbone (`{source}`), {size} px; it also gives an embedding |
 | Decision | {decision} |
 | Made by | {created_by} |
 
@@ -39,30 +39,30 @@ TEMPLATE = """\
 
     python predict.py picture.jpg
 
-needs ONNX Runtime, NumPy and Pillow (`pip install onnxruntime numpy pillow`). `model.onnx` takes one picture of any size,
+This needs ONNX Runtime, NumPy and Pillow (`pip install onnxruntime numpy pillow`). `model.onnx` takes one picture of any size,
 uint8 RGB (height, width, 3), upright; `predict.py` shows how to decode one. It gives `probabilities`, float32, one for each class
-in the order above, and `embedding`, float32 with length 1: the scalar product of two of them says how alike the model finds them.
+in the order above, and `embedding`, float32 with length 1: the scalar product of two embeddings is their similarity.
 
 The preprocessing is part of the model: {fit}, bilinear with antialias.
 
 ## How good it is
 
-By the most probable class{but}, on {test_images} test pictures{groups}. Brackets hold 95% intervals.{calibrated}
+Measured on {test_images} test pictures{groups}, by the most probable class{but}. Brackets hold 95% intervals.{calibrated}
 
 {metrics}
 
 ## Limits
 
-- It knows its classes only: a picture of anything else is given to one of them, perhaps with a high probability.
+- It knows only its classes. It puts a picture of anything else into one of them, perhaps with a high probability.
 - The figures hold for pictures like those of the dataset. On others they may be far worse: measure before use.
-- The test split has as many pictures of each class. Where a class is rare, its precision is lower than here.
-- How it treats people and groups of people has not been looked into, nor how it withstands pictures made to mislead it.
-- A probability is a score of the model, not how often it is right, unless the calibration was checked on your pictures.
+- The test split has the same number of pictures of each class. Where a class is rare, its precision is lower than here.
+- Nobody has examined how it treats people and groups of people, or how it withstands pictures made to mislead it.
+- A probability is a score, not the share of correct answers, unless you have checked the calibration on your pictures.
 
 ## Licence
 
-{origin}The file LICENSE beside this one is that of the software. Rights in the training pictures, and the terms of the
-backbone's source, may limit what the model can be used for; this card cannot say.
+{origin}The file LICENSE beside this one is the licence of the software. Rights in the training pictures, and the terms of the
+backbone's source, may limit the use of the model. This card does not know them.
 """
 
 
@@ -82,7 +82,7 @@ def write(manifest: Manifest) -> str:
         fit=FITS[fit].format(size=size),
         decision=_decision(manifest, measured.network.threshold),
         verdict=_verdict(measured, _deciding(manifest, measured)),
-        but=" where no threshold is named" if _deciding(manifest, measured) else "",
+        but=" unless the table names the threshold" if _deciding(manifest, measured) else "",
         size=size,
         data="".join(f"| {name} | {_literal(value)} |\n" for name, value in manifest.dataset.get("facts", {}).items()),
         calibrated=(
@@ -130,26 +130,24 @@ def _verdict(measured: Measurements, deciding: AtThreshold | None) -> str:
 def _decision(manifest: Manifest, threshold: DecisionThreshold) -> str:
     asked = " and ".join(f"{metric} of {ratio:g}" for metric, ratio in (threshold.wanted or {}).items())
     if manifest.threshold is None or len(manifest.classes) != 2:
-        missed = f"; a {asked} was wanted, but {threshold.missed}" if threshold.missed else ""
+        missed = f"; the aim was a {asked}, but {threshold.missed}" if threshold.missed else ""
         return f"the class with the highest probability{missed}"
     first, second = map(_literal, manifest.classes)
-    decides = (
-        f'"{second}" from a probability of {manifest.threshold} on, which was chosen on the validation split, else "{first}"'
-    )
+    decides = f'"{second}" from a probability of {manifest.threshold:.4f} up, chosen on the validation split; else "{first}"'
     if not threshold.support:
         return decides
     estimates = (("precision", threshold.validation_precision), ("recall", threshold.validation_recall))
     gives = " and ".join(f"a {metric} of {_figure(estimate)}" for metric, estimate in estimates)
-    wanted = f"A {asked} was wanted"
+    wanted = f"The aim was a {asked}"
     if cost := (threshold.wanted or {}).get("cost"):
-        wanted = f"A miss was said to cost {cost:g} false alarms, and no other threshold costs less on validation"
-    return f"{decides}. {wanted}; {threshold.support} validation pictures support it, and it gives {gives} there"
+        wanted = f"The aim was the least cost, if a missed picture costs as much as {cost:g} false alarms"
+    return f"{decides}. {wanted}; on {threshold.support} validation pictures it reaches {gives}"
 
 
 def _table(manifest: Manifest, measured: Measurements) -> Iterator[str]:
     """The fine-tuned network beside the head on the frozen backbone, for every metric; then the network by class.
 
-    Where a threshold decides, what each of the two gives at its own stands below.
+    If a threshold decides, the figures of each at its own threshold come below.
     """
     yield "| metric | this model | head on the frozen backbone |"
     yield "| --- | --- | --- |"
