@@ -33,7 +33,7 @@ class Snapshot:
 
     @property
     def wanted(self) -> int:
-        """Objects that nobody has labelled."""
+        """The number of objects that nobody has labelled."""
         return max(sum(self.objects.values()) - sum(self.labels.values()), 0)
 
     def share(self, value: str) -> float:
@@ -56,7 +56,7 @@ def snapshot() -> Snapshot:
 
 
 def news(old: Snapshot, new: Snapshot, crawled: list[crawl.Crawled], checked: str, undone: bool = False) -> list[str]:
-    """Ten lines: what came, what is to be labelled, how the classes moved, and what it takes in the remote."""
+    """Ten lines: new objects, labels wanted, changes of the class mix, and the size of the data."""
     failed = [result.site for result in crawled if result.status]
     by_site = {site: new.objects[site] - old.objects[site] for site in sorted({*old.objects, *new.objects})}
     values = sorted({*old.labels, *new.labels})
@@ -84,7 +84,7 @@ def arrive(stale: str, push: bool = True) -> tuple[list[str], list[crawl.Crawled
     """Crawls, reruns, pushes and checks; returns the ten lines, how the crawls ended, and whether stages were left undone.
 
     Raises SenguError if rerunning, pushing or checking fails. A site that was never crawled and fails now has no tables, so its
-    stages fail again in `dvc repro`: all the others run.
+    stages fail again in `dvc repro`; all others run.
     """
     old = snapshot()
     chosen = crawl.choose((), every=True, stale=stale)
@@ -146,7 +146,7 @@ def _values(path: Path) -> Counter[str]:
 @click.option("--stale", default=STALE, show_default=True, metavar="AGE", help="Crawl sites last crawled that long ago.")
 @click.option("--no-push", is_flag=True, help="Leave the remote alone.")
 def command(stale: str, no_push: bool) -> None:
-    """Crawl, rerun, push, check, and say what is new in ten lines; exits with 1 if a site failed, after all the rest was done."""
+    """Crawl, rerun, push, check, and report in ten lines; exit with 1 if a site failed, after everything else is done."""
     lines, crawled, undone = arrive(stale, not no_push)
     click.echo("\n".join(lines))
     try:

@@ -11,7 +11,7 @@ FOLDERS = 2  # of an object's path, each named by two digits of the SHA-1
 
 
 class SiteName(click.ParamType[str]):
-    """A site of params.yaml; whether it is one, the command says."""
+    """A site of params.yaml. The command checks it, not the shell."""
 
     name = "site"
 
@@ -23,12 +23,12 @@ class SiteName(click.ParamType[str]):
 
 
 class ObjectPrefix(click.ParamType[str]):
-    """An object id, or the beginning of one; whether it names an object, the command says."""
+    """An object id, or the beginning of one. The command checks it, not the shell."""
 
     name = "id"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Only from four digits on: a store holds too many objects to list them all."""
+        """Completes from four digits on: a store holds too many objects to list them all."""
         if len(incomplete) < 2 * FOLDERS:
             return []
         pattern = f"*/{incomplete[:2]}/{incomplete[2:4]}/{incomplete}*"

@@ -24,7 +24,7 @@ from sengu.repository.pipeline import PIPELINE
 from sengu.warc import last_crawl
 
 STAGE = "crawl"
-JOBS = 4  # sites at once: each waits for its server most of the time
+JOBS = 4  # sites at once: each mostly waits for its server
 TOTALS = re.compile(r"(?:INFO )?\S+: (\d+ pages, .*)")  # crawlers.progress, where there is no terminal
 AGE = re.compile(r"(\d+)([hdw])")
 HOURS = {"h": 1, "d": 24, "w": 7 * 24}
@@ -32,7 +32,7 @@ HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 
 @dataclass
 class Display:
-    """One progress line for all crawls; what they log goes above it, under the name of the site."""
+    """One progress line for all crawls; their log lines appear above it, under the name of the site."""
 
     bar: Any
     totals: dict[str, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Crawled:
 
 
 def crawl(sites: Iterable[str], jobs: int = JOBS) -> list[Crawled]:
-    """Crawls sites at once, then commits those that succeeded to dvc.lock; one that fails leaves the others alone."""
+    """Crawls several sites at once, then commits the successful ones to dvc.lock; a failure does not affect the others."""
     chosen = sorted(sites)
     crawled = []
     with _display(len(chosen)) as display, ThreadPoolExecutor(jobs) as pool:
@@ -106,7 +106,7 @@ def _one(site: str, display: Display) -> Crawled:
 
 
 def command_of(site: str) -> str:
-    """The commands of a site's crawl, as dvc.yaml has them, each run if those before it succeed."""
+    """The commands of a site's crawl, from dvc.yaml; each runs if those before it succeed."""
     commands = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"][STAGE]["do"]["cmd"]
     lines = [commands] if isinstance(commands, str) else commands
     return " && ".join(line.replace("${key}", shlex.quote(site)) for line in lines)
@@ -122,7 +122,7 @@ def _commit(sites: list[str]) -> None:
 
 
 def choose(named: Iterable[str], every: bool, stale: str | None, now: datetime | None = None) -> list[str]:
-    """The sites that are meant. Raises SenguError for a name or an age that is none."""
+    """The chosen sites. Raises SenguError for an unknown name or an invalid age."""
     known = params.site_names()
     for name in named:
         if name not in known:
@@ -155,7 +155,7 @@ def refuse_failures(crawled: Iterable[Crawled]) -> None:
 @click.option("--stale", metavar="AGE", help="Only sites last crawled on this machine that long ago: 12h, 7d, 2w.")
 @click.option("--jobs", default=JOBS, show_default=True, type=click.IntRange(1), help="How many sites at once.")
 def command(sites: tuple[str, ...], every: bool, stale: str | None, jobs: int) -> None:
-    """Crawl SITE…, several at once, and pin what came in dvc.lock; exits with 1 if one of them failed."""
+    """Crawl each SITE, several at once, and pin the archives in dvc.lock; exit with 1 if a crawl failed."""
     if not (sites or every or stale):
         raise click.UsageError("name the sites, or say --all or --stale 7d")
     chosen = choose(sites, every, stale)

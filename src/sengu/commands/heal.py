@@ -1,7 +1,7 @@
-"""`sengu heal`: what is damaged or missing, mended from DVC's cache, a remote, the archive or a rebuild, in one step.
+"""`sengu heal`: damaged and missing files -> whole again, from DVC's cache, a remote, the archive or a rebuild, in one step.
 
-Archives are never rebuilt over, and nothing that is not damaged is touched: a `dvc checkout --force` would take an archive
-file that no lock pins yet.
+It never rebuilds an archive, and touches nothing that is intact: `dvc checkout --force` would delete an archive file that no
+lock pins yet.
 """
 
 import os
@@ -23,10 +23,10 @@ from sengu.repository import dvc_lock, pins, restoring, verified
 
 
 def heal(below: Sequence[Path] = ()) -> tuple[list[str], list[Damage]]:
-    """Mends what is damaged at or below some paths, or anywhere; returns what was done, and what is damaged still.
+    """Repairs damage at or below some paths, or anywhere; returns what was done, and what is still damaged.
 
-    Without paths a file is hashed only if it does not look as it did when it was last found whole: `sengu verify` is what
-    looks at all.
+    Without paths, a file is hashed only if it looks different from when it was last found whole. `sengu verify` hashes
+    everything.
     """
     done: list[str] = []
     with verified.opened() as memory:
@@ -50,7 +50,7 @@ def heal(below: Sequence[Path] = ()) -> tuple[list[str], list[Damage]]:
 
 
 def _lists(repo: Any, below: Sequence[Path]) -> list[pins.Output]:
-    """The folders that are here, or asked for, of whose files DVC's cache has no list."""
+    """The folders that are here, or asked for, whose list of files is missing from DVC's cache."""
     return [
         output
         for output in pins.outputs(repo)
@@ -76,7 +76,7 @@ def _site(damage: Damage) -> str:
 
 
 def _from_copies(repo: Any, damages: Iterable[Damage]) -> list[str]:
-    """Restores every file of which there is a whole copy."""
+    """Restores every file that has a whole copy."""
     outputs = pins.outputs(repo)
     copies = restoring.places_of(repo, outputs)
     uncached = {output.path: output for output in outputs if not output.is_cached}
@@ -94,9 +94,9 @@ def _from_copies(repo: Any, damages: Iterable[Damage]) -> list[str]:
 
 
 def _to_rebuild(repo: Any, damages: Iterable[Damage]) -> set[str]:
-    """The stages that can make again what no copy gives back; what DVC's cache has damaged is taken out of their way.
+    """The stages that can rebuild what has no copy; damaged files in DVC's cache are removed first.
 
-    DVC would not write an output into its cache that is there by name.
+    DVC does not write an output into its cache if a file of that name is there.
     """
     makers = {output.md5: output.stage for output in pins.outputs(repo)}
     for output in pins.outputs(repo):
@@ -137,7 +137,7 @@ def _rebuild(stage: str) -> str:
 
 
 def _pinned(stage: str) -> dict[str, str]:
-    """The MD5s of a stage's outputs, as its lock file has them now."""
+    """The MD5s of a stage's outputs in its lock file now."""
     file, _, name = stage.rpartition(":")
     lock = Path(file or "dvc.yaml").with_suffix(".lock")
     return {out["path"]: out["md5"] for out in dvc_lock.stages(lock).get(name, {}).get("outs", []) if "md5" in out}
@@ -159,9 +159,9 @@ def _trees(damages: Iterable[Damage]) -> list[str]:
 @click.command("heal")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 def command(paths: tuple[Path, ...]) -> None:
-    """Mend what is damaged or missing, anywhere or at and below PATHS, which may be missing as a whole.
+    """Repair damaged and missing files, anywhere or at and below PATHS, which may be missing completely.
 
-    Run `sengu verify` first where a disk may have lost bytes without a trace.
+    Run `sengu verify` first if a disk may have lost bytes silently.
     """
     done, left = heal(paths)
     for line in done:

@@ -1,4 +1,4 @@
-"""A group of commands whose modules are imported when one of them is called, so that `sengu` starts at once."""
+"""A group of commands that imports a module only when its command is called, so that `sengu` starts quickly."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-ARGUMENTS = "sengu.arguments"  # all that the outermost group was called with, among the meta values of click's context
+ARGUMENTS = "sengu.arguments"  # the arguments of the outermost group, among the meta values of click's context
 
 
 class LazyGroup(click.Group):
@@ -22,7 +22,7 @@ class LazyGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The summaries in full, on several lines where one is too short: click would cut them."""
+        """Writes the summaries in full, on several lines if needed; click would cut them."""
         rows = [(name, command.get_short_help_str(limit=1000)) for name, command in self._commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)

@@ -1,4 +1,4 @@
-"""The command `sengu`: what people do beside `dvc repro`."""
+"""The command `sengu`: everything that people do beside `dvc repro`."""
 
 import logging
 import os
@@ -33,7 +33,7 @@ COMMANDS = {
 }
 
 
-ANYWHERE = ("predict", "where")  # they need no project: a release or a repository will do
+ANYWHERE = ("predict", "where")  # these need no project: a release or a repository is enough
 
 
 @click.group(cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,7 +51,7 @@ def sengu(context: click.Context) -> None:
 
 
 class Screen(TextIOWrapper):
-    """A terminal that no tag, address or file name can steer: control characters come as their escapes."""
+    """A terminal that no tag, address or file name can control: control characters are escaped."""
 
     def write(self, text: str) -> int:
         return super().write(printable(text))

@@ -1,4 +1,4 @@
-"""`sengu merge`: two branches whose dvc.lock differ -> one lock, by rerunning what differs; the lock is never deleted."""
+"""`sengu merge`: two branches whose dvc.lock differ -> one lock, by rerunning what differs. It never deletes the lock."""
 
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ Stages = Mapping[str, Any]
 
 @dataclass
 class MergedLock:
-    """The stages of a merged lock, and the names of those that both sides changed, which have ours until they ran again."""
+    """The stages of a merged lock, and the names of those that both sides changed, which have our entry until they rerun."""
 
     stages: dict[str, Any] = field(default_factory=dict)
     both: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Resolved:
 
 
 def merge_stages(base: Stages, ours: Stages, theirs: Stages) -> MergedLock:
-    """Stage by stage: what only one side changed, added or removed is taken; what both changed is ours, and listed."""
+    """Merges stage by stage: takes what only one side changed, added or removed; keeps ours, and lists it, if both changed."""
     merged = MergedLock()
     for name in dict.fromkeys([*ours, *theirs]):
         before, mine, other = base.get(name), ours.get(name), theirs.get(name)
@@ -79,7 +79,7 @@ def _outputs(stages: Iterable[Any]) -> set[str]:
 
 
 def _check(name: str, path: str, merged: MergedLock) -> None:
-    """Raises SenguError for what no rerun can decide."""
+    """Raises SenguError for a conflict that no rerun can decide."""
     for stage in merged.both:
         if stage.startswith(CRAWL):
             raise SenguError(
@@ -100,7 +100,7 @@ def _check(name: str, path: str, merged: MergedLock) -> None:
 def resolve(branch: str) -> Resolved:
     """Resolves the conflicts of lock files and of outputs that Git tracks.
 
-    Raises SenguError, and changes nothing, if other files are in conflict, or if both sides made what cannot be rebuilt.
+    Raises SenguError, and changes nothing, if other files are in conflict, or both sides made something that cannot be rebuilt.
     """
     conflicts = _conflicts()
     locks = {}
@@ -134,7 +134,7 @@ def resolve(branch: str) -> Resolved:
 
 
 def _fetch(archives: list[str]) -> None:
-    """Puts the archives of the other branch in their places: with the ones of ours there, `dvc repro` would crawl again."""
+    """Puts the archives of the other branch in place; with ours there, `dvc repro` would crawl again."""
     if not archives:
         return
     for command in (["dvc", "checkout", *archives], ["dvc", "pull", *archives]):
@@ -149,9 +149,9 @@ def _fetch(archives: list[str]) -> None:
 @click.argument("branch", required=False, default="")
 @click.option("--no-repro", is_flag=True, help="Only resolve the lock; run `dvc repro` yourself.")
 def command(branch: str, no_repro: bool) -> None:
-    """Merge BRANCH, or go on with a merge in conflict: dvc.lock is resolved stage by stage, and what differs runs again.
+    """Merge BRANCH, or continue a merge in conflict: resolve dvc.lock stage by stage, and rerun what differs.
 
-    Ends with the merge ready to be committed. Sheets in labels/ merge by themselves: the lines of both branches are kept.
+    The merge is then ready to commit. Git merges the sheets in labels/ itself: it keeps the lines of both branches.
     """
     if branch:
         done = subprocess.run(["git", "merge", "--no-commit", "--no-ff", branch], capture_output=True, text=True, check=False)

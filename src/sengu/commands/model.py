@@ -1,4 +1,4 @@
-"""`sengu model`: the release that dvc.lock pins -> a version that others fetch by its name, or a file to hand to them."""
+"""`sengu model`: the release that dvc.lock pins -> a version that others fetch by its name, or a file to give them."""
 
 import hashlib
 import shlex
@@ -21,7 +21,7 @@ STAGE = "export"
 def register(version: str) -> str:
     """Tags HEAD as a version of the model; returns the name of the tag.
 
-    Raises SenguError if a clone of HEAD would not get the release that is meant, or if the version is there already.
+    Raises SenguError if a clone of HEAD would get another release, or if the version exists already.
     """
     expected = params.section(STAGE, params.Export).version
     if version != expected:
@@ -38,13 +38,13 @@ def register(version: str) -> str:
 
     try:
         gto.api.register(".", ARTIFACT, "HEAD", f"v{version}", message=f"{ARTIFACT} {version}")
-    except GTOException as error:  # such as another version of the same commit
+    except GTOException as error:  # such as another version for the same commit
         raise SenguError(f"{tag}: {' '.join(str(error).split())}") from error
     return tag
 
 
 def bundle(folder: Path) -> Path:
-    """Writes the release into `folder`, completed by what no output can hold; returns its path. Raises SenguError."""
+    """Writes the release into `folder`, with the facts that no output can hold; returns its path. Raises SenguError."""
     from sengu.release import bundle as release
 
     _check_clean()
@@ -86,7 +86,7 @@ def _check_pinned(version: str) -> None:
 
 
 def _stale() -> list[str]:
-    """The stages up to the release that ran with other params, code or inputs than those here; outputs need not be here."""
+    """The stages up to the release that ran with other params, code or inputs than the present ones; outputs may be missing."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -104,7 +104,7 @@ def _stale() -> list[str]:
 def _is_other(missing: Path, recorded: str, outs: Mapping[Path, str]) -> bool:
     """True if a dependency that is not here differs from `recorded`, or does not come with `dvc pull`.
 
-    It brings outputs, what is in one, and folders of some; of these DVC itself looks at the first only.
+    `dvc pull` brings outputs, files in them, and folders of outputs; DVC itself checks only the first.
     """
     inside = {path.relative_to(missing).as_posix(): digest for path, digest in outs.items() if path.is_relative_to(missing)}
     if any(name == "." or digest.endswith(".dir") for name, digest in inside.items()):  # what is in those, no lock says
@@ -120,9 +120,9 @@ def group() -> None:
 @group.command("register")
 @click.argument("version")
 def register_command(version: str) -> None:
-    """Tag the release that dvc.lock pins as VERSION, under which others fetch it.
+    """Tag the release that dvc.lock pins as VERSION, so that others can fetch it.
 
-    VERSION is that of export.version in params.yaml. Prints the commands that publish and fetch it.
+    VERSION must equal export.version in params.yaml. This prints the commands that publish and fetch it.
     """
     tag = register(version)
     url = git("remote", "get-url", "origin") if "origin" in git("remote").splitlines() else "URL"
@@ -133,7 +133,7 @@ def register_command(version: str) -> None:
 
 
 def fetching(url: str, version: str) -> str:
-    """The command that fetches a version, from a repository that may be bare; says on stderr where it works."""
+    """The command that fetches a version, from a repository that may be bare; prints on stderr where it works."""
     from sengu.remote import configuration  # DVC
 
     command = f"dvc artifacts get {shlex.quote(url)} {ARTIFACT} --rev v{version}"

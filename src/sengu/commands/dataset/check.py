@@ -1,4 +1,4 @@
-"""`sengu dataset check`: the finalised versions -> the proof that none changed, or what did."""
+"""`sengu dataset check`: the finalised versions -> proof that none changed, or a list of the changes."""
 
 import json
 import sys
@@ -14,10 +14,10 @@ NO_TAGS = 2  # exit code
 @click.command("check")
 @click.argument("names", metavar="[NAME]…", nargs=-1)
 @click.option("--deep", is_flag=True, help="Hash the objects, too, instead of looking at their size only.")
-@click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong; a clone without tags is only warned.")
+@click.option("--quiet", is_flag=True, help="Print nothing unless something is wrong; a clone without tags is only a warning.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def check_command(names: tuple[str, ...], deep: bool, quiet: bool, as_json: bool) -> None:
-    """Prove that no finalised version changed since its tag; needs no network.
+    """Prove that no finalised version has changed since its tag; this needs no network.
 
     Exits with 1 if one did, and with 2 in a clone without tags.
     """

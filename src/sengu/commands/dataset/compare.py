@@ -47,11 +47,11 @@ class Compared:
 
 
 def compare(predictions: Mapping[str, pd.DataFrame], duplicates: pd.DataFrame) -> list[Compared]:
-    """The versions, in their order, by tables of objectId, actual and predicted of their own test pictures.
+    """Compares versions, in their order, by tables of objectId, actual and predicted of their own test pictures.
 
-    A picture counts if it is a test picture of all, with the same label in all: what a label is, no model can decide. The
-    interval of an accuracy is Wilson's, that of a difference the paired one of Bonett & Price; near-duplicates count as one
-    picture. Raises SenguError if no picture is left.
+    A picture counts if it is a test picture of all versions, with the same label in all: a model cannot decide which label is
+    right. The interval of an accuracy is Wilson's; that of a difference is the paired one of Bonett & Price. Near-duplicates
+    count as one picture. Raises SenguError if no picture is left.
     """
     tables_of = {name: table.set_index("objectId") for name, table in predictions.items()}
     shared = shared_by({name: table["actual"] for name, table in tables_of.items()})
@@ -93,7 +93,7 @@ def held_out(name: str, duplicates: pd.DataFrame) -> pd.Series:
 def train(name: str) -> pd.DataFrame:
     """Trains and measures a version as an experiment of DVC; returns the predictions on its test pictures.
 
-    What was run before comes from DVC's run cache. Raises SenguError if it fails.
+    Earlier runs come from DVC's run cache. Raises SenguError if it fails.
     """
     _dvc("exp", "run", "--set-param", f"split.dataset={name}", "evaluate")
     predictions = csvfile.read(PREDICTIONS)
@@ -115,7 +115,7 @@ def _dvc(*arguments: str) -> None:
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
-    """Interrupts DVC and the stage that it runs, and waits: what goes on in the background would write what is brought back."""
+    """Interrupts DVC and its stage, and waits: a stage in the background would overwrite the restored files."""
     os.killpg(child.pid, signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
         child.wait(PATIENCE)
@@ -125,7 +125,7 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def _signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
-    """Ctrl-C, the end of the terminal and `kill` are handled so in the block."""
+    """Handles Ctrl-C, the end of the terminal and `kill` in the block."""
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)}
     try:
         yield
@@ -135,13 +135,13 @@ def _signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers)
 
 
 def _restore() -> None:
-    """Brings back what an experiment wrote, as it is committed; labels that people gave meanwhile stay."""
+    """Restores the files that an experiment wrote, as committed; labels that people gave meanwhile stay."""
     if there := git("ls-tree", "--name-only", "HEAD", "--", *WRITTEN).splitlines():
         git("checkout", "HEAD", "--", *there)
 
 
 def run(names: Sequence[str]) -> list[Compared]:
-    """Trains each version in turn, and brings the workspace back to what is committed, also if it is interrupted.
+    """Trains each version in turn, and restores the workspace as committed, also after an interrupt.
 
     Raises SenguError.
     """
@@ -172,9 +172,9 @@ def run(names: Sequence[str]) -> list[Compared]:
 @click.argument("names", metavar="A B…", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def compare_command(names: tuple[str, ...], as_json: bool) -> None:
-    """Train and measure the versions A, B…, each as an experiment of DVC, and compare them on the test pictures they share.
+    """Train and measure the versions A, B…, each as a DVC experiment, and compare them on their common test pictures.
 
-    Differences are to A. `dvc exp show` lists the experiments, and `dvc exp apply` takes one over.
+    Differences are relative to A. `dvc exp show` lists the experiments, and `dvc exp apply` applies one.
     """
     if len(set(names)) < 2:
         raise click.UsageError("name two versions or more, each once")

@@ -27,9 +27,9 @@ CODE = (
 
 
 def create(wanted: Recipe) -> Recipe:
-    """Writes the stage of a version; returns the recipe as it was written.
+    """Writes the stage of a version; returns the recipe as written.
 
-    Raises SenguError for a name that is taken, parents that are no versions, and a recipe that can give nothing.
+    Raises SenguError for a taken name, for parents that are not versions, and for a recipe that can give nothing.
     """
     family = lineage.tree(pipeline.versions())
     recipe.check_name(wanted.name)
@@ -91,7 +91,7 @@ def frozen_suspects(wanted: Recipe) -> Recipe:
 
 
 def write_list(path: Path, ids: Sequence[str], reason: str) -> None:
-    """A list of objects with the reason why they are on it. Raises SenguError rather than replace another list."""
+    """Writes a list of objects with the reason why they are on it. Raises SenguError if that would replace another list."""
     if path.is_file():
         raise SenguError(f"{path} is there already: choose another name for the version, or delete the list if nothing reads it")
     with replaced_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
@@ -101,9 +101,9 @@ def write_list(path: Path, ids: Sequence[str], reason: str) -> None:
 
 @click.command("create")
 @click.argument("name")
-@click.option("--from", "parents", metavar="PARENT", multiple=True, help="A version to begin with; several are merged.")
-@click.option("--extend", multiple=True, metavar="SHEET|SITE", help="Add the labels of now of the objects of a sheet or site.")
-@click.option("--where", default="", help="Keep what meets a condition, such as \"site == 'x' and width >= 224\".")
+@click.option("--from", "parents", metavar="PARENT", multiple=True, help="A version to start from; several are merged.")
+@click.option("--extend", multiple=True, metavar="SHEET|SITE", help="Add the current labels of the objects of a sheet or site.")
+@click.option("--where", default="", help="Keep objects that meet a condition, such as \"site == 'x' and width >= 224\".")
 @click.option("--exclude", multiple=True, type=click.Path(path_type=Path), help="A CSV file of objectIds to take out.")
 @click.option("--clean", default="", help=f"Take out {', '.join(recipe.CLEANINGS)} and suspect; joined by commas, with =limit.")
 @click.option(
@@ -128,7 +128,7 @@ def create_command(
 ) -> None:
     """Write the dataset version NAME into datasets/dvc.yaml; `dvc repro` then builds it.
 
-    Without --from it holds the labels of now.
+    Without --from, it holds the current labels.
     """
     named = tuple(part for text in parents for part in text.split(","))
     from_labels = not named or bool(extend)

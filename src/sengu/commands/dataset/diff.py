@@ -56,7 +56,7 @@ def _by(rows: pd.DataFrame, names: pd.Series) -> dict[str, list[str]]:
 @click.option("--html", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with the pictures.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, with all object ids.")
 def diff_command(before_name: str, after_name: str, path: Path | None, as_json: bool) -> None:
-    """Print what B has more, less and labelled otherwise than A, by class."""
+    """Print the objects that B adds to A, lacks, and labels differently, by class."""
     changes = difference(before_name, after_name)
     kinds = ("added", "removed", "relabelled")
     if path is not None:

@@ -1,4 +1,4 @@
-"""`sengu dataset finalize`: a version that is committed and pushed -> a frozen stage and a tag that holds its hashes."""
+"""`sengu dataset finalize`: a committed and pushed version -> a frozen stage and a tag that holds its hashes."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ CHECK = "sengu.commands.label.check"  # the command that looks at sheets and rul
 
 
 def finalize(name: str) -> str:
-    """Freezes the stage of a version, commits that, and tags it; returns the name of the tag. Raises SenguError if it may not."""
+    """Freezes the stage of a version, commits and tags it; returns the name of the tag. Raises SenguError if it may not."""
     family = lineage.tree(pipeline.versions())
     node = family.node(name)
     family.ancestors(name)
@@ -61,7 +61,7 @@ def hashes(name: str) -> dict[str, str]:
 
 
 def missing(node: lineage.Node, family: lineage.Tree) -> Iterator[str]:
-    """All that keeps a version from being finalised, each with its cure."""
+    """Everything that prevents a version from being finalised, each with its cure."""
     name, folder = node.name, FOLDER / node.name
     if node.finalised or any(tag.version == name for tag in tags.tags()):
         again = f"`{usage.next_command(name, family)} --from {name}`"

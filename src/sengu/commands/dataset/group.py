@@ -1,4 +1,4 @@
-"""`sengu dataset`: versions of the labelled data, their family tree, and the proof that what is final did not change."""
+"""`sengu dataset`: versions of the labelled data, their family tree, and proof that final versions have not changed."""
 
 import click
 

@@ -1,6 +1,6 @@
-"""Tags, datasets/dvc.yaml, dvc.lock and what is here of the data -> what is wrong with the finalised versions; offline.
+"""Tags, datasets/dvc.yaml, dvc.lock and the local data -> the faults of the finalised versions; offline.
 
-Each check looks at one thing only, and says version, file and cure. Nothing is asked of DVC or of a remote.
+Each check looks at one thing only, and names version, file and cure. Neither DVC nor a remote is asked.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ CUT = 3  # objects that a fault names
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """One thing that is not as it was when the version was finalised, and what puts it right."""
+    """A difference from the state when the version was finalised, and its cure."""
 
     version: str
     file: str
@@ -49,13 +49,13 @@ class Report:
 
 
 class NoTags(SenguError):
-    """A clone without tags: nothing can be proved there."""
+    """A clone without tags, in which nothing can be proved."""
 
 
 def prove(names: Iterable[str] = (), deep: bool = False) -> Report:
-    """Looks at all finalised versions, or at some. Raises NoTags for a clone that has none of their tags.
+    """Checks all finalised versions, or some. Raises NoTags for a clone that has none of their tags.
 
-    `deep` hashes the objects, of which otherwise only presence and size are looked at.
+    `deep` hashes the objects; otherwise only presence and size are checked.
     """
     stages = pipeline.versions()
     family = lineage.tree(stages)
@@ -97,7 +97,7 @@ def _tag_fault(tag: Tag, what: str) -> Fault:
 
 
 def _deleted(final: Mapping[str, str], known: Iterable[Tag]) -> Iterator[Fault]:
-    """Versions that were finalised once, by the file or by its history, and have no tag."""
+    """Versions without a tag that were finalised once, according to the file or its history."""
     tagged = {tag.version for tag in known}
     once = {**_in_history(), **final}
     for name, semver in once.items():
@@ -316,7 +316,7 @@ def _some(ids: list[str]) -> str:
 
 
 def both(path: Path) -> str:
-    """MD5, by which DVC knows a file, and SHA-256, which nobody can forge."""
+    """The MD5, by which DVC knows a file, and the SHA-256, which nobody can forge."""
     data = path.read_bytes()
     return f"{hashlib.md5(data, usedforsecurity=False).hexdigest()} {hashlib.sha256(data).hexdigest()}"
 

@@ -25,7 +25,7 @@ SPDX = "https://spdx.org/licenses/"
 
 
 def publish(name: str, folder: Path, store: ObjectStore) -> int:
-    """Writes the folder; returns the number of pictures. Raises SenguError, and writes nothing, if one is missing.
+    """Writes the folder; returns the number of pictures. Raises SenguError, and writes nothing, if a picture is missing.
 
     An erased picture has its line in the tables, and no file.
     """
@@ -65,7 +65,7 @@ def _write_metadata(labels: pd.DataFrame, classes: list[str], path: Path) -> Non
 
 
 def card(version: versions.Version, known: facts.Facts, folder: Path) -> str:
-    """README.md: what a person asks first."""
+    """The text of README.md: answers to the first questions."""
     project = known.project
     counts = "\n".join(f"| {name} | {version.rows_by_value[str(value)]} |" for value, name in enumerate(version.classes))
     sheets = "\n".join(

@@ -1,4 +1,4 @@
-"""`sengu dataset restore`: a finalised version whose folder, cache and remote are gone -> its tables, made again from Git."""
+"""`sengu dataset restore`: a finalised version whose folder, cache and remote are gone -> its tables, rebuilt from Git."""
 
 import os
 import shutil
@@ -22,15 +22,15 @@ from sengu.repository import pipeline
 from sengu.repository.git import ask, git
 
 LABEL_STAGE = "label"
-# what the recipes read beside Git: derived from the archives, which are what nothing can bring back
+# what the recipes read beside Git: derived from the archives, which nothing can rebuild
 TABLES = (places.INDEX, places.CAPTURES, places.REJECTED, places.TREES, places.DUPLICATES)
 
 
 def restore(name: str) -> tuple[tags.Tag, bool]:
-    """Puts the folder of a finalised version back; returns its tag, and whether dataset.json is the same, too.
+    """Restores the folder of a finalised version; returns its tag, and whether dataset.json is the same, too.
 
-    The commands of its tag run in a checkout of its tag, with the code of that time, one for each ancestor. Raises SenguError if
-    label.csv does not come out as the tag says; then nothing is put back.
+    The commands of its tag run in a checkout of its tag, with the code of that time, one for each ancestor. Raises SenguError,
+    and restores nothing, if label.csv differs from what the tag says.
     """
     tag = next((tag for tag in tags.tags() if tag.version == name), None)
     if tag is None:
@@ -79,7 +79,7 @@ def checkout(commit: str) -> Iterator[Path]:
 
 
 def _run(command: str, folder: Path) -> None:
-    # the stages say `python`, which is to be this one even if its environment is not activated
+    # the stages say `python`, which must be this one even if its environment is not activated
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     done = subprocess.run(
         command, shell=True, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
@@ -92,9 +92,9 @@ def _run(command: str, folder: Path) -> None:
 @click.command("restore")
 @click.argument("name")
 def restore_command(name: str) -> None:
-    """Make the finalised version NAME again from Git, where its folder, the cache and the remote are gone.
+    """Rebuild the finalised version NAME from Git, if its folder, the cache and the remote are gone.
 
-    Its tables are compared with what its tag says. Index, captures and object trees must be here, or come from the archive.
+    Its tables are compared with its tag. Index, captures and object trees must be here, or come from the archive.
     """
     tag, same = restore(name)
     click.echo(f"{FOLDER / name}: label.csv is what tag {tag.name} says")

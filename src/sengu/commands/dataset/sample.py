@@ -1,4 +1,4 @@
-"""`sengu dataset sample`: some pictures of each class of a version, as ids or as one page."""
+"""`sengu dataset sample`: a version -> some pictures of each class, as ids or as one page."""
 
 import json
 from html import escape
@@ -18,7 +18,7 @@ from sengu.repository import pipeline
 
 
 def sampled(name: str, count: int) -> dict[str, list[str]]:
-    """Object ids by class: the same ones every time."""
+    """Object ids by class, the same every time."""
     lineage.tree(pipeline.versions()).node(name)
     classes = versions.read(FOLDER / name).classes
     labels = tables.read(FOLDER / name / versions.LABELS, tables.Label)
@@ -26,7 +26,7 @@ def sampled(name: str, count: int) -> dict[str, list[str]]:
 
 
 def page(title: str, sections: dict[str, list[str]], store: ObjectStore) -> str:
-    """One HTML page that needs no other file: a row of pictures for each section. Pictures that are not here are named."""
+    """A self-contained HTML page: a row of pictures for each section. Missing pictures are named."""
     parts = [f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><h1>{escape(title)}</h1>"]
     for heading, ids in sections.items():
         parts.append(f"<h2>{escape(heading)}</h2>")

@@ -1,4 +1,4 @@
-"""`sengu dataset show`: all that is known of a version."""
+"""`sengu dataset show`: everything known about a version."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from sengu.repository import pipeline
 
 
 def facts_of(name: str) -> dict[str, Any]:
-    """dataset.json, and what it cannot hold: children, tag, models, and whether the version may be changed."""
+    """The facts of dataset.json, and those that it cannot hold: children, tag, models, and whether the version may change."""
     family = lineage.tree(pipeline.versions())
     family.node(name)
     known = facts.read(FOLDER / name)
@@ -32,7 +32,7 @@ def may_change(name: str, family: lineage.Tree) -> str:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def show_command(name: str, as_json: bool) -> None:
-    """Print what is known of the version NAME, and whether it may be changed."""
+    """Print everything known about the version NAME, and whether it may be changed."""
     known = facts_of(name)
     if as_json:
         click.echo(json.dumps(known, indent=2, ensure_ascii=False))

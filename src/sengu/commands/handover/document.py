@@ -1,4 +1,4 @@
-"""The facts of the repository -> HANDOVER.md, which a successor reads first; or an error that names those that are missing."""
+"""The facts of the repository -> HANDOVER.md, which a successor reads first; or an error that names missing facts."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -19,9 +19,9 @@ NETWORKS = ("network", "head")
 
 
 def text(facts: Facts) -> str:
-    """The document, of nothing but what Git tracks in this commit, so that it is the same in every clone.
+    """The document, made only of what Git tracks in this commit, so that it is the same in every clone.
 
-    Its last line has the digest of the facts and of the text above it, by which `is_current` knows it again.
+    Its last line has the digests of the facts and of the text above it, for `is_current`.
     """
     body = "\n".join(_lines(facts)) + "\n\n"
     return f"{body}{MARK}{facts.digest}, text {_digest(body)} -->\n"
@@ -129,9 +129,9 @@ def _machines(count: int) -> str:
 
 
 @click.command("document")
-@click.option("--check", is_flag=True, help="Write nothing: say whether HANDOVER.md is what the facts say.")
+@click.option("--check", is_flag=True, help="Write nothing; check that HANDOVER.md agrees with the facts.")
 def command(check: bool) -> None:
-    """Write HANDOVER.md from facts; refuses while one is missing that a successor needs."""
+    """Write HANDOVER.md from facts; refuse while a fact is missing that a successor needs."""
     facts = gather()
     if check:
         if not is_current(facts):

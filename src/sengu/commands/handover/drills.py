@@ -1,4 +1,4 @@
-"""Git's history -> who did last what a successor must be able to do: add pictures, annotate, extend a version, retrain."""
+"""Git's history -> the last person for each task of a successor: add pictures, annotate, extend a version, retrain."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from sengu.repository import comparing, history
 from sengu.repository.git import ask
 from sengu.repository.history import Commit
 
-LOOKED_AT = 50  # commits of the lock files; a drill that is longer ago is due again
+LOOKED_AT = 50  # commits of the lock files; an older drill is due again
 
 
 @dataclass(frozen=True)
 class Drill:
-    """One thing that a successor must have done once; `who` and `when` are empty until somebody but the first author did it."""
+    """A task that a successor must have done once; `who` and `when` are empty until somebody but the first author did it."""
 
     name: str
     command: str
@@ -21,7 +21,7 @@ class Drill:
 
 
 def drills() -> list[Drill]:
-    """The four drills, each with the last person who passed it, other than the author of the first commit."""
+    """The four drills, each with the last person who passed it, not counting the author of the first commit."""
     owner = owner_of()
     changes = _changes()
     return [
@@ -44,7 +44,7 @@ def _drill(name: str, command: str, owner: str, commits: Iterable[Commit]) -> Dr
 
 
 def _changes() -> Callable[[Callable[[str], bool]], list[Commit]]:
-    """A function that gives the commits which changed outputs of the stages that a test picks, the latest first."""
+    """A function that gives the commits that changed outputs of chosen stages, the latest first."""
     commits = history.commits(*comparing.LOCKS)[: LOOKED_AT + 1]
     states = [comparing.pinned(history.locked_at(commit.sha)) for commit in commits]
 

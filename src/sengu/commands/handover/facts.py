@@ -1,4 +1,4 @@
-"""The repository -> what a successor has to know of it, read from Git, DVC's files and params.yaml."""
+"""The repository -> the facts that a successor needs, from Git, DVC's files and params.yaml."""
 
 import csv
 import hashlib
@@ -59,7 +59,7 @@ class Facts:
     datasets: tuple[Size, ...]
     metrics: Mapping[str, Any]
     release: Mapping[str, Any]
-    rules: str  # first line that says something
+    rules: str  # first line with text
     sheets: tuple[Sheet, ...]
     agreement: str  # of annotators, on pictures that two or more labelled blind
     quizzes: tuple[str, ...]  # how far each successor agrees with a predecessor, by quiz/
@@ -73,15 +73,15 @@ class Facts:
 
     @property
     def attested(self) -> list[Certificate]:
-        """Certificates of these outputs with which nothing is wrong, those of `--quick` among them."""
+        """Certificates of these outputs without a fault, including those of `--quick`."""
         return certificates.attested(self.certificates, self.outputs)
 
     @property
     def digest(self) -> str:
-        """Lower-case hex SHA-256 of what Git tracks of it: equal in every clone of a commit, whatever the wording of a page."""
+        """Lower-case hex SHA-256 of the tracked facts: equal in every clone of a commit, whatever the wording of a page."""
         tracked = {name: value for name, value in asdict(self).items() if name not in ("origin", "drills")}
         if not self.quizzes:
-            del tracked["quizzes"]  # a document that was written before there were any is not stale
+            del tracked["quizzes"]  # a document from before the first quiz is not stale
         return hashlib.sha256(json.dumps(tracked, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -132,9 +132,9 @@ def quizzes() -> tuple[str, ...]:
 
 
 def _said() -> tuple[pd.DataFrame, Sequence[str]]:
-    """The words of the sheets, and the classes.
+    """The decisions in the sheets, and the classes.
 
-    What a sheet names by a file name is left out: only the tables, which Git does not have, know which object that is.
+    Lines that name a picture by its file name are left out: only the tables, which Git does not have, know the object.
     """
     paths = sheets.sheets(places.LABELS)
     named = pd.concat([sheets.read(path).cells["objectId"].str.lower() for path in paths]) if paths else pd.Series(dtype="str")
@@ -145,7 +145,7 @@ def _said() -> tuple[pd.DataFrame, Sequence[str]]:
 
 
 def unpushed() -> list[str]:
-    """The stages and files whose objects the default remote lacks, asked one by one. Raises OSError if it cannot be reached."""
+    """Stages and files whose objects the default remote lacks; it asks for each one. Raises OSError if it cannot be reached."""
     from dvc.repo import Repo
 
     with Repo() as repo:
@@ -164,7 +164,7 @@ def uncommitted(*paths: str) -> list[str]:
 
 
 def subprocess_lines(*command: str) -> list[str]:
-    """Lines as printed: `git status` says something by a blank at the begin of one."""
+    """The output lines, unstripped: in `git status` a blank at the beginning of a line has a meaning."""
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
 
 

@@ -1,4 +1,4 @@
-"""`sengu handover`: everything rerun elsewhere, the document that a successor reads, and what is missing."""
+"""`sengu handover`: a rerun of everything elsewhere, the document for a successor, and the gaps."""
 
 import click
 

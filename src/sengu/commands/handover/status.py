@@ -15,9 +15,9 @@ LONGEST = 3  # names in a line
 
 @dataclass(frozen=True)
 class Gap:
-    """One thing that is missing, and the command, or the line to write, that brings it.
+    """A gap, and the command, or the line to write, that closes it.
 
-    With one that `blocks` there is no document: a successor could not even begin, or would begin with something else.
+    A gap that `blocks` prevents the document: a successor could not even begin, or would begin with something else.
     """
 
     what: str
@@ -37,7 +37,7 @@ def gaps(facts: Facts) -> Iterator[Gap]:
             "Git has no origin: nobody can clone it", "git remote add origin URL && git push --all && git push --tags", False
         )
     elif unshared := ask("log", "--oneline", "HEAD", "--not", "--remotes").splitlines():
-        yield Gap(f"{len(unshared)} commits are on this machine only", "git push", False)  # the document's own will be one
+        yield Gap(f"{len(unshared)} commits are on this machine only", "git push", False)  # the document's own commit will be one
     if not facts.remote:
         yield Gap("DVC has no default remote: the data is on this machine only", "sengu remote init s3://BUCKET/PREFIX", False)
     elif "://" not in facts.remote:
@@ -60,7 +60,7 @@ def unverified(facts: Facts) -> tuple[str, bool]:
 
 
 def missing(facts: Facts) -> list[Gap]:
-    """The gaps with which there is no document."""
+    """The gaps that prevent the document."""
     return [gap for gap in gaps(facts) if gap.blocks]
 
 
@@ -87,7 +87,7 @@ def _some(names: list[str]) -> str:
 
 
 def screen(facts: Facts, open_gaps: list[Gap], mark: Callable[[bool], str]) -> str:
-    """The whole answer as text."""
+    """The whole screen as text."""
     lines = [f"Could you leave tomorrow? {'Yes.' if not open_gaps else f'Not yet: {len(open_gaps)} gaps.'}", ""]
     for gap in open_gaps:
         lines += [f"{mark(False)} {gap.what}", f"      {gap.cure}"]

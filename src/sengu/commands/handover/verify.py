@@ -1,4 +1,4 @@
-"""A commit -> a fresh clone in which every stage runs again, and the certificate of what came of it."""
+"""A commit -> a fresh clone in which every stage runs again, and the certificate of the result."""
 
 import hashlib
 import logging
@@ -61,10 +61,10 @@ def _lock_of(folder: Path) -> str:
 @click.command("verify")
 @click.option("--rev", default="HEAD", help="Tag or commit to verify; by default HEAD.")
 @click.option("--quick", is_flag=True, help="In this environment, without training: minutes instead of an hour.")
-@click.option("--plain", is_flag=True, help="Leave clock, hash seed, directory order, locale, time zone, umask and cores alone.")
-@click.option("--keep", is_flag=True, help="Leave the clone where it is; the log says where.")
+@click.option("--plain", is_flag=True, help="Do not vary clock, hash seed, directory order, locale, time zone, umask and cores.")
+@click.option("--keep", is_flag=True, help="Keep the clone; the log says where it is.")
 def command(rev: str, quick: bool, plain: bool, keep: bool) -> None:
-    """Rerun every stage in a fresh clone, and compare each output with what is pinned.
+    """Rerun every stage in a fresh clone, and compare each output with the pinned one.
 
     The clone has an empty cache, an empty home and a new environment. Exits with 1 and names the first stage that differs.
     Writes reports/handover.html, .json, and a certificate into reports/certificates, which belongs into Git.

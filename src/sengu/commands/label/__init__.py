@@ -1,1 +1,1 @@
-"""The commands `sengu label`: who decided what, by which rule, and what to label next. Owns no data."""
+"""The commands `sengu label`: decisions and their rules, and what to label next. Owns no data."""

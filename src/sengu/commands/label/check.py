@@ -1,4 +1,4 @@
-"""`sengu label check`: sheets and rules -> what is wrong with them, who said how much, and how far annotators agree."""
+"""`sengu label check`: sheets and rules -> their faults, counts of decisions, and agreement between annotators."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ from sengu.labels import agreement, checks, quiz
 
 
 def problems(label_set: LabelSet) -> list[str]:
-    """All that is wrong with the sheets and rules of a label set; none if they may be built upon."""
+    """The faults of the sheets and rules of a label set; empty if they are right."""
     return [
         *label_set.looked[1],
         *checks.problems(label_set.words, label_set.merged.labels, label_set.rules, label_set.settings.classes),
@@ -36,12 +36,12 @@ def counts(label_set: LabelSet) -> dict[str, dict[str, int]]:
 
 
 def quiz_results(label_set: LabelSet) -> dict[str, list[quiz.Result]]:
-    """Annotator -> how far their answers to a quiz agree with what each predecessor says now."""
+    """Annotator -> agreement of their answers to a quiz with the present labels of each predecessor."""
     return quiz.results(label_set.standing, label_set.settings.classes, quiz.folder(label_set.folder))
 
 
 def _opinions(label_set: LabelSet) -> pd.DataFrame | None:
-    """The model's probabilities of every object, if it has seen any and answers the question of the label set."""
+    """The model's probabilities of every object, if there are any and the model answers the question of the label set."""
     if not places.EMBEDDINGS.is_dir():
         return None
     from sengu import embeddings
@@ -95,7 +95,7 @@ def _report(
     "--consensus", type=click.Path(dir_okay=False, path_type=Path), help="Write the suggested labels of pictures with several."
 )
 def command(name: str, as_json: bool, consensus: Path | None) -> None:
-    """Check sheets and rules together, and measure how far annotators agree; exit with 1 if anything is wrong."""
+    """Check sheets and rules together, and measure agreement between annotators; exit with 1 if anything is wrong."""
     label_set = LabelSet.called(name)
     wrong = problems(label_set)
     agreements = checks.agreements(checks.blind(label_set.words), label_set.settings.classes)

@@ -14,14 +14,14 @@ from sengu.objects.store import ObjectStore
 @click.command("example")
 @click.argument("object_id", metavar="ID")
 @option
-@click.option("--rule", required=True, help="The rule that it is an example of, such as R3.")
+@click.option("--rule", required=True, help="The rule that it illustrates, such as R3.")
 @click.option("--is", "value", required=True, help="The right class.")
-@click.option("--was", default=None, help="The wrong one; by default what the label was, if that is another.")
+@click.option("--was", default=None, help="The wrong class; by default its present label, if that differs.")
 @click.option("--why", required=True, help="The reason, in a few words.")
 def command(object_id: str, name: str, rule: str, value: str, was: str | None, why: str) -> None:
-    """Add the object ID to a rule as a worked example: what it was taken for, what it is, and why.
+    """Add the object ID to a rule as a worked example: its wrong class, its right class, and the reason.
 
-    The rule's hash stays as it is: an example explains a rule, and does not change it.
+    The rule's hash stays the same: an example explains a rule, and does not change it.
     """
     label_set = LabelSet.called(name)
     picture = str(named(object_id, ObjectStore.below(places.TREES)))

@@ -1,4 +1,4 @@
-"""`sengu label`: annotation sheets and rules: checks, agreement, what an object was called, sheets to fill in, imports."""
+"""`sengu label`: annotation sheets and rules: checks, agreement, the labels of an object, sheets to fill in, imports."""
 
 import click
 
@@ -17,4 +17,4 @@ COMMANDS = {
 
 @click.group("label", cls=LazyGroup, modules=COMMANDS)
 def group() -> None:
-    """Annotation sheets and rules: who decided this label, by which rule, and what to label next."""
+    """Label pictures: annotation sheets and rules, who decided a label, and what to label next."""

@@ -1,4 +1,4 @@
-"""`sengu label import FILE`: an export of another program, or a sheet that was filled in -> lines of the sheets in labels/."""
+"""`sengu label import FILE`: an export of another program, or a filled-in sheet -> lines of the sheets in labels/."""
 
 import tempfile
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from sengu.labels.words import HOW, SHOWN, Known, look
 
 
 def resolve(said: Iterable[Said], label_set: LabelSet, translated: dict[str, str], default: str) -> dict[str, list[Line]]:
-    """The lines of each annotator's sheet. Raises SenguError with everything that is no picture or class of ours."""
+    """The lines for each annotator's sheet. Raises SenguError with every unknown picture and class."""
     seen = label_set.index[["site", "objectId", "urlId"]].merge(
         label_set.captures[["site", "urlId", "url", "filename"]], on=["site", "urlId"]
     )
@@ -48,7 +48,7 @@ def resolve(said: Iterable[Said], label_set: LabelSet, translated: dict[str, str
 
 
 def _only(seen: pd.DataFrame, column: str) -> dict[str, str]:
-    """A name -> its object id, empty if it stands for several."""
+    """A name -> its object id, empty if several objects have it."""
     pairs = seen.loc[seen[column] != "", [column, "objectId"]].drop_duplicates()
     several = pairs[column].duplicated(keep=False)
     return dict(zip(pairs[column], pairs["objectId"].where(~several, ""), strict=True))
@@ -64,17 +64,17 @@ def _checked(said: list[Said], how: str, at: str) -> list[Said]:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @option
 @click.option("--format", "kind", type=click.Choice(importing.FORMATS), help="By default guessed by the extension.")
-@click.option("--annotator", default="", help="Who it is by, where the file does not say.")
-@click.option("--how", type=click.Choice(HOW), help="How all of it came about; by default as the file says, else import.")
-@click.option("--at", "labelled_at", default="", help="When, where the file does not say; by default now.")
-@click.option("--map", "translations", multiple=True, metavar="THEIRS=OURS", help="What a class of theirs is called here.")
+@click.option("--annotator", default="", help="The annotator, if the file does not say.")
+@click.option("--how", type=click.Choice(HOW), help="How the labels came about; by default as the file says, else import.")
+@click.option("--at", "labelled_at", default="", help="The date, if the file does not say; by default now.")
+@click.option("--map", "translations", multiple=True, metavar="THEIRS=OURS", help="A class of the file and its name here.")
 def command(
     file: Path, name: str, kind: str | None, annotator: str, how: str | None, labelled_at: str, translations: tuple[str, ...]
 ) -> None:
-    """Add what FILE says to labels/, a sheet for each annotator.
+    """Add the labels in FILE to labels/, in a sheet for each annotator.
 
-    FILE is an export of Label Studio (JSON, JSON-MIN, CSV), of CVAT ("CVAT for images 1.1"), a sheet that was filled in, or a
-    CSV file of a tagger with a column of pictures and one of classes. What the sheets have already is not added again.
+    FILE is an export of Label Studio (JSON, JSON-MIN, CSV) or CVAT ("CVAT for images 1.1"), a filled-in sheet, or a tagger's
+    CSV file with a column of pictures and one of classes. Lines that the sheets already have are not added again.
     """
     for pair in translations:
         if "=" not in pair:
@@ -110,7 +110,7 @@ def _said_already(label_set: LabelSet, said: list[Said]) -> set[tuple[str, str, 
 
 
 def _check(lines: dict[str, list[Line]], known: Known, classes: list[str]) -> None:
-    """Raises SenguError for what a sheet must not say, before any sheet is touched."""
+    """Raises SenguError for lines that a sheet must not have, before any sheet is touched."""
     with tempfile.TemporaryDirectory() as folder:
         paths = []
         for number, theirs in enumerate(lines.values()):
@@ -123,6 +123,6 @@ def _check(lines: dict[str, list[Line]], known: Known, classes: list[str]) -> No
 
 
 def _file_name(who: str) -> str:
-    """An annotator's name as that of a file: an e-mail address up to its @, and no separators."""
+    """An annotator's name as a file name: an e-mail address up to its @, without separators."""
     name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in who.partition("@")[0]).strip(".-")
     return name or "imported"

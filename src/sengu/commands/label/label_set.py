@@ -1,4 +1,4 @@
-"""The sheets and rules of one label set, and what there is to label -> all that the commands on labels ask of them."""
+"""The sheets, rules and pictures of one label set -> the facts that the commands on labels need."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class LabelSet:
 
     @classmethod
     def called(cls, name: str) -> "LabelSet":
-        """The set `name`, or the main one if that is empty."""
+        """The set `name`, or the main set if that is empty."""
         if not name:
             return cls(places.LABELS, places.DATA)
         return cls(Path(f"{params.SET}{name}"), places.DATA / f"{params.SET}{name}")
@@ -70,12 +70,12 @@ class LabelSet:
 
     @property
     def words(self) -> pd.DataFrame:
-        """The words of all lines that are right."""
+        """The words of all correct lines."""
         return self.looked[0]
 
     @cached_property
     def standing(self) -> pd.DataFrame:
-        """The latest word of each annotator on each object, but for those that take a label back."""
+        """The latest word of each annotator on each object, except those that take a label back."""
         latest = merging.latest(self.words)
         return latest[latest["value"] >= 0]
 
@@ -134,7 +134,7 @@ def learned(label_set: LabelSet) -> bool:
 def answers(model: "Embeddings", label_set: LabelSet) -> bool:
     """True if the model that made the embeddings answers the question of a label set.
 
-    Its release names its classes. Where that is not here, a model of as many classes is taken for one of the main label set.
+    Its release names its classes. If that is not here, a model with the right number of classes counts as one of the main set.
     """
     classes = label_set.settings.classes
     if model.probabilities.shape[1] != len(classes):

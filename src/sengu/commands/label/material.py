@@ -1,4 +1,4 @@
-"""A label set, its tables and the model's embeddings -> what the labelling page asks of them."""
+"""A label set, its tables and the model's embeddings -> the answers that the labelling page needs."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -21,8 +21,8 @@ from sengu.labels import rules
 from sengu.labels.rules import Rule
 from sengu.labels.sheets import sheets
 
-SIMILAR = 12  # pictures like the one that is shown
-LOOKED = 200  # nearest pictures among which the labelled ones are looked for
+SIMILAR = 12  # pictures like the current one
+LOOKED = 200  # nearest pictures, among which labelled ones are sought
 SHOWN = 48  # pictures of a list to review
 SAMPLE = 12  # pictures of each class of a dataset version
 MEMBERS = 60  # pictures of a group of near-duplicates to review
@@ -40,7 +40,7 @@ class Repository:
         self.classes: Sequence[str] = self._label_set.settings.classes
         self.folder: Path = self._label_set.folder
         self._names = {name for name in self._label_set.index["objectId"].unique() if not ObjectId.parse(name).is_video}
-        # by id and sorted, so that a picture is looked up, and not searched for among half a million
+        # by id and sorted, so that a picture is looked up, not searched for among half a million
         self._index = self._label_set.index.set_index("objectId", drop=False).sort_index(kind="stable")
         self._captures = self._label_set.captures.set_index("urlId", drop=False).sort_index(kind="stable")
 
@@ -55,7 +55,7 @@ class Repository:
         if stamp != self._stamp:
             before = self._label_set
             self._label_set = LabelSet.called(self.name)
-            for table in ("captures", "index", "known", "settings"):  # which no sheet changes
+            for table in ("captures", "index", "known", "settings"):  # no sheet changes these
                 if table in before.__dict__:
                     self._label_set.__dict__[table] = before.__dict__[table]
             self._stamp = stamp
@@ -112,7 +112,7 @@ class Repository:
         return [name for name in self._groups.get(object_id, ()) if name != object_id and name in self._names]
 
     def _seen(self, object_id: str) -> tuple[dict[str, Any], pd.DataFrame]:
-        """A row of the index of an object, and every capture of it."""
+        """An object's row of the index, and every capture of it."""
         rows = self._index.loc[object_id:object_id]
         captures = pd.concat([self._captures.loc[url_id:url_id] for url_id in sorted(set(rows["urlId"]))])
         return {str(key): cell for key, cell in rows.iloc[0].items()}, captures[captures["site"].isin(rows["site"])]
@@ -181,7 +181,7 @@ class Repository:
         }
 
     def _versions(self) -> list[dict[str, Any]]:
-        """Each dataset version beside its parents that are here: what came, what went, and whose class is another."""
+        """Each dataset version beside its parents that are here: objects added, removed and relabelled."""
         tables_of = versions(self._label_set)
         facts_of = {name: version_files.read(places.DATASETS / name) for name in tables_of}
         class_of = {
@@ -248,7 +248,7 @@ class Repository:
         return conflicts
 
     def _to_confirm(self) -> list[dict[str, Any]]:
-        """The largest groups on which nobody decided yet."""
+        """The largest groups on which nobody has decided yet."""
         decided = set(decisions.read()["objectId"])
         waiting = {members[0]: members for members in self._groups.values() if not decided.issuperset(members)}
         groups = [self._reviewed(members) for members in waiting.values()]

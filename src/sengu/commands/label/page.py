@@ -67,15 +67,15 @@ def shelf(site: str) -> Shelf:
 
 @click.command("page")
 @option
-@click.option("--annotator", "names", multiple=True, help="Who labels, by default Git's user; several get an address each.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="By default a free one.")
+@click.option("--annotator", "names", multiple=True, help="Who labels; by default Git's user. Several get an address each.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; by default a free one.")
 @click.option("--host", default=LOOPBACK, show_default=True, help="The name or address that browsers use.")
 @click.option(
     "--certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="PEM file with certificate and key."
 )
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def command(name: str, names: tuple[str, ...], port: int, host: str, certificate: Path | None, no_browser: bool) -> None:
-    """Label pictures in the browser: one key each, or a page at once; every label is on the disk before the page says so."""
+    """Label pictures in the browser, with one key each or a page at once."""
     people = annotators(names)
     where = place(host, port, certificate)
     material = Repository(name)
@@ -97,7 +97,7 @@ def command(name: str, names: tuple[str, ...], port: int, host: str, certificate
             click.echo(f"curl -H 'Authorization: Bearer {guard.upload_token}' -F device={device} -F file=@PICTURE {target}")
         if not no_browser:
             _open(next(iter(guard.addresses().values())))
-        # as an exception, an interrupt in the middle of a finalizer would be lost
+        # an exception from an interrupt inside a finalizer would be lost
         signal.signal(signal.SIGINT, lambda *_: threading.Thread(target=serving.stop).start())
         try:
             serving.serve()

@@ -1,4 +1,4 @@
-"""`sengu label rules`: the rules; with --changed, the labels made under an old text of one, and what uses them."""
+"""`sengu label rules`: the rules; with --changed, the labels made under an old text of a rule, and their uses."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ RELEASES = "classifier@v*"  # tags
 
 @dataclass(frozen=True)
 class Outdated:
-    """The labels that were made under another text of a rule than it has now, and where they are used."""
+    """The labels that were made under an old text of a rule, and where they are used."""
 
     rule: str
     objects: list[str]
@@ -57,7 +57,7 @@ def changed(label_set: LabelSet) -> list[Outdated]:
 
 
 def releases() -> dict[str, str]:
-    """Tag -> the dataset version that the released model learned, by the dvc.lock of the tag."""
+    """Tag -> the dataset version that the released model learned, from the dvc.lock of the tag."""
     versions_of = {}
     for tag in ask("tag", "--list", RELEASES).splitlines():
         text = ask("show", f"{tag}:./dvc.lock")
@@ -100,11 +100,11 @@ def _show_rules(label_set: LabelSet) -> None:
 
 @click.command("rules")
 @option
-@click.option("--changed", "only_changed", is_flag=True, help="List the labels made under a text that a rule no longer has.")
+@click.option("--changed", "only_changed", is_flag=True, help="List the labels made under an old text of a rule.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="With --changed: write them as a sheet to relabel.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(name: str, only_changed: bool, out: Path | None, as_json: bool) -> None:
-    """List the rules as a sheet cites them; with --changed, what an edit of a rule leaves to do."""
+    """List the rules as sheets cite them; with --changed, the labels to review after an edit of a rule."""
     label_set = LabelSet.called(name)
     if not only_changed:
         if as_json:

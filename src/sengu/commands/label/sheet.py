@@ -20,7 +20,7 @@ from sengu.labels.sheets import COLUMNS
 from sengu.labels.words import NONE
 from sengu.objects.store import ObjectStore
 
-# queues of pictures of which nobody said anything yet
+# queues of pictures without any decision
 UNLABELLED = ("random", "site", "tag", "device", "date", "uncertain", "far", "class", "groups")
 QUEUES = (*UNLABELLED, "suspect", "disagreement", "rule-changed")
 MONTH = len("2026-11")
@@ -28,7 +28,7 @@ LABEL_ERRORS = Path("reports/label_errors.csv")
 
 
 def queue(label_set: LabelSet, kind: str, annotator: str, again: bool, value: int = 0) -> list[str]:
-    """The objects of a queue, in the order in which to ask for them; `value` is the class that the queue `class` is of."""
+    """The objects of a queue, in the order in which to ask for them; `value` is the class of the queue `class`."""
     if kind == "disagreement":
         return [str(name) for name in label_set.merged.conflicts["objectId"]]
     if kind == "rule-changed":
@@ -50,7 +50,7 @@ def queue(label_set: LabelSet, kind: str, annotator: str, again: bool, value: in
 
 
 def _belongs(label_set: LabelSet, column: str) -> dict[str, list[str]]:
-    """Object id -> its tags or devices, or the months in which it was taken, or fetched where nobody knows."""
+    """Object id -> its tags or devices, or the months in which it was taken or, if that is unknown, fetched."""
     captures = label_set.captures
     if column == "taken":
         captures = captures.assign(taken=captures["taken"].where(captures["taken"] != "", captures["fetched"]).str[:MONTH])
@@ -60,7 +60,7 @@ def _belongs(label_set: LabelSet, column: str) -> dict[str, list[str]]:
 
 
 def _groups(names: list[str]) -> list[str]:
-    """One picture of each group of near-duplicates of which nobody said anything yet."""
+    """One picture of each group of near-duplicates without any decision."""
     if not places.DUPLICATES.is_file():
         raise SenguError(f"{places.DUPLICATES} is missing: run `dvc repro duplicates`, or `dvc pull`")
     duplicates = tables.read(places.DUPLICATES, tables.Duplicate)
@@ -73,7 +73,7 @@ def _groups(names: list[str]) -> list[str]:
 
 
 def _unseen(label_set: LabelSet, annotator: str, again: bool) -> set[str]:
-    """Pictures without a label and without a line in any sheet; `again`, those of which this annotator said nothing."""
+    """Pictures without a label and without a line in any sheet; with `again`, those without a line by this annotator."""
     pictures = {name for name in label_set.index["objectId"].unique() if not ObjectId.parse(name).is_video}
     standing = merging.latest(label_set.words)
     is_undone = (standing["value"] == NONE) & (standing["how"] == "") & standing["note"].str.startswith(UNDONE)
@@ -131,14 +131,14 @@ def meeting(label_set: LabelSet, names: list[str], condition: str) -> list[str]:
 
 @click.command("sheet")
 @option
-@click.option("--queue", "kind", type=click.Choice(QUEUES), default="random", show_default=True, help="What to ask for.")
+@click.option("--queue", "kind", type=click.Choice(QUEUES), default="random", show_default=True, help="The pictures to choose.")
 @click.option("-n", "number", type=click.IntRange(min=1), default=200, show_default=True, help="How many pictures.")
 @click.option(
-    "--where", "condition", default="", help="Only those that meet a condition, such as \"site == 'x' and width > 224\"."
+    "--where", "condition", default="", help="Only pictures that meet a condition, such as \"site == 'x' and width > 224\"."
 )
 @click.option("--class", "class_name", default="", help="The class of the queue `class`.")
-@click.option("--annotator", default="", help="Who fills it in.")
-@click.option("--again", is_flag=True, help="Also pictures that others labelled, so that agreement can be measured.")
+@click.option("--annotator", default="", help="The annotator who fills it in.")
+@click.option("--again", is_flag=True, help="Also ask for pictures that others labelled, to measure agreement.")
 @click.option("--rule", "rule_name", default="", help="Cite this rule in every line, such as R3.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("sheet.csv"), show_default=True, help="What to write."
@@ -149,12 +149,12 @@ def command(
     """Write a sheet to fill in: one line for each picture of a queue, without its label, so that the look is blind.
 
     \b
-    random        pictures without a label, by chance
+    random        pictures without a label, at random
     site, tag     the same, one of each site or page tag in turn
     device, date  the same, one of each device or month in turn
-    uncertain     the same, the least certain of the model first
-    far           the same, those first that are least like any labelled one
-    class         the same, the likeliest of --class first, as the model says
+    uncertain     the same, those first about which the model is least certain
+    far           the same, those first that are least like any labelled picture
+    class         the same, those first that the model finds likeliest to be of --class
     groups        the same, one of each group of near-duplicates
     suspect       labels that confident learning doubts
     disagreement  objects whose annotators or tags differ

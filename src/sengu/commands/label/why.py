@@ -1,4 +1,4 @@
-"""`sengu label why ID`: every word ever said about an object: by whom, when, how, by which rule, and what came of it."""
+"""`sengu label why ID`: an object -> every decision about it: by whom, when, how, by which rule, and its outcome."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -19,7 +19,7 @@ from sengu.objects.store import ObjectStore
 
 @dataclass(frozen=True)
 class Word:
-    """One word about an object, and what came of it."""
+    """A decision about an object, and its outcome."""
 
     value: str
     by: str
@@ -71,7 +71,7 @@ class _Decision:
 
 
 def why(label_set: LabelSet, object_id: str) -> Why:
-    """All that was said about an object, the oldest first, and where its label stands."""
+    """All decisions about an object, the oldest first, and the places that hold its label."""
     words = label_set.words[label_set.words["objectId"] == object_id].sort_values(["time", "sheet", "line"], kind="stable")
     latest = merging.latest(words)
     parts = [rank[rank["objectId"] == object_id] for rank in label_set.ranks]
@@ -99,7 +99,7 @@ def why(label_set: LabelSet, object_id: str) -> Why:
 
 
 def _rule(citations: Citations, word: pd.Series) -> tuple[str, str]:
-    """The citation of a word with what became of the rule, and the rule's text at the time."""
+    """The rule that a decision cites, the rule's present state, and its text at the time."""
     cited = citations.of(word)
     if cited is None:
         return "", ""
@@ -122,7 +122,7 @@ def _type(object_id: str) -> str:
 @option
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(object_id: str, name: str, as_json: bool) -> None:
-    """Say who decided the label of the object ID, when, how and by which rule; the beginning of its hash is enough."""
+    """Print who decided the label of the object ID, when, how and by which rule; the beginning of its hash is enough."""
     answer = why(LabelSet.called(name), str(named(object_id, ObjectStore.below(places.TREES))))
     if as_json:
         click.echo(json.dumps(asdict(answer), ensure_ascii=False, indent=2))
