@@ -19,7 +19,7 @@ from sengu.repository import verified
 from sengu.warc import last_crawl
 
 LOGGED = 20  # failures; the table has all
-KEPT = "what was fetched is kept in {}, and the next run goes on from there"
+KEPT = "what was fetched is kept in {}, and the next run continues from there"
 WHOLE = ("finished", "closespider_timeout")  # the ends of a crawl that are as they should be
 
 logger = logging.getLogger("crawl")
@@ -86,9 +86,9 @@ def _account(name: str, crawler: Any, folder: Path) -> None:
     observed = next(extension for extension in crawler.extensions.middlewares if isinstance(extension, progress.Progress))
     logger.info("%s:\n%s", name, progress.table(observed.answers, Counter(failure.reason for failure in failures)))
     if reason != "finished":
-        logger.warning("%s: stopped after max_hours, with work left; the next crawl goes on", name)
+        logger.warning("%s: stopped after max_hours, with work left; the next crawl continues", name)
     if stats.get_value("sengu/pages_beyond_limit"):
-        logger.warning("%s: followed no more links after max_pages; set it higher, or `follow` closer", name)
+        logger.warning("%s: followed no more links after max_pages; raise it, or restrict `follow`", name)
     if not spider.media_count:
         why = f"the first failure was {failures[0].url}: {failures[0].reason}" if failures else spider.nothing
         raise SenguError(f"site {name}: no picture or video was fetched; {why}: check sites.{name}.fetch in params.yaml")

@@ -80,7 +80,7 @@ class Publisher:
         try:
             client.connect(named.host, named.port)
         except OSError as error:
-            logger.warning("MQTT broker %s:%s: %s; the crawl goes on without it", named.host, named.port, error)
+            logger.warning("MQTT broker %s:%s: %s; the crawl continues without it", named.host, named.port, error)
             return cls(None, "")
         client.loop_start()
         return cls(client, f"{named.topic}/{site}")

@@ -12,7 +12,7 @@ def spider_class(name: str) -> type[GenericSpider]:
     try:
         module = importlib.import_module(f"crawlers.spiders.{name}")
     except ModuleNotFoundError as error:
-        raise SenguError(f"params.yaml: spider: {name}: {error}; a special site has its spider in {place}") from error
+        raise SenguError(f"params.yaml: spider: {name}: {error}: put the spider of a special site into {place}") from error
     kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, GenericSpider)]
     own = [kind for kind in kinds if kind.__module__ == module.__name__]
     if len(own) != 1:

@@ -47,7 +47,7 @@ def test_what_arrived_is_rerun_pushed_checked_and_told_in_ten_lines(folder: Path
         *("sites", "objects", "by site", "rejected", "with near-duplicates", "labels wanted", "label conflicts"),
         *("class mix", "accuracy", "pinned"),
     ]
-    assert lines[-1].endswith("pushed and checked; `sengu remote report` tells the cost")
+    assert lines[-1].endswith("pushed and checked; `sengu remote report` shows the cost")
     assert json.loads((folder / "reports/metrics.json").read_text()) == {"files": 6}
     assert run(folder, "dvc", "status").strip().endswith("up to date.")
     pinned = {path.parent.name + path.name for path in (folder / ".dvc/cache/files/md5").glob("*/*")}

@@ -67,7 +67,7 @@ def test_stale_sites_are_chosen_by_their_last_crawl(tmp_path: Path, monkeypatch:
     assert crawl.choose(("fresh",), every=False, stale=None) == ["fresh"]
     with pytest.raises(SenguError, match="there is no site other: the sites are fresh, never"):
         crawl.choose(("other",), every=False, stale=None)
-    with pytest.raises(SenguError, match="--stale is '7 days': say it in hours, days or weeks"):
+    with pytest.raises(SenguError, match="--stale is '7 days': give it in hours, days or weeks"):
         crawl.choose((), every=True, stale="7 days")
 
 

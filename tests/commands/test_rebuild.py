@@ -84,6 +84,6 @@ def test_the_package_that_breaks_a_stage_is_named(source: Path, tmp_path: Path) 
     for name in PACKAGES:
         wheel(tmp_path / "wheels", name, "2", "" if name == "dora" else "def answer():\n    return 42\n")
     said = stubs.fails(source, *SENGU, **index(tmp_path))
-    assert "error: the newest libraries do not give this project again; guilty: dora (" in said
+    assert "error: the newest libraries do not reproduce this project; guilty: dora (" in said
     assert "has no attribute 'answer'" in (source / "reports/rebuild.md").read_text()
     assert run(source, "git", "branch", "--list", "rebuild/*") == ""

@@ -124,7 +124,7 @@ def test_a_file_that_git_tracks_is_known_too(folder: Path, tmp_path: Path) -> No
 
 def test_a_stranger_is_an_error_that_says_what_to_try(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "stranger.csv").write_text("?\n")
-    with pytest.raises(SenguError, match="is nothing that this repository pins or tracks: .* `dvc fetch --all-commits`"):
+    with pytest.raises(SenguError, match="is not pinned or tracked by this repository: .* `dvc fetch --all-commits`"):
         sengu_in(folder, "where", str(tmp_path / "stranger.csv"))
     stranger = tiny_model()
     helper.set_model_props(

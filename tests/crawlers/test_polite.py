@@ -264,7 +264,7 @@ def test_a_crawl_has_a_time_and_the_next_one_goes_on(work: Path, site: Site) -> 
     site.answers["/two"] = page("".join(f'<img src="{name}">' for name in names))
     site.delay = 0.05
     said = run(work, *CRAWL)
-    assert "stopped after max_hours, with work left; the next crawl goes on" in said
+    assert "stopped after max_hours, with work left; the next crawl continues" in said
     first = set(site.paths()) & set(names)
     assert 0 < len(first) < 60
     write_params(work, web=fetch_of(site))

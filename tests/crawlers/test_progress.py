@@ -99,7 +99,7 @@ def test_an_mqtt_broker_hears_of_every_picture_and_of_the_totals(work: Path, sit
 
 def test_a_broker_that_is_not_there_does_not_stop_the_crawl(work: Path, site: Site) -> None:
     said = run(work, *CRAWL, SENGU_MQTT="mqtt://127.0.0.1:9")
-    assert "the crawl goes on without it" in said
+    assert "the crawl continues without it" in said
     assert "2 pages, 2 media" in said
 
 

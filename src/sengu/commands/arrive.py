@@ -108,7 +108,7 @@ def _checked() -> str:
 
     if "remote" in COMMANDS:
         _run(sys.executable, "-m", "sengu.commands.main", "remote", "check")
-        return "pushed and checked; `sengu remote report` tells the cost"
+        return "pushed and checked; `sengu remote report` shows the cost"
     from sengu.commands.handover.facts import unpushed
 
     if missing := unpushed():
@@ -118,7 +118,7 @@ def _checked() -> str:
 
 def _run(*command: str) -> None:
     if status := subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode:
-        raise SenguError(f"`{' '.join(command)}` failed ({status}), see above: nothing is lost; repeat `sengu arrive`")
+        raise SenguError(f"`{' '.join(command)}` failed ({status}), see above: nothing is lost: repeat `sengu arrive`")
 
 
 def _accuracy() -> float | None:

@@ -138,7 +138,7 @@ def age(text: str) -> timedelta:
     """An age such as 12h, 7d or 2w."""
     match = AGE.fullmatch(text)
     if not match:
-        raise SenguError(f"--stale is {text!r}: say it in hours, days or weeks, such as 12h, 7d or 2w")
+        raise SenguError(f"--stale is {text!r}: give it in hours, days or weeks, such as 12h, 7d or 2w")
     return timedelta(hours=int(match[1]) * HOURS[match[2]])
 
 
@@ -157,7 +157,7 @@ def refuse_failures(crawled: Iterable[Crawled]) -> None:
 def command(sites: tuple[str, ...], every: bool, stale: str | None, jobs: int) -> None:
     """Crawl each SITE, several at once, and pin the archives in dvc.lock; exit with 1 if a crawl failed."""
     if not (sites or every or stale):
-        raise click.UsageError("name the sites, or say --all or --stale 7d")
+        raise click.UsageError("name the sites, or use --all or --stale 7d")
     chosen = choose(sites, every, stale)
     if not chosen:
         click.echo(f"nothing to do: every site was crawled within {stale}")

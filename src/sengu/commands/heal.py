@@ -167,12 +167,12 @@ def command(paths: tuple[Path, ...]) -> None:
     for line in done:
         click.echo(line)
     if not left:
-        click.echo("everything that was looked at is whole" if done else "nothing was damaged")
+        click.echo("everything that was checked is whole" if done else "nothing was damaged")
         return
     with pins.repository() as repo:
         click.echo(verify.table(left, repo))
     unlisted = [damage for damage in left if damage.item.kind == FOLDER]
     raise SenguError(
-        f"{len(left)} files could not be mended, see the table"
-        + (f"; of {unlisted[0].path} no list of files was found in cache or remotes" if unlisted else "")
+        f"{len(left)} files could not be repaired, see the table"
+        + (f"; cache and remotes have no list of the files in {unlisted[0].path}" if unlisted else "")
     )

@@ -167,6 +167,6 @@ def command(branch: str, no_repro: bool) -> None:
         click.echo("run `dvc repro`, then `git add` the lock files and commit")
         return
     if subprocess.run(["dvc", "repro"], check=False).returncode:
-        raise SenguError("`dvc repro` failed, see above: mend it, run `dvc repro`, then `git add --update` and `git commit`")
+        raise SenguError("`dvc repro` failed, see above: correct it, run `dvc repro`, then `git add --update` and `git commit`")
     git("add", "--update")
     click.echo("merged; look at it with `git status`, and `git commit`")

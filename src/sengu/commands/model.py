@@ -58,9 +58,7 @@ def _check_clean() -> None:
     """Raises SenguError if anything is not committed: others do not get it, and an annotation sheet may be among it."""
     changed = git("status", "--porcelain").splitlines()
     if changed:
-        raise SenguError(
-            f"{len(changed)} files are not committed ({changed[0].strip()}…): commit, or take them away, and try again"
-        )
+        raise SenguError(f"{len(changed)} files are not committed ({changed[0].strip()}…): commit or remove them, and try again")
 
 
 def _check_pinned(version: str) -> None:

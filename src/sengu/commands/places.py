@@ -25,7 +25,7 @@ HANDOVER = Path("reports/handover.html")
 
 
 def check_project() -> None:
-    """Raises SenguError if the current folder is none of a project, and names the one above it that is."""
+    """Raises SenguError if the current folder is not a project, and names one above it that is."""
     from sengu.base.params import PARAMS  # whose pydantic `sengu predict` need not wait for
 
     if PARAMS.is_file() or Path("dvc.yaml").is_file():

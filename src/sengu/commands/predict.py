@@ -38,7 +38,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file that is no whole picture, or a folder that gives no file, and why."""
+    """A file that is not a whole picture, or a folder without files, and the reason."""
 
     path: str
     reason: str
@@ -48,7 +48,7 @@ Form = tuple[str, Callable[[Prediction], str]]  # the first line, and what write
 
 
 def predict(paths: Sequence[str | Unreadable], model: Release, max_pixels: int = MAX_PIXELS) -> Iterator[Prediction | Unreadable]:
-    """One result for each path, in order; the picture of "-" is read from stdin. What is unreadable already passes through."""
+    """One result for each path, in order; "-" is a picture from stdin. Unreadable items pass through."""
 
     def work(path: str | Unreadable) -> Prediction | Unreadable:
         if isinstance(path, Unreadable):
@@ -76,9 +76,9 @@ def _bytes(path: str) -> bytes:
 
 
 def files(path: str) -> Iterator[str | Unreadable]:
-    """Every file below a folder, sorted, but for hidden ones, and what cannot be looked into; any other path as it is.
+    """Every file below a folder, sorted, except hidden ones, with folders that cannot be read; any other path unchanged.
 
-    Links to folders are followed, and each folder is looked into once.
+    Links to folders are followed, and each folder is read once.
     """
     if not os.path.isdir(path):  # noqa: PTH112 Path would change how the user spelled it
         yield path
@@ -146,7 +146,7 @@ FORMS: dict[str | None, Callable[[Sequence[str]], Form]] = {None: as_table, "csv
 
 @click.command("predict")
 @click.argument("paths", metavar="PATH|DIR|-…", nargs=-1, required=True)
-@click.option("--json", "form", flag_value="json", help="One JSON object a line.")
+@click.option("--json", "form", flag_value="json", help="One JSON object per line.")
 @click.option("--csv", "form", flag_value="csv", help="CSV with a header.")
 @click.option(
     "--model",
@@ -155,12 +155,12 @@ FORMS: dict[str | None, Callable[[Sequence[str]], Form]] = {None: as_table, "csv
     show_default=True,
     help="A release, or the folder that holds one.",
 )
-@click.option("--max-pixels", default=MAX_PIXELS, show_default=True, help="Pictures of more pixels are not opened.")
+@click.option("--max-pixels", default=MAX_PIXELS, show_default=True, help="Pictures with more pixels are not opened.")
 def command(paths: tuple[str, ...], form: str | None, model: Path, max_pixels: int) -> None:
-    """Say what pictures show: class and probabilities of each, one line a picture.
+    """Say what pictures show: class and probabilities, one line per picture.
 
-    Folders are searched for files at any depth, hidden ones left out; - is one picture from stdin. Files that cannot be read
-    as a picture are named on stderr, and the exit code is then 2.
+    Folders are searched at any depth, without hidden files; - is one picture from stdin. Files that cannot be read as a
+    picture are named on stderr, and the exit code is then 2.
     """
     loaded = bundle.load(model)
     header, line = FORMS[form](loaded.manifest.classes)

@@ -1,4 +1,4 @@
-"""`sengu rebuild`: the newest versions of all libraries -> everything rerun, what changed, and the package whose fault it is."""
+"""`sengu rebuild`: the newest versions of all libraries -> everything rerun, the changes, and the package at fault."""
 
 import json
 import logging
@@ -94,7 +94,7 @@ def _with(clone: Clone, programs: Path, project: Path) -> Clone:
 
 
 def _steps(clone: Clone) -> list[Step]:
-    """All stages but the crawls, whose archives are the source of a rebuild."""
+    """All stages except the crawls, whose archives are the source of a rebuild."""
     return [
         step.without("the archive is the source") if step.name.partition("@")[0] == "crawl" else step
         for step in steps(clone.folder, sites_of(clone.folder))
@@ -102,7 +102,7 @@ def _steps(clone: Clone) -> list[Step]:
 
 
 def _guilty(source: Path, stage: str, old: Versions, new: Versions) -> Guilty:
-    """The package with whose newer version a stage fails or gives other outputs, each set tried in a clone of its own."""
+    """The package whose newer version makes a stage fail or change its outputs; each set is tried in its own clone."""
 
     def is_good(wanted: Versions) -> bool | None:
         with temporary_clone(source, "HEAD", source / LOG) as clone:
@@ -138,7 +138,7 @@ def _metrics(folder: Path) -> dict[str, Any]:
 
 
 def compared(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[Metric]:
-    """Every metric that had an interval and is there now, too."""
+    """Every metric that had an interval and still exists."""
     lines = []
     for name, value in old.items():
         there = new.get(name)
@@ -191,9 +191,9 @@ def _in_words(guilty: Guilty) -> str:
 @click.command("rebuild")
 @click.option("--latest", is_flag=True, required=True, help="With the newest versions of all libraries.")
 def command(latest: bool) -> None:
-    """Rerun everything with the newest libraries, in an environment of its own; nothing here changes.
+    """Rerun everything with the newest libraries, in a separate environment; nothing here changes.
 
-    If all stages run and all metrics stay within their intervals, there is a branch to review; else the guilty package is named.
+    If all stages run and all metrics stay within their intervals, there is a branch to review; else it names the guilty package.
     """
     result = rebuild(Path())
     text = report(result)
@@ -202,5 +202,5 @@ def command(latest: bool) -> None:
     click.echo(text)
     if not result.is_good:
         what = f"; guilty: {_in_words(result.guilty)}" if result.guilty else ""
-        raise SenguError(f"the newest libraries do not give this project again{what}; see {REPORT} and {LOG}")
+        raise SenguError(f"the newest libraries do not reproduce this project{what}; see {REPORT} and {LOG}")
     click.echo(f"ready for review: git diff HEAD...{result.branch}")

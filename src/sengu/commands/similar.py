@@ -61,7 +61,7 @@ PAGE = """<!doctype html>
 
 @dataclass(frozen=True)
 class Hit:
-    """A picture like the query; `label` is the name of its class; texts are empty where nothing is known."""
+    """A picture like the query; `label` is the name of its class; unknown texts are empty."""
 
     objectId: str
     similarity: float  # cosine, up to 1
@@ -82,9 +82,9 @@ class Query:
 
 
 def understood(text: str, by: str, stored: Embeddings, store: ObjectStore) -> Query:
-    """A file is run through a model; an object id, or the beginning of one, is looked up. Else SenguError.
+    """Runs a file through a model, or looks up an object id or the beginning of one. Else SenguError.
 
-    `by` look, the mirror image is looked for, too.
+    With `by` look, it also searches for the mirror image.
     """
     path = Path(text)
     if path.is_file():
@@ -147,7 +147,7 @@ def similar(query: Query, by: str, stored: Embeddings, number: int) -> list[Hit]
 
 
 def page(title: tuple[str, str], query: Query, hits: list[Hit], stored: Embeddings, store: ObjectStore) -> str:
-    """One HTML page that holds everything it shows; its title is what was asked, and by what."""
+    """A self-contained HTML page; its title names the query and the kind of similarity."""
     text, by = title
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_printable).from_string(PAGE)
     pairs = [(hit, thumbnails.thumbnail(images.decode(store.read(ObjectId.parse(hit.objectId))))) for hit in hits]
@@ -180,12 +180,12 @@ def _labels() -> dict[str, str]:
     help="look: what the pictures show, mirrored or not; class: what the trained model tells apart.",
 )
 @click.option("-n", "number", type=click.IntRange(min=1), default=20, show_default=True, help="How many to show.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write them to a page that holds all it shows.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a self-contained page with the pictures.")
 def command(query: str, by: str, number: int, as_json: bool, html: Path | None) -> None:
     """Find the pictures most like a PICTURE, or like the object ID (the beginning of its hash is enough).
 
-    Prints similarity, object id, label and URL of each.
+    This prints similarity, object id, label and URL of each.
     """
     stored = embeddings.read(places.EMBEDDINGS)
     store = ObjectStore.below(places.TREES)

@@ -27,7 +27,7 @@ COLUMNS = ("objectId", "value", "uncertainty", "distance", "file")  # `label` re
 def suggest(stored: Embeddings, labelled: set[str], settled: set[str], groups: dict[str, str], number: int) -> list[list[str]]:
     """The lines of the sheet, the most useful picture first, without the file.
 
-    Left out are the `labelled` and the otherwise `settled` objects, and those whose group of near-duplicates (`groups`: object
+    It leaves out the `labelled` and the otherwise `settled` objects, and those whose group of near-duplicates (`groups`: object
     id -> name) has a labelled one. Raises SenguError if nothing is left.
     """
     known = {groups[name] for name in labelled if name in groups}
@@ -50,7 +50,7 @@ def suggest(stored: Embeddings, labelled: set[str], settled: set[str], groups: d
 
 
 def _settled(stored: Embeddings) -> set[str]:
-    """Objects that were erased, and those that stand in a sheet: with a label, or looked at and left without one."""
+    """Objects that were erased, and those in a sheet: with a label, or examined and left without one."""
     erased = tombstones.erased()
     settled = {name for name in stored.objects if name.partition(".")[0] in erased}
     by_sha1 = {name.partition(".")[0]: name for name in stored.objects}
@@ -83,12 +83,12 @@ def _write(path: Path, lines: Sequence[Sequence[str]]) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     default=SHEET,
     show_default=True,
-    help="The sheet to write; a file that is there already is left alone.",
+    help="The sheet to write; an existing file is never replaced.",
 )
 def command(number: int, out: Path) -> None:
-    """Say what to label next: pictures that the model is uncertain about, unlike any labelled one, and unlike each other.
+    """Suggest what to label next: pictures that the model is uncertain about, unlike any labelled one, and unlike each other.
 
-    Writes a sheet: fill in the column `value`, with the name of a class or its number, and move it to labels/.
+    This writes a sheet. Fill in the column `value` with the name of a class or its number, and move the sheet to labels/.
     """
     if out.exists():
         raise SenguError(
@@ -101,5 +101,5 @@ def command(number: int, out: Path) -> None:
     lines = suggest(stored, labelled, _settled(stored), groups, number)
     store = ObjectStore.below(places.TREES)
     _write(out, [[*line, str(store.path(ObjectId.parse(line[0])))] for line in lines])
-    few = f": that is all that there is, {number} were asked for" if len(lines) < number else ""
+    few = f": there are no more, and you asked for {number}" if len(lines) < number else ""
     click.echo(f"{out}: {len(lines)} pictures{few}; fill in the values, and move it to {places.LABELS}/")

@@ -184,7 +184,7 @@ def due(every: Sequence[Item], memory: verified.Memory) -> list[Item]:
     left = [item for item in every if not memory.holds(item.place, item.digest, stamp(item), began)]
     if len(left) < len(every):
         when = datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        click.echo(f"going on with the verification of {when}: {len(left)} of {len(every)} items are left", err=True)
+        click.echo(f"continuing the verification of {when}: {len(left)} of {len(every)} items are left", err=True)
     return left
 
 
@@ -262,7 +262,7 @@ def budget(text: str) -> float:
 def command(paths: tuple[Path, ...], limit: str) -> None:
     """Hash archives, outputs, trees and DVC's cache again, all or at and below PATHS; exit with 1 if anything is damaged.
 
-    One that was broken off is gone on with.
+    An interrupted run continues where it stopped.
     """
     seconds = budget(limit) if limit else float("inf")
     with pins.repository() as repo, verified.opened() as memory:
@@ -282,8 +282,8 @@ def command(paths: tuple[Path, ...], limit: str) -> None:
         if count < len(every) and limit:
             click.echo(f"{count} of {len(every)} items were verified in {limit}; the next run takes the others first", err=True)
         if not damages:
-            click.echo("everything that was looked at is whole")
+            click.echo("everything that was checked is whole")
             return
         click.echo(table(damages, repo))
-    click.echo(f"{len(damages)} files are damaged or missing: `sengu heal` mends what can be mended", err=True)
+    click.echo(f"{len(damages)} files are damaged or missing: `sengu heal` repairs what it can", err=True)
     sys.exit(1)

@@ -1,4 +1,4 @@
-"""`sengu where`: a file that has been outside for years -> the commit, tag, dataset version and rules that it came from."""
+"""`sengu where`: a stray file -> the commit, tag, dataset version and rules that it came from."""
 
 import hashlib
 import json
@@ -79,7 +79,7 @@ def _at(what: str, commit: Commit) -> Origin:
 
 
 def _of_release(path: Path) -> Iterator[Origin]:
-    """A bundle says its commit itself; another copy of a release is known by the files that its manifest lists."""
+    """Origins of a release: a bundle names its commit; another copy is identified by the files that its manifest lists."""
     manifest = _manifest(path)
     if commit := manifest.get("git_commit"):
         lines = ask("log", "-1", "--format=%H%x09%an <%ae>%x09%aI", str(commit))
@@ -90,9 +90,9 @@ def _of_release(path: Path) -> Iterator[Origin]:
 
 
 def _in_release(path: Path) -> Iterator[Origin]:
-    """A release that was packed again, or a file taken out of one."""
+    """Origins of a repacked release, or of a file taken out of one."""
     files = _manifest(path).get("files", {})
-    # every release of any project has the same licence and program: the models are what tells it from others
+    # all releases of all projects share licence and program: only the models identify one
     wanted = {digest for name, digest in files.items() if name.endswith(".onnx")} or set(files.values())
     wanted = wanted or {hashlib.sha256(path.read_bytes()).hexdigest()}
     for value, inside in history.folders():
@@ -103,7 +103,7 @@ def _in_release(path: Path) -> Iterator[Origin]:
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a release, which may have been taken out of it; empty if the file is none."""
+    """The manifest in a release, or taken out of one; empty if the file is neither."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -176,14 +176,14 @@ def described(origin: Origin) -> str:
 @click.command("where")
 @click.argument("file", type=click.Path(path_type=Path))
 def command(file: Path) -> None:
-    """Say where FILE came from: a model, release, page or table, whatever it is called now and wherever it has been.
+    """Say where FILE came from: a model, release, page or table, under any name.
 
-    Looks through the whole history of dvc.lock, then at what a release says of itself, then at what Git tracks.
+    It searches the whole history of dvc.lock, then what a release says of itself, then the files that Git tracks.
     """
     traces = origins(file)
     if not traces:
         raise SenguError(
-            f"{file} (MD5 {md5(file)}) is nothing that this repository pins or tracks: if it is in a folder that only the remote "
+            f"{file} (MD5 {md5(file)}) is not pinned or tracked by this repository: if it is in a folder that only the remote "
             "has, run `dvc fetch --all-commits` and repeat; else it is from another repository, or was changed"
             + (f"; {own_words}" if (own_words := says(file)) else "")
         )

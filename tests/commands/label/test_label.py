@@ -127,11 +127,11 @@ def test_why_tells_who_when_how_by_which_rule_and_what_came_of_it(folder: Path) 
     assert grey["words"][0]["outcome"] == "outranked by what anna said later, labels/anna.csv:5"
     assert grey["words"][2]["outcome"] == "left out: sources differ, and label.disagreement is leave_out"
     assert grey["label"] == ""
-    assert "nobody said anything about it" in sengu_in(folder, "label", "why", WHITE)
+    assert "nobody has said anything about it" in sengu_in(folder, "label", "why", WHITE)
 
 
 def test_after_an_edit_of_a_rule_exactly_its_labels_are_listed(folder: Path) -> None:
-    assert "every label that cites a rule was made under its text of now" in sengu_in(folder, "label", "rules", "--changed")
+    assert "every label that cites a rule was made under its present text" in sengu_in(folder, "label", "rules", "--changed")
     edit_rule(folder)
     (one,) = json.loads(sengu_in(folder, "label", "rules", "--changed", "--json"))
     assert one == {
@@ -155,7 +155,7 @@ def test_a_word_without_a_hash_is_dated_by_git(folder: Path) -> None:
     edit_rule(folder)
     run(folder, "git", "add", ".")
     run(folder, "git", "commit", "-qm", "both", GIT_AUTHOR_DATE="2040-01-01T00:00:00Z", GIT_COMMITTER_DATE="2040-01-01T00:00:00Z")
-    assert "every label that cites a rule was made under its text of now" in sengu_in(folder, "label", "rules", "--changed")
+    assert "every label that cites a rule was made under its present text" in sengu_in(folder, "label", "rules", "--changed")
     (folder / "labels/RULES.md").write_text((folder / "labels/RULES.md").read_text().replace("Lines.", "Straight lines."))
     run(folder, "git", "commit", "-qam", "R2", GIT_AUTHOR_DATE="2041-01-01T00:00:00Z", GIT_COMMITTER_DATE="2041-01-01T00:00:00Z")
     (one,) = json.loads(sengu_in(folder, "label", "rules", "--changed", "--json"))

@@ -142,7 +142,7 @@ def test_an_erasure_that_stops_half_way_is_finished_by_the_next_and_loses_no_com
     finally:
         lock.close()
     assert stopped.returncode == 1
-    assert f"again; the commands that are to follow are kept in {erase.COMMANDS}" in stopped.stdout
+    assert f"again; the remaining commands are kept in {erase.COMMANDS}" in stopped.stdout
     assert digests.md5(path) != digest
 
     said = run(folder, *command).splitlines()

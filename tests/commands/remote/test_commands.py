@@ -185,7 +185,7 @@ def test_a_setting_that_the_store_drops_is_named(made: Handmade, monkeypatch: py
     monkeypatch.setattr(S3Store, "settings", lambda self: {**keep(self), "encryption": None})
     said = sengu(made.folder, "remote", "apply")
     assert said.code == 1
-    assert "the store took, but does not keep, encryption: it cannot be had here" in said.err
+    assert "the store accepted, but does not keep, encryption: it does not support this" in said.err
 
 
 def test_test_says_what_a_remote_can_do_and_leaves_nothing(made: Handmade, server: Server, tmp_path: Path) -> None:

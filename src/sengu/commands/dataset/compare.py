@@ -111,7 +111,7 @@ def _dvc(*arguments: str) -> None:
             _end(child)
             raise
     if code:
-        raise SenguError(f"`dvc {' '.join(arguments)}` failed, see above: mend that, and try again")
+        raise SenguError(f"`dvc {' '.join(arguments)}` failed, see above: correct that, and try again")
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
@@ -150,7 +150,7 @@ def run(names: Sequence[str]) -> list[Compared]:
         family.node(name)
     if changed := git("status", "--porcelain").splitlines():
         raise SenguError(
-            f"{len(changed)} files are not committed ({changed[0].strip()}…): commit them, or put them away: each training "
+            f"{len(changed)} files are not committed ({changed[0].strip()}…): commit or stash them: each training "
             "changes params.yaml"
         )
     duplicates = tables.read(places.DUPLICATES, tables.Duplicate)

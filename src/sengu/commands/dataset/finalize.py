@@ -121,7 +121,7 @@ def _not_pushed(stage: str) -> Iterator[str]:
                 wanted |= {entry["md5"] for entry in json.loads(path.read_text())} if path.is_file() else set()
             there = set(remote.odb.oids_exist(sorted(wanted)))
     except (DvcException, OSError) as error:
-        yield f"the remote cannot be asked ({' '.join(str(error).split())}): mend that, see `dvc remote list`"
+        yield f"the remote cannot be asked ({' '.join(str(error).split())}): correct that, see `dvc remote list`"
         return
     if gone := sorted(wanted - there):
         yield f"{len(gone)} of {len(wanted)} files are not in the remote {remote.name!r} ({gone[0]}…): run `dvc push`"

@@ -239,7 +239,7 @@ def _of_objects(tables: Mapping[str, bytes], notes: list[str], deep: bool) -> It
         gone = [name for name in ids if name not in known and name.partition(".")[0] not in erased]
         if gone:
             yield Fault(
-                version, "data/index", f"{_some(gone)} stand in no index", "list their site again in params.yaml, and `dvc repro`"
+                version, "data/index", f"{_some(gone)} are in no index", "list their site again in params.yaml, and `dvc repro`"
             )
         bad = [name for name in ids if name in known and objects.state(name)]
         if bad:

@@ -59,7 +59,7 @@ def restore(name: str) -> tuple[tags.Tag, bool]:
         if hashes != tag.said[tags.LABEL]:
             raise SenguError(
                 f"{name}: label.csv comes out as MD5 {hashes.split()[0]}, not {tag.said[tags.LABEL].split()[0]} as tag "
-                f"{tag.name} says: the index or the archive differs from that time; check them out as of the tag, and try again"
+                f"{tag.name} says: the index or the archive has changed since then: check both out at the tag, and try again"
             )
         with replaced_folder(FOLDER / name) as partial:
             shutil.copytree(made, partial, dirs_exist_ok=True)

@@ -85,7 +85,7 @@ def _report(
     if people is not None and len(people) > 1:
         rated = people[people["quality"].notna()]
         rates = [f"{who} {quality:.2f}" for who, quality in zip(rated["annotator"], rated["quality"], strict=True)]
-        click.echo("quality of annotators, a suggestion: " + (", ".join(rates) or "undefined, no picture has words of two"))
+        click.echo("quality of annotators, a suggestion: " + (", ".join(rates) or "undefined: no picture has two annotators"))
 
 
 @click.command("check")

@@ -128,6 +128,6 @@ def command(name: str, only_changed: bool, out: Path | None, as_json: bool) -> N
         share = f"{edit.of_test / edit.test:.1%}" if edit.test else "undefined, there is no split"
         click.echo(f"  in the test split: {edit.of_test} of {edit.test} ({share})")
     if not outdated:
-        click.echo("every label that cites a rule was made under its text of now")
+        click.echo("every label that cites a rule was made under its present text")
     elif out is not None:
         click.echo(f"{out}: fill in the values, and add them with `sengu label import {out} --annotator YOU`")

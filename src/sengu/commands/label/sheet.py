@@ -196,6 +196,6 @@ def command(
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*COLUMNS, "file"])
         writer.writerows(lines)
-    few = f": that is all that there is, {number} were asked for" if len(lines) < number else ""
+    few = f": there are no more, and you asked for {number}" if len(lines) < number else ""
     who = annotator or "YOU"
-    click.echo(f"{out}: {len(lines)} pictures{few}; fill in the values, then `sengu label import {out} --annotator {who}`")
+    click.echo(f"{out}: {len(lines)} pictures{few}; fill in the values, then run `sengu label import {out} --annotator {who}`")

@@ -131,7 +131,7 @@ def command(object_id: str, name: str, as_json: bool) -> None:
     for word in answer.words:
         _print(asdict(word))
     if not answer.words:
-        click.echo("  nobody said anything about it")
+        click.echo("  nobody has said anything about it")
     for version, label in answer.versions.items():
         click.echo(f"version {version}: {label}")
     if answer.type:

@@ -35,7 +35,7 @@ DERIVED = {
     "embed": (places.EMBEDDINGS, places.EMBEDDINGS / embeddings.OBJECTS),
 }
 
-# what is left to do, beside what stages keep: a file that DVC, Git and every command leave alone
+# the remaining work, beside what stages keep: a file that DVC, Git and every command leave alone
 COMMANDS = working.ERASE_COMMANDS
 FIRST = ("dvc repro", "git add --update", "git commit --message 'Erased objects'", "dvc push")
 LAST = (f"rm --force {COMMANDS}",)
@@ -44,9 +44,9 @@ LAST = (f"rm --force {COMMANDS}",)
 def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> list[str]:
     """Erases objects, and the frames of videos among them, from trees and archives; returns what was done.
 
-    What is then left to do is in COMMANDS before anything is touched: of old archive files nothing else knows the MD5s. The
-    table comes next: whatever happens, the objects do not come back. Raises SenguError if dvc.lock cannot be brought up to
-    date; the same call again then does what is missing.
+    The remaining work is written to COMMANDS before anything is touched, since nothing else knows the MD5s of old archive
+    files. The table comes next, so that the objects never come back. Raises SenguError if dvc.lock cannot be updated; the
+    same call again then does the rest.
     """
     doomed = sorted({*objects, *_frames(objects)})
     sha1s = {object_id.sha1 for object_id in doomed}
@@ -88,10 +88,10 @@ def _is_pinned(site: str) -> bool:
 
 
 def _without(site: str, holders: Mapping[Path, Sequence[warc.Entry]]) -> None:
-    """Takes records out of archive files, and brings dvc.lock up to date."""
+    """Removes records from archive files, and updates dvc.lock."""
     fetch = params.section(f"sites.{site}", params.Site).fetch
     if isinstance(fetch, params.GenericFetch) and fetch.reproducible:
-        # the archive must be what any clone makes anew: the crawl makes it without what is in tombstones.csv
+        # the archive must equal what any clone makes: the crawl leaves out what is in tombstones.csv
         dvc_lock.forget([f"crawl@{site}"])
         _dvc("repro", "--single-item", f"crawl@{site}")
         return
@@ -102,22 +102,22 @@ def _without(site: str, holders: Mapping[Path, Sequence[warc.Entry]]) -> None:
 
 
 def _dvc(*arguments: str) -> None:
-    # the stages that it runs say `python`, which is to be this one even if its environment is not activated
+    # the stages say `python`, which must be this one even if its environment is not activated
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     command = [sys.executable, "-m", "dvc", *arguments]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
     if answer.returncode:
         raise SenguError(
-            f"`dvc {' '.join(arguments)}` failed: {answer.stderr.strip()}: mend that, and run `sengu objects erase` again; "
-            f"the commands that are to follow are kept in {COMMANDS}"
+            f"`dvc {' '.join(arguments)}` failed: {answer.stderr.strip()}: correct that, and run `sengu objects erase` again; "
+            f"the remaining commands are kept in {COMMANDS}"
         )
 
 
 def sheet_lines(objects: Sequence[ObjectId]) -> list[str]:
     """The lines of annotation sheets that name these objects by a file name alone.
 
-    Once the archive has forgotten the file nothing knows this name, so `label` would stop there. A line that has the object's
-    id may stay: the tombstone explains it.
+    When the file is gone from the archive, nothing knows this name, so `label` would stop there. A line with the object's id
+    may stay: the tombstone explains it.
     """
     names = {str(object_id) for object_id in objects}
     files = set()
@@ -144,7 +144,7 @@ def _frames(objects: Sequence[ObjectId]) -> Iterator[ObjectId]:
 
 
 def _derived(objects: Sequence[ObjectId]) -> Iterator[str]:
-    """The MD5s of the files that were made of these objects and others: their pixels, features and embeddings."""
+    """The MD5s of the files made from these objects and others: their pixels, features and embeddings."""
     names = [str(object_id) for object_id in objects]
     with Repo() as repo:
         for stage, (folder, table) in DERIVED.items():
@@ -163,7 +163,7 @@ def commands() -> list[str]:
 
 
 def _keep(removals: Sequence[str]) -> None:
-    """Adds what removes old copies to COMMANDS."""
+    """Adds the commands that remove old copies to COMMANDS."""
     between = [line for line in [*commands(), *removals] if line not in (*FIRST, *LAST)]
     with replaced_file(COMMANDS, durable=True) as partial:
         partial.write_text("\n".join([*FIRST, *dict.fromkeys(between), *LAST, ""]), encoding="utf-8")
@@ -180,12 +180,12 @@ def _removals(md5s: Sequence[str]) -> list[str]:
 
 @click.command("erase")
 @click.argument("object_ids", metavar="ID…", nargs=-1, required=True, type=ObjectPrefix())
-@click.option("--reason", required=True, help="Why: kept in tombstones.csv.")
+@click.option("--reason", required=True, help="The reason, kept in tombstones.csv.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def erase_command(object_ids: tuple[str, ...], reason: str, yes: bool) -> None:
     """Erase objects for good, from the trees and the archives; nothing brings them back.
 
-    Prints the commands that then remove the old copies from DVC's cache, and from every remote with older versions there, the
+    This prints the commands that then remove the old copies from DVC's cache and from every remote, with older versions, the
     catalogue and its contact sheets.
     """
     store = ObjectStore.below(places.TREES)
@@ -197,5 +197,5 @@ def erase_command(object_ids: tuple[str, ...], reason: str, yes: bool) -> None:
         click.echo(line, err=True)
     for line in lines:
         click.echo(f"delete {line}: it names the picture by its file name alone, and `dvc repro` would stop there", err=True)
-    click.echo(f"what is left to do, in this order; it is kept in {COMMANDS} until it is done:", err=True)
+    click.echo(f"commands that remain, in this order; {COMMANDS} keeps them until they are done:", err=True)
     click.echo("\n".join(commands()))

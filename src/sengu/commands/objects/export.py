@@ -23,8 +23,8 @@ from sengu.pictures import images
 from sengu.stages.split import of_version
 
 TABLE = "metadata.csv"  # the name that Hugging Face's imagefolder reads
-PLAIN = ("jpg", "png")  # formats that every reader takes
-# readers of folders -> formats that they pass over without a word (torchvision 0.26: IMG_EXTENSIONS; Keras 3: ALLOWLIST_FORMATS)
+PLAIN = ("jpg", "png")  # formats that every reader accepts
+# readers of folders -> formats that they skip silently (torchvision 0.26: IMG_EXTENSIONS; Keras 3: ALLOWLIST_FORMATS)
 SKIPPED = {"torchvision": ("gif", "avif"), "Keras": ("webp", "tif", "avif")}
 
 

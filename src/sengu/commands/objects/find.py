@@ -1,4 +1,4 @@
-"""An object id -> everything that the tables know of it: URLs, pages, tags, dates, labels, dataset versions, split."""
+"""An object id -> everything in the tables about it: URLs, pages, tags, dates, labels, dataset versions, split."""
 
 import csv
 import json
@@ -45,9 +45,9 @@ class Known:
 
 
 def known(object_id: ObjectId, data: Path) -> Known:
-    """Looks an object up in the tables below `data`. Raises SenguError if no index has it.
+    """Looks up an object in the tables below `data`. Raises SenguError if no index has it.
 
-    Reads the tables line by line: a look-up among a million rows takes seconds, and little memory.
+    It reads the tables line by line: a look-up in a million rows takes seconds, and little memory.
     """
     name = str(object_id)
     facts = Known(name)
@@ -63,7 +63,7 @@ def known(object_id: ObjectId, data: Path) -> Known:
         urls = {row["urlId"] for row in rows}
         facts.seen += [{"site": index.stem, **row} for row in _rows(captures, "urlId", urls)]
     if not facts.format:
-        raise SenguError(f"object {name} stands in no table of {data / 'index'}: check the id, or run `dvc repro objects`")
+        raise SenguError(f"object {name} is in no table of {data / 'index'}: check the id, or run `dvc repro objects`")
     for row in _rows(data / "label_details.csv", "objectId", {name}):
         facts.label = _class(row.pop("value"), params.labelling(places.LABELS)[1].classes)
         facts.said = {key: cell for key, cell in row.items() if cell and key != "objectId"}
@@ -100,7 +100,7 @@ def _lines(object_id: ObjectId, seen: Iterable[Mapping[str, str]]) -> list[str]:
 
 
 def first_seen(names: Collection[str], data: Path) -> dict[str, dict[str, str]]:
-    """The first row of captures of each of these object ids, with its site; what no table has is left out."""
+    """The first row of captures of each object id, with its site; ids that no table has are left out."""
     first: dict[str, dict[str, str]] = {}
     for index in sorted((data / "index").glob("*.csv")):
         of_url: dict[str, list[str]] = {}
@@ -113,7 +113,7 @@ def first_seen(names: Collection[str], data: Path) -> dict[str, dict[str, str]]:
 
 
 def named_by_file(names: Collection[str], data: Path) -> set[str]:
-    """The object ids of what was captured under one of these file names, of videos their frames too."""
+    """The object ids captured under one of these file names, with the frames of videos."""
     ids: set[str] = set()
     for captures in sorted((data / "captures").glob("*.csv")) if names else ():
         urls = {row["urlId"] for row in _rows(captures, "filename", names)}
@@ -143,7 +143,7 @@ SHOWN = 5  # of the objects that the beginning of a hash may mean
 
 
 def named(text: str, store: ObjectStore) -> ObjectId:
-    """The object that an id, a SHA-1 or the beginning of one means. Raises SenguError if it is none or several."""
+    """The object with this id, SHA-1 or beginning of one. Raises SenguError if there is none or several."""
     prefix = text.strip().lower()
     if len(prefix) < 4 or not all(digit in "0123456789abcdef" for digit in prefix.partition(".")[0]):
         raise SenguError(f"{text!r} is not the beginning of an object id: give at least four hex digits of the SHA-1")
@@ -167,7 +167,7 @@ def _indexed(prefix: str) -> Iterator[ObjectId]:
 @click.command("path")
 @click.argument("object_id", metavar="ID", type=ObjectPrefix())
 def path_command(object_id: str) -> None:
-    """Print where the object ID lies; the beginning of its hash is enough."""
+    """Print the path of the object ID; the beginning of its hash is enough."""
     store = ObjectStore.below(places.TREES)
     click.echo(store.path(named(object_id, store)))
 
@@ -176,7 +176,7 @@ def path_command(object_id: str) -> None:
 @click.argument("object_id", metavar="ID", type=ObjectPrefix())
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def info_command(object_id: str, as_json: bool) -> None:
-    """Print everything that is known of the object ID."""
+    """Print everything known about the object ID."""
     store = ObjectStore.below(places.TREES)
     wanted = named(object_id, store)
     facts = known(wanted, places.DATA)

@@ -1,4 +1,4 @@
-"""`sengu objects`: what is known of an object, the merged view, verification, healing, export and erasure."""
+"""`sengu objects`: facts about an object, the merged view, verification, healing, export and erasure."""
 
 import click
 
@@ -21,4 +21,4 @@ COMMANDS = {
 
 @click.group("objects", cls=LazyGroup, modules=COMMANDS)
 def group() -> None:
-    """The objects of all sites, as one store."""
+    """Find, view, export, repair and erase pictures: the objects of all sites, as one store."""

@@ -28,9 +28,9 @@ def known() -> pd.DataFrame:
 @click.option("--where", "text", default="", help="A condition, such as \"site == 'x' and width >= 224 and 'cat' in tags\".")
 @click.option("--columns", default="", help="Columns to print beside the object id, joined by commas.")
 def list_command(text: str, columns: str) -> None:
-    """Print the objects that meet a condition, one a line; an object is listed if one place where it was seen meets it.
+    """Print the objects that meet a condition, one per line. One place where an object was seen is enough.
 
-    An unknown column is an error that names those there are.
+    An unknown column is an error that names the known ones.
     """
     table = known()
     if text:

@@ -1,4 +1,4 @@
-"""Object trees and their index -> what is missing, damaged or foreign in them."""
+"""Object trees and their index -> files that are missing, damaged or foreign."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ from sengu.stages import objects as stage
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One file of a tree that is not as the index says; `state` is missing, damaged or foreign."""
+    """A file of a tree that disagrees with the index; `state` is missing, damaged or foreign."""
 
     state: str
     site: str
@@ -52,7 +52,7 @@ def _files(root: Path) -> Iterator[str]:
 
 
 def verify_sites(sites: Sequence[str]) -> list[Finding]:
-    """Every file of the trees of some sites that is not as their index says; erased objects are not missed."""
+    """Every file in the trees of some sites that disagrees with their index; erased objects do not count as missing."""
     findings, erased = [], tombstones.erased()
     for site in sites:
         index = tables.read(places.INDEX / f"{site}.csv", tables.IndexRow)
@@ -62,7 +62,7 @@ def verify_sites(sites: Sequence[str]) -> list[Finding]:
 
 
 def heal_trees(findings: Sequence[Finding]) -> list[Finding]:
-    """Restores what is missing or damaged from the archives; returns what still is not as it should be."""
+    """Restores missing and damaged objects from the archives; returns what is still wrong."""
     settings = params.section("objects", params.Objects)
     wanted = [finding for finding in findings if finding.state != "foreign"]
     for site in sorted({finding.site for finding in wanted}):

@@ -19,7 +19,7 @@ EMPTY = working.EMPTY  # OverlayFS wants at least two layers
 def mount(roots: Sequence[Path], folder: Path) -> str:
     """Mounts the trees as one at `folder`, read-only; returns the program that did it.
 
-    The kernel's OverlayFS for root, fuse-overlayfs for others. Raises SenguError if neither may.
+    It uses the kernel's OverlayFS for root, and fuse-overlayfs for others. Raises SenguError if neither works.
     """
     _check(roots, folder)
     EMPTY.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def mount(roots: Sequence[Path], folder: Path) -> str:
 
 
 def umount(folder: Path) -> None:
-    """Takes the mount away, and its empty folder. Raises SenguError if there is none."""
+    """Removes the mount and its empty folder. Raises SenguError if there is no mount."""
     if not folder.is_mount():
         raise SenguError(f"{folder} is not a mount: nothing to take away")
     reasons = []
@@ -110,12 +110,12 @@ def mount_command(folder: Path) -> None:
 @click.command("umount")
 @click.argument("folder", type=click.Path(path_type=Path))
 def umount_command(folder: Path) -> None:
-    """Take the mount at FOLDER away."""
+    """Remove the mount at FOLDER."""
     umount(folder)
 
 
 @click.command("link")
 @click.argument("folder", type=click.Path(path_type=Path))
 def link_command(folder: Path) -> None:
-    """Show all trees as one in FOLDER by links, where mounting is not allowed."""
+    """Show all trees as one in FOLDER by links, if mounting is not allowed."""
     click.echo(f"{folder}: {link(_roots(), folder)} objects linked")

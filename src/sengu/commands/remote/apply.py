@@ -11,9 +11,9 @@ from sengu.commands.remote.plan import ignored, planned
 @click.command("apply")
 @click.option("--remote", "name", default="", help="A remote; by default the default one.")
 def command(name: str) -> None:
-    """Bring the bucket to what remote.bucket of params.yaml says, and name what the store ignores; exit with 1 if anything is.
+    """Set the bucket as remote.bucket in params.yaml says; exit with 1 if the store ignores or refuses a setting.
 
-    Settings of others, such as other lifecycle rules, stay as they are.
+    Other settings, such as further lifecycle rules, stay the same.
     """
     store, changes, refused = planned(name)
     failed = []
@@ -30,7 +30,7 @@ def command(name: str) -> None:
     for line in failed:
         click.echo(f"the store refused {line}", err=True)
     for line in lost:
-        click.echo(f"the store took, but does not keep, {line}: it cannot be had here; see docs/remote.md", err=True)
+        click.echo(f"the store accepted, but does not keep, {line}: it does not support this; see docs/remote.md", err=True)
     for line in refused:
         click.echo(f"refused: {line}", err=True)
     if not changes:

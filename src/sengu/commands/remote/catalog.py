@@ -24,12 +24,12 @@ RULES = Path("labels/RULES.md")
 @click.command("catalog")
 @click.option("--remote", "name", default="", help="One remote; by default the default one and those of remote.further.")
 def command(name: str) -> None:
-    """Publish what explains the remote to a person who sees nothing else, and the pages to browse it."""
+    """Publish a catalogue that explains the remote to a person who sees nothing else, and pages to browse it."""
     publish(Project.here(name))
 
 
 def publish(project: Project) -> None:
-    """Writes the catalogue into every remote that counts, and takes away what an earlier one had beside it."""
+    """Writes the catalogue into every remote that counts, and removes files that only an earlier catalogue had."""
     pinned, _ = project.pins()
     sheets = dict(_sheets(project))
     bundle = _bundle()
@@ -88,7 +88,7 @@ def _sheets(project: Project) -> Iterator[tuple[str, bytes]]:
 
 
 def _bundle() -> bytes:
-    """All branches and tags as one file that `git clone` takes; empty if this clone is shallow, and has not all of it."""
+    """All branches and tags as one file for `git clone`; empty if this clone is shallow, and therefore incomplete."""
     if pins.is_shallow():
         click.echo("this clone is shallow, so the catalogue goes without the repository: `git fetch --unshallow`", err=True)
         return b""

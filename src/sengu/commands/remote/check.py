@@ -1,4 +1,4 @@
-"""The remotes and everything pinned -> a table of what is missing, damaged or cold; exit 1 if anything is."""
+"""The remotes and everything pinned -> a table of missing, damaged and cold objects; exit 1 if there are any."""
 
 import json
 import sys
@@ -15,14 +15,14 @@ from sengu.remote.project import Project
 @click.option("--remote", "name", default="", help="One remote; by default the default one and those of remote.further.")
 @click.option("--deep", is_flag=True, help="Read the objects again, the least recently read first.")
 @click.option("--budget", default="100%", show_default=True, help="How much of it: a share such as 5%, or a time such as 1h.")
-@click.option("--all-commits", is_flag=True, help="Also ask for what only older commits pin.")
-@click.option("--quiet-if-right", is_flag=True, help="Print nothing if nothing is wrong, for hooks.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, whole.")
+@click.option("--all-commits", is_flag=True, help="Also check objects that only older commits pin.")
+@click.option("--quiet-if-right", is_flag=True, help="Print nothing if nothing is wrong; for hooks.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(name: str, deep: bool, budget: str, all_commits: bool, quiet_if_right: bool, as_json: bool) -> None:
-    """Ask the remotes for every object that the lock files here, and of all branches and tags, pin.
+    """Ask the remotes for every object that the lock files pin, here and on all branches and tags.
 
-    A bucket is listed, a thousand objects a request, and shows content by its ETags; a folder is read, see remote.check_budget.
-    Exits with 1 if anything is missing, damaged or cold, or if there are too few copies.
+    A bucket is listed, a thousand objects per request, and shows content by its ETags; a folder is read, see
+    remote.check_budget. Exits with 1 if anything is missing, damaged or cold, or if there are too few copies.
     """
     read = Budget.parse(budget)
     project = Project.here(name, all_commits)
@@ -32,7 +32,7 @@ def command(name: str, deep: bool, budget: str, all_commits: bool, quiet_if_righ
 
 
 def report(project: Project, results: list[Checked], as_json: bool = False, quiet_if_right: bool = False) -> bool:
-    """Prints what was found; says whether all is right."""
+    """Prints the findings; returns True if all is right."""
     wrong = [finding for result in results for finding in result.findings]
     doubts = [*configuration.doubts(), *too_few_copies(project, results)]
     _, unknown = project.pins()
@@ -44,7 +44,7 @@ def report(project: Project, results: list[Checked], as_json: bool = False, quie
         click.echo(line, err=True)
     if unknown:
         click.echo(f"{len(unknown)} folders have no listing in cache or remote, so their files could not be asked for", err=True)
-    is_right = not (wrong or doubts or unknown)  # what could not be asked for may be missing
+    is_right = not (wrong or doubts or unknown)  # objects that could not be asked for may be missing
     if pins.is_shallow() and not (is_right and quiet_if_right):
         click.echo(
             "this clone is shallow: what only other branches, tags and older commits pin was not asked for; "

@@ -11,10 +11,10 @@ from sengu.remote.checking import store_of
 @click.command("forget")
 @click.argument("md5s", metavar="MD5…", nargs=-1, required=True)
 def command(md5s: tuple[str, ...]) -> None:
-    """Delete erased files from every remote for good, old versions of them, too; `sengu objects erase` prints the call.
+    """Delete erased files from every remote for good, with old versions; `sengu objects erase` prints this command.
 
-    Only what tombstone_files.csv lists is deleted. The catalogue and its contact sheets are taken down in all their versions;
-    `sengu remote catalog` makes them anew.
+    It deletes only files that tombstone_files.csv lists. It removes the catalogue and its contact sheets in all versions;
+    `sengu remote catalog` makes them again.
     """
     listed = tombstones.erased_files()
     unlisted = [md5 for md5 in md5s if md5 not in listed]

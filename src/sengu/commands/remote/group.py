@@ -1,4 +1,4 @@
-"""`sengu remote`: where the data lies, whether all of it does, and how it comes back."""
+"""`sengu remote`: the place of the data, its completeness, and its recovery."""
 
 import click
 
@@ -13,4 +13,4 @@ COMMANDS = {name: f"sengu.commands.remote.{name}:command" for name in NAMES}
 
 @click.group("remote", cls=LazyGroup, modules=COMMANDS)
 def group() -> None:
-    """The DVC remotes: set up, checked, healed, explained, paid for."""
+    """The DVC remotes: set up, check, heal, document and budget them."""

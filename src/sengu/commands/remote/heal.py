@@ -15,17 +15,18 @@ from sengu.remote.healing import Outcome, Sources, heal
 from sengu.remote.project import Project
 from sengu.remote.rebuilding import rebuilder
 
-ROUNDS = 3  # a listing that comes back may show more that is missing
+ROUNDS = 3  # a restored listing may show more missing objects
 
 
 @click.command("heal")
 @click.option("--remote", "name", default="", help="One remote; by default the default one and those of remote.further.")
-@click.option("--rebuild", is_flag=True, help="Run the stages of what no copy is left of, in a clone.")
-@click.option("--all-commits", is_flag=True, help="Also heal what only older commits pin.")
+@click.option("--rebuild", is_flag=True, help="Rerun, in a clone, the stages of objects without a copy.")
+@click.option("--all-commits", is_flag=True, help="Also heal objects that only older commits pin.")
 def command(name: str, rebuild: bool, all_commits: bool) -> None:
-    """Put back what is missing or damaged, and say from where; exit with 1 if something stays so.
+    """Put back missing and damaged objects, and say from where; exit with 1 if some remain.
 
-    In this order: the local cache, older versions in the bucket, another remote, a rebuild. Erased objects never come back.
+    Sources, in this order: the local cache, older versions in the bucket, another remote, a rebuild. Erased objects never come
+    back.
     """
     outcomes: dict[tuple[str, str], Outcome] = {}
     for _ in range(ROUNDS):
@@ -47,7 +48,7 @@ def command(name: str, rebuild: bool, all_commits: bool) -> None:
 
 
 def _round(project: Project, rebuild: bool, outcomes: dict[tuple[str, str], Outcome]) -> int:
-    """Heals what is found now; returns how many objects came back."""
+    """Heals the present findings; returns how many objects came back."""
     holds_erased = archives_of_erased(project)
     done = 0
     with tempfile.TemporaryDirectory(prefix="sengu-") as folder:

@@ -25,9 +25,9 @@ fi
 
 
 @click.command("hook")
-@click.option("--remove", is_flag=True, help="Take it out again.")
+@click.option("--remove", is_flag=True, help="Remove the hook.")
 def command(remove: bool) -> None:
-    """Put a Git pre-push hook in place, which looks whether the data is pushed, and offers to do so."""
+    """Install a Git pre-push hook that checks whether the data is pushed, and offers to push it."""
     git_folder = subprocess.run(["git", "rev-parse", "--git-path", "hooks"], capture_output=True, text=True, check=False)
     if git_folder.returncode:
         raise SenguError("this is no Git repository: run it in the folder that holds params.yaml")

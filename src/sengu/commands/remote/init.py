@@ -10,15 +10,15 @@ from sengu.remote import configuration
 
 @click.command("init")
 @click.argument("url", required=False, default="")
-@click.option("--name", default="store", show_default=True, help="What DVC calls the remote.")
+@click.option("--name", default="store", show_default=True, help="DVC's name for the remote.")
 @click.option("--endpoint-url", default="", help="Address of an S3 that is not Amazon's; kept in .dvc/config.local.")
 @click.option("--region", default="", help="Kept in .dvc/config.local.")
-@click.option("--profile", default="", help="Of ~/.aws/credentials; kept in .dvc/config.local.")
+@click.option("--profile", default="", help="A profile of ~/.aws/credentials; kept in .dvc/config.local.")
 def command(url: str, name: str, endpoint_url: str, region: str, profile: str) -> None:
     """Make URL, s3://BUCKET/PREFIX or a folder, the default remote; without URL, set up this clone.
 
-    Only the address is committed, in .dvc/config. What this machine needs beside it is kept in .dvc/config.local, secrets in
-    AWS_* variables. `make install` sets a clone up, too.
+    Only the address is committed, in .dvc/config. Settings of this machine stay in .dvc/config.local, and secrets in AWS_*
+    variables. `make install` also sets up a clone.
     """
     root = Path()
     if not (root / ".dvc").is_dir():

@@ -19,7 +19,7 @@ from sengu.remote.s3 import S3Store
 @click.command("plan")
 @click.option("--remote", "name", default="", help="A remote; by default the default one.")
 def command(name: str) -> None:
-    """Say what `sengu remote apply` would change in the bucket; exit with 1 if a rule is refused."""
+    """Show what `sengu remote apply` would change in the bucket; exit with 1 if a rule is refused."""
     store, changes, refused = planned(name)
     for change in changes:
         click.echo(f"would {change.says}")
@@ -32,7 +32,7 @@ def command(name: str) -> None:
 
 
 def planned(name: str) -> tuple[S3Store, list[Change], list[str]]:
-    """The bucket, what is to be changed, and the rules that are refused, with the reason."""
+    """The bucket, the changes that it needs, and the refused rules with their reasons."""
     settings = params.remote()
     remote = configuration.named(name)
     if not remote.is_s3:

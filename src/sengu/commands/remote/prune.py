@@ -17,15 +17,15 @@ SHOWN = 50
 
 @click.command("prune")
 @click.option("--remote", "name", default="", help="A remote; by default the default one.")
-@click.option("--dry-run", is_flag=True, help="Only list what would go.")
-@click.option("--all", "shows_all", is_flag=True, help="Also list what stays, and why.")
-@click.option("--final", is_flag=True, help="Delete from a remote that keeps no versions, so that nothing brings it back.")
+@click.option("--dry-run", is_flag=True, help="Only list the objects; delete nothing.")
+@click.option("--all", "shows_all", is_flag=True, help="Also list objects that stay, and why.")
+@click.option("--final", is_flag=True, help="Delete even from a remote without versions, where nothing brings objects back.")
 def command(name: str, dry_run: bool, shows_all: bool, final: bool) -> None:
-    """Delete what no branch and no tag that this clone knows pins, and no experiment; fetch first, so that it knows them all.
+    """Delete objects that no known branch, tag or experiment pins; run `git fetch` first, so that this clone knows them all.
 
-    Never the last version of what cannot be made again, and nothing younger than remote.retention of params.yaml says. A bucket
-    with versions keeps what was deleted for remote.bucket.keep_versions days: `sengu remote restore` brings it back after the
-    branch that pins it is here.
+    It keeps the last version of what cannot be made again, and everything younger than remote.retention in params.yaml. A
+    bucket with versions keeps deleted objects for remote.bucket.keep_versions days: `sengu remote restore` brings them back
+    when the branch that pins them is here.
     """
     if pins.is_shallow():
         raise SenguError("this clone is shallow, so it does not know what is pinned: run `git fetch --unshallow --tags --all`")

@@ -1,4 +1,4 @@
-"""The remote and the lock files here -> the data, after a look for what is cold, missing or damaged."""
+"""The remote and the lock files here -> the data, after a check for cold, missing and damaged objects."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from sengu.remote.project import Project
 @click.command("pull")
 @click.argument("targets", nargs=-1)
 def command(targets: tuple[str, ...]) -> None:
-    """Run `dvc pull`, but first say which remote is not here, and what in it is cold, missing or damaged."""
+    """Run `dvc pull`, with a clear error if the remote is missing, or objects in it are cold, missing or damaged."""
     configuration.set_up()
     project = Project.here()
     project.refs = [pins.Ref(pins.HERE, "tree")]

@@ -1,4 +1,4 @@
-"""The data that is pinned here -> every remote that counts, checked, and explained there."""
+"""The data that is pinned here -> every remote that counts, checked, with a catalogue."""
 
 import subprocess
 import sys
@@ -19,9 +19,9 @@ from sengu.remote.project import Project
 @click.command("push")
 @click.option("--catalog/--no-catalog", "explains", default=True, help="Publish the catalogue, too.")
 def command(explains: bool) -> None:
-    """Run `dvc push` to every remote that counts, check them, and publish the catalogue; exit with 1 if anything is not there.
+    """Run `dvc push` to every remote that counts, check them, and publish the catalogue; exit with 1 if an object is missing.
 
-    What `dvc push` takes for up to date although it is not, the check finds; then `sengu remote heal`.
+    The check finds objects that `dvc push` wrongly considers up to date; `sengu remote heal` then puts them back.
     """
     configuration.set_up()
     default = configuration.default()
@@ -43,12 +43,12 @@ def command(explains: bool) -> None:
 
 
 def _copy_owned(project: Project, store: Store) -> None:
-    """Sends a further remote what outputs keep in a remote of their own, which `dvc push --remote` leaves out."""
+    """Sends a further remote the outputs that have a remote of their own, which `dvc push --remote` leaves out."""
     pinned, _ = project.pins()
     present = {stored.oid for stored in store.objects()}
     owned = [pin for oid, pin in pinned.items() if oid not in present and pin.remotes - {"", store.remote.name}]
     if not owned:
-        return  # healing looks at older versions, which takes rights that pushing does not need
+        return  # healing reads older versions, which needs rights that pushing does not
     others = [other for other in project.stores if other is not store]
     sources = Sources(project.cache, others, project.erased, archives_of_erased(project))
     missing = [Finding(MISSING, pin.oid, store.remote.name, pin) for pin in owned]
@@ -60,4 +60,4 @@ def _copy_owned(project: Project, store: Store) -> None:
 def _dvc(*arguments: str) -> None:
     done = subprocess.run([sys.executable, "-m", "dvc", *arguments], check=False)
     if done.returncode:
-        raise SenguError(f"`dvc {' '.join(arguments)}` failed, as it says above: mend that, and run it again")
+        raise SenguError(f"`dvc {' '.join(arguments)}` failed, as it says above: correct that, and run it again")

@@ -23,7 +23,7 @@ PAGE = Path("reports/remote.html")
 @click.option("--remote", "name", default="", help="A remote; by default the default one.")
 @click.option("--page", type=click.Path(dir_okay=False, path_type=Path), default=PAGE, show_default=True)
 def command(name: str, page: Path) -> None:
-    """Say what lies in the remote and what it costs in a month, and how it has grown since the last report."""
+    """Print the size and monthly cost of the remote, and its growth since the last report."""
     project = Project.here(name)
     store = project.stores[0]
     pinned, _ = project.pins()

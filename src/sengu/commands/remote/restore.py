@@ -13,12 +13,12 @@ from sengu.remote.s3 import S3Store
 
 @click.command("restore")
 @click.option("--remote", "name", default="", help="A remote; by default the default one.")
-@click.option("--at", "time", default="", help="As it was then: 2026-11-27 or 2026-11-27T12:00, in UTC.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be restored.")
+@click.option("--at", "time", default="", help="The state at this time: 2026-11-27 or 2026-11-27T12:00, in UTC.")
+@click.option("--dry-run", is_flag=True, help="Only list the objects; restore nothing.")
 def command(name: str, time: str, dry_run: bool) -> None:
-    """Make old versions the current ones where a pinned object was overwritten or deleted; other keys stay as they are.
+    """Make old versions current again if a pinned object was overwritten or deleted; other keys stay the same.
 
-    Needs a bucket that keeps versions (`sengu remote apply`). What was erased for good does not come back.
+    This needs a bucket that keeps versions (`sengu remote apply`). Erased objects do not come back.
     """
     until = restoring.moment(time) if time else float("inf")
     project = Project.here(name)

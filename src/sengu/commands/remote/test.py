@@ -1,4 +1,4 @@
-"""A remote -> what it can do, tried on a probe object that is removed again."""
+"""A remote -> its abilities, tried with a probe object that is removed afterwards."""
 
 import hashlib
 import sys
@@ -20,7 +20,7 @@ FIRST, SECOND = b"sengu's probe\n", b"sengu's probe, overwritten\n"
 @click.command("test")
 @click.option("--remote", "name", default="", help="A remote; by default the default one.")
 def command(name: str) -> None:
-    """Send, read, overwrite and remove a probe object, and say what the remote can do; exit with 1 if it cannot be a remote."""
+    """Send, read, overwrite and remove a probe object, and list what the remote can do; exit with 1 if it is unusable."""
     store = store_of(configuration.named(name))
     store.check()
     rows = on_bucket(store) if isinstance(store, S3Store) else on_folder(store)

@@ -20,12 +20,12 @@ PAUSE = 60.0  # seconds between two looks while waiting
 @click.command("thaw")
 @click.argument("paths", metavar="PATH…", nargs=-1, required=True)
 @click.option("--remote", "name", default="", help="A remote; by default the default one and those of remote.further.")
-@click.option("--wait", is_flag=True, help="Wait until everything can be read.")
+@click.option("--wait", is_flag=True, help="Wait until all objects are readable.")
 @click.option("--every", default=PAUSE, show_default=True, help="Seconds between two looks.")
 def command(paths: tuple[str, ...], name: str, wait: bool, every: float) -> None:
-    """Request a restore of the cold objects at or below PATH, and say when they can be pulled.
+    """Request a restore of the cold objects at or below PATH, and say when you can pull them.
 
-    remote.thaw_days and remote.thaw_tier of params.yaml say for how long and how fast.
+    remote.thaw_days and remote.thaw_tier in params.yaml say for how long and how fast.
     """
     project = Project.here(name)
     pinned, _ = project.pins()

@@ -13,7 +13,7 @@ from sengu.base.errors import SenguError
 
 
 def add_site(path: Path, name: str, site: dict[str, Any]) -> None:
-    """Writes a site as the first of the list. Raises SenguError for a name that is taken, and for params that are wrong."""
+    """Writes a site as the first of the list. Raises SenguError for a taken name, and for wrong params."""
     params.check_site_name(name, path)
     lines, sites = _read(path)
     if name in sites:
@@ -35,7 +35,7 @@ def remove_site(path: Path, name: str) -> None:
     end = start + 1
     while end < len(lines) and (not lines[end].strip() or len(lines[end]) - len(lines[end].lstrip()) > indent):
         end += 1
-    while not lines[end - 1].strip():  # what is blank belongs to what follows
+    while not lines[end - 1].strip():  # blank lines belong to what follows
         end -= 1
     rest = lines[:start] + lines[end:]
     if len(sites) == 1:
@@ -58,7 +58,7 @@ def _line_of_sites(lines: list[str]) -> int:
 
 
 def _write(path: Path, lines: list[str], expected: dict[str, Any], added: str = "") -> None:
-    """Replaces the file, if it then says what it should: text is cut more easily than it is understood."""
+    """Replaces the file, if the new text parses as intended: editing text is less certain than editing values."""
     with replaced_file(path, durable=True) as partial:
         partial.write_text("".join(lines), encoding="utf-8")
         if params.document(partial) != expected:

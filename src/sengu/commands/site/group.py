@@ -1,4 +1,4 @@
-"""`sengu site`: sites into params.yaml, out of it with their outputs, and a list of them."""
+"""`sengu site`: adds sites to params.yaml, removes them with their outputs, and lists them."""
 
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ from sengu.warc import last_crawl
 
 
 def remove(name: str, force: bool, path: Path = params.PARAMS) -> list[Path]:
-    """Takes a site out of params.yaml and dvc.lock, and deletes its outputs; returns those that there were.
+    """Removes a site from params.yaml and dvc.lock, and deletes its outputs; returns the deleted ones.
 
     Raises SenguError if that would lose an archive that dvc.lock does not pin, unless `force`.
     """
@@ -47,7 +47,7 @@ def remove(name: str, force: bool, path: Path = params.PARAMS) -> list[Path]:
 def overview() -> pd.DataFrame:
     """The sites with source, spider, number and size of archive files, and the end of the last crawl on this machine.
 
-    Where there was none here, the beginning of the newest archive file.
+    If none ran here, it is the date of the newest archive file.
     """
     rows = []
     for name in params.site_names():
@@ -66,17 +66,17 @@ def group() -> None:
 
 @group.command("add")
 @click.argument("name")
-@click.option("--start", multiple=True, help="URL at which a web site is entered; may be given several times.")
+@click.option("--start", multiple=True, help="URL at which the crawl of a web site starts; may be given several times.")
 @click.option("--domain", "domains", multiple=True, help="Domain within which links are followed; by default those of --start.")
-@click.option("--depth", type=int, help="How many links a page may be away from the start.")
+@click.option("--depth", type=int, help="How many links from the start to follow.")
 @click.option("--delay", type=float, help="Seconds between two requests to one host.")
-@click.option("--contact", help="E-mail address or URL under which a site's owner reaches you.")
-@click.option("--spider", help="Module of crawlers/spiders, for a site that needs one of its own.")
+@click.option("--contact", help="E-mail address or URL by which the site's owner can reach you.")
+@click.option("--spider", help="Module of crawlers/spiders, for a site that needs its own.")
 @click.option("--folder", help="Instead of --start: a local or NFS folder of files.")
 @click.option("--s3", help="Instead of --start: s3://bucket/prefix.")
 @click.option("--endpoint", help="Address of an S3 that is not Amazon's.")
 @click.option("--warc", "files", multiple=True, help="Instead of --start: WARC files made by others, or a pattern of them.")
-@click.option("--device", help="What took the files of a folder or bucket.")
+@click.option("--device", help="The device that took the files of a folder or bucket.")
 @click.option("--tags", help="CSS selector of a page's tags.")
 @click.option("--path", help="Regular expression that finds tags and device in the path of a file.")
 def add_command(name: str, **given: Any) -> None:
@@ -96,9 +96,9 @@ def add_command(name: str, **given: Any) -> None:
 
 @group.command("remove")
 @click.argument("name", type=SiteName())
-@click.option("--force", is_flag=True, help="Lose an archive that dvc.lock does not pin.")
+@click.option("--force", is_flag=True, help="Delete even an archive that dvc.lock does not pin.")
 def remove_command(name: str, force: bool) -> None:
-    """Take the site NAME out of params.yaml, and delete its outputs."""
+    """Remove the site NAME from params.yaml, and delete its outputs."""
     for path in remove(name, force):
         click.echo(f"deleted {path}")
     click.echo(
@@ -114,9 +114,9 @@ def list_command() -> None:
 
 
 @group.command("check")
-@click.option("--quiet", is_flag=True, help="Say nothing unless a name is wrong.")
+@click.option("--quiet", is_flag=True, help="Print nothing unless a name is wrong.")
 def check_command(quiet: bool) -> None:
-    """Check the names of the sites, which DVC puts into the commands that a shell runs."""
+    """Check the names of the sites, which DVC puts into shell commands."""
     names = params.site_names()
     if not quiet:
-        click.echo(f"{len(names)} sites, and each has a name that can stand in a command: {', '.join(names)}")
+        click.echo(f"{len(names)} sites, all with names that are safe in a command: {', '.join(names)}")
