@@ -1,4 +1,4 @@
-"""data/embeddings: what the released model and the frozen backbone say of every picture, row by row; the search among them."""
+"""data/embeddings: the outputs of the released model and the frozen backbone for every picture, and the search among them."""
 
 import json
 from bisect import bisect_left
@@ -61,7 +61,7 @@ class Sketch:
     rows: np.ndarray
 
     def likely(self, queries: np.ndarray, number: int) -> np.ndarray:
-        """The rows that are probably most like any of the queries (q, k), sorted."""
+        """The rows that are probably most similar to any of the queries (q, k), sorted."""
         nearness = (self.rows @ (queries @ self.axes).T).max(axis=1)
         return np.sort(np.argpartition(nearness, -number)[-number:]) if number < len(nearness) else np.arange(len(nearness))
 
@@ -93,7 +93,7 @@ class Embeddings:
 def write(
     folder: Path, model: Model, objects: Sequence[str], rows: Iterable[Sequence[np.ndarray]], shape: tuple[int, int, int]
 ) -> None:
-    """Writes the probabilities (c,), embedding (d,) and features (k,) of each object as they come; `shape` is (c, d, k)."""
+    """Writes the probabilities (c,), embedding (d,) and features (k,) of each object in turn; `shape` is (c, d, k)."""
     tables.write(folder / OBJECTS, tables.frame(map(Row, objects), Row), Row)
     with ExitStack() as stack:
         streams = [stack.enter_context((folder / name).open("wb")) for name in (PROBABILITIES, EMBEDDINGS, FEATURES)]
@@ -147,9 +147,9 @@ def read(folder: Path) -> Embeddings:
 def nearest(query: np.ndarray, vectors: np.ndarray, number: int, sketch: Sketch | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The most similar of `vectors` (n, d) to one query (d,), or to any of several (q, d): cosine nearness, falling, and rows.
 
-    Exact: every vector is compared where it lies, which may be in a memory-mapped file. Needs 4 bytes of memory for each of
-    them beside. Equal ones come in the order of their rows. With a sketch, only those that it finds likely are compared, so
-    that a few of the most similar may be missed.
+    The search is exact: it compares every vector in place, also in a memory-mapped file. It needs 4 bytes of memory per
+    vector. Equal vectors come in the order of their rows. With a sketch, it compares only likely vectors, and may miss a few
+    of the most similar.
     """
     number, queries = min(number, len(vectors)), np.atleast_2d(query).astype(np.float32, copy=False)
     if not number:
@@ -171,7 +171,7 @@ def nearest(query: np.ndarray, vectors: np.ndarray, number: int, sketch: Sketch 
 def distances(rows: np.ndarray, others: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """The cosine distance from each of the `rows` of `vectors` to the nearest of the rows `others`: float32 (len(rows),).
 
-    If there are no others, it is 1.
+    If there are no others, the distance is 1.
     """
     if not len(others):
         return np.ones(len(rows), np.float32)

@@ -55,6 +55,6 @@ def read_pixels(folder: Path) -> Examples:
 
 
 def read_features(pixels: Path, features: Path) -> Examples:
-    """Features as float32 (n, d), memory-mapped, with the rows of the pixels they were computed from. SenguError likewise."""
+    """Features as float32 (n, d), memory-mapped, with the rows of their pixels. Raises SenguError as `read_pixels` does."""
     rows = tables.read(pixels / EXAMPLES, tables.SplitLabel)
     return Examples(rows, arrays.mapped(features / FEATURES, "<f4", 2, len(rows), pixels / EXAMPLES))

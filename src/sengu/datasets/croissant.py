@@ -70,7 +70,7 @@ CONTEXT: dict[str, Any] = {
 def document(version: Version, facts: Facts, folder: Path, pictures: Sequence[str] = ()) -> str:
     """The document of a version whose tables lie in `folder`.
 
-    With `pictures`, patterns such as `images/*.jpg`, they are a part of the dataset, in a record set of their own.
+    With `pictures`, patterns such as `images/*.jpg`, the pictures are a part of the dataset, in a record set of their own.
     """
     project = facts.project
     files = [_file(folder / LABELS, "objectId and value of each picture")]
@@ -106,7 +106,7 @@ def document(version: Version, facts: Facts, folder: Path, pictures: Sequence[st
 
 
 def _date(version: Version, facts: Facts) -> str:
-    """The day of the latest label or picture: the clock has no part in it."""
+    """The day of the latest label or picture, independent of the clock."""
     return str(max(facts.words["labelled_last"], facts.fetched["last"], "1970-01-01"))[:10]
 
 

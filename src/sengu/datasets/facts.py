@@ -1,4 +1,4 @@
-"""Labels, tables and a recipe -> what is known of a version (dataset.json): computed, without a clock and without a commit."""
+"""Labels, tables and a recipe -> the facts of a version (dataset.json): computed, without a clock and without a commit."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from sengu.datasets.recipe import Recipe
 
 RULES = "RULES.md"
 SUBJECTS = versions.SUBJECTS
-UNKNOWN = ""  # site, device or format of what has none
+UNKNOWN = ""  # the name of a missing site, device or format
 QUANTILES = (0, 0.25, 0.5, 0.75, 1)
 
 
@@ -36,7 +36,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Facts:
-    """dataset.json but for the lines that every version had from the start."""
+    """The facts in dataset.json, without the lines that every version had from the start."""
 
     semver: str
     purpose: str
@@ -52,7 +52,7 @@ class Facts:
 
 
 def lineage(parents: Sequence[Path]) -> list[dict[str, Any]]:
-    """The parents, each with the MD5s, by which DVC knows them, of its two tables, and with its own lineage."""
+    """The parents, each with the MD5s of its two tables, by which DVC knows them, and with its own lineage."""
     parts = []
     for parent in parents:
         document = read(parent)
@@ -93,7 +93,7 @@ def document(version: versions.Version, facts: Facts) -> str:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """dataset.json as values; what an earlier Sengu did not write is missing. Raises SenguError as `versions.read` does."""
+    """Reads dataset.json; keys that an earlier Sengu did not write are missing. Raises SenguError as `versions.read` does."""
     versions.read(folder)
     values: dict[str, Any] = json.loads((folder / versions.METADATA).read_text(encoding="utf-8"))
     return values

@@ -1,4 +1,4 @@
-"""Git history -> which models were trained on which version, and how good they were; nothing but commits and tags is asked."""
+"""Git history -> the models trained on each version, and their accuracy; it reads only commits and tags."""
 
 import json
 from collections.abc import Sequence
@@ -43,13 +43,13 @@ def trained() -> list[Trained]:
             accuracy = metrics["network"]["accuracy"]
             numbers = (accuracy["value"], accuracy["low"], accuracy["high"], metrics["test_images"])
         except (ValueError, KeyError, TypeError):
-            continue  # of a Sengu before these keys
+            continue  # written by a Sengu before these keys
         models.append(Trained(version, commit[:12], date, names.get(commit, []), *numbers))
     return models
 
 
 def released(version: str) -> list[str]:
-    """The tags, but those of dataset versions, whose commit pins a model that learned a version."""
+    """The tags, except those of dataset versions, whose commit pins a model that learned a version."""
     return sorted(name for commit, names in _names().items() if _version(commit) == version for name in names)
 
 

@@ -14,7 +14,7 @@ FINALISED = "finalised"  # the key under a stage's `meta` that holds the semanti
 
 @dataclass(frozen=True)
 class Node:
-    """One version; `stage` is its stage of datasets/dvc.yaml, and `recipe` None if that runs a script of its own."""
+    """A version; `stage` is its stage in datasets/dvc.yaml, and `recipe` is None if that runs a script of its own."""
 
     name: str
     stage_name: str
@@ -48,7 +48,7 @@ class Tree:
         return [node.name for node in self.nodes.values() if name in node.parents]
 
     def ordered(self) -> list[str]:
-        """All names, parents first. Raises SenguError for a cycle and for a parent that is no version."""
+        """All names, parents first. Raises SenguError for a cycle and for a parent that is not a version."""
         done: dict[str, None] = {}
         for name in self.nodes:
             for ancestor in self._ancestors(name):
@@ -56,7 +56,7 @@ class Tree:
         return list(done)
 
     def ancestors(self, name: str) -> list[str]:
-        """The version and all it comes from, parents first."""
+        """The version and all its ancestors, parents first."""
         return list(dict.fromkeys(self._ancestors(name)))
 
     def _ancestors(self, name: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Tables of labels and a recipe -> the labels of a version, and how many rows each step left; what is odd is an error."""
+"""Tables of labels and a recipe -> the labels of a version, and how many rows each step left; or an error."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Step:
 def merge(sources: Mapping[str, pd.DataFrame], prefer: str, classes: Sequence[str], name: str) -> pd.DataFrame:
     """The rows (objectId, value) of all sources, each object once, sorted.
 
-    Raises SenguError that lists, with both sides, the objects whose sources disagree, but where the preferred one has a value.
+    Raises SenguError that lists, with both sides, the objects whose sources disagree, unless the preferred one has a value.
     """
     tables = [table[["objectId", "value"]].assign(source=source) for source, table in sources.items()]
     if len(tables) == 1:
@@ -39,7 +39,7 @@ def merge(sources: Mapping[str, pd.DataFrame], prefer: str, classes: Sequence[st
         decided = decided[~decided["objectId"].isin(chosen["objectId"])]
     if len(decided):
         raise SenguError(_conflicts(decided, list(sources), classes, name))
-    if prefer:  # its rows come first, and of an object the first row stays
+    if prefer:  # its rows come first, and the first row of an object stays
         rows = rows.sort_values("source", key=lambda column: column != prefer, kind="stable")
     return rows.drop_duplicates("objectId")[["objectId", "value"]].sort_values("objectId", ignore_index=True)
 
@@ -71,7 +71,7 @@ def _conflicts(rows: pd.DataFrame, sources: Sequence[str], classes: Sequence[str
 def compose(
     labels: pd.DataFrame, steps: Sequence[tuple[str, Callable[[pd.DataFrame], np.ndarray]]]
 ) -> tuple[pd.DataFrame, list[Step]]:
-    """The rows that every step leaves, in order; a step says which rows (bool) stay."""
+    """The rows that are left after every step, in order; a step marks the rows (bool) that stay."""
     done = []
     for step, stays in steps:
         kept = labels[stays(labels)].reset_index(drop=True)

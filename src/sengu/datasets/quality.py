@@ -1,4 +1,4 @@
-"""Pictures -> which are dark, bright, blurred, or have the same pixels as another."""
+"""Pictures -> measurements that tell dark, bright, blurred and duplicate ones."""
 
 import hashlib
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""The command of a version's stage <-> the recipe: parents, what is added, taken out and said of it."""
+"""The command of a version's stage <-> its recipe: parents, additions, removals and facts."""
 
 import argparse
 import re
@@ -13,12 +13,12 @@ from sengu.base.tables import where
 
 MODULE = "sengu.stages.dataset"
 FOLDER = Path("data/dataset")
-NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?")  # what gto takes, too: it refuses dots
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?")  # names that gto accepts, too: it refuses dots
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 DETAILS = "label_details.csv"  # the name of the table that `label` writes beside label.csv
 LABELS = "labels"  # what `--prefer` calls the labels of now
 
-# what to take out -> the limit where none is given; None: there is nothing to set
+# objects to take out -> the default limit; None: there is no limit
 CLEANINGS: dict[str, float | None] = {
     "duplicates": None,  # the same pixels in another file: the largest file stays
     "near-duplicates": None,  # of each group in data/duplicates.csv and class: the largest picture stays
@@ -95,7 +95,7 @@ class Recipe:
 
 
 def _quoted(word: str) -> str:
-    """A word as a shell takes it; in double quotes where a single one is in it, which is easier to read than shlex's spelling."""
+    """A word quoted for a shell; in double quotes if it has a single one, which is easier to read than shlex's spelling."""
     plain = "'" in word and not any(letter in word for letter in '"$`\\\n')
     return f'"{word}"' if plain else shlex.quote(word)
 
@@ -106,7 +106,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> Recipe:
-    """The recipe in the arguments of the stage. Raises SenguError for what is unknown, missing, twice or wrong."""
+    """The recipe in the arguments of the stage. Raises SenguError for unknown, missing, repeated or wrong arguments."""
     if twice := [word for word in arguments if word.startswith("--") and arguments.count(word) > 1]:
         raise SenguError(
             f"datasets/dvc.yaml: the command of {Path(arguments[0]).name} has {twice[0]} twice: write it once, or, if two "
@@ -141,7 +141,7 @@ def of_stage(stage: dict[str, object]) -> Recipe | None:
 
 
 def check(recipe: Recipe) -> None:
-    """Raises SenguError for a name, a condition, a cleaning, a number or a setting that is none."""
+    """Raises SenguError for an invalid name, condition, cleaning, number or setting."""
     check_name(recipe.name)
     if not SEMANTIC.fullmatch(recipe.semver):
         raise SenguError(f"--semver {recipe.semver!r} is no semantic version: write three numbers, such as 1.0.0")

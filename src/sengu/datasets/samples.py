@@ -27,9 +27,9 @@ def sheet_name(value: int) -> str:
 
 
 def pick(labels: pd.DataFrame, value: int, count: int) -> list[str]:
-    """Objects of a class: the first by id, and so, since ids are hashes, drawn at random, but the same every time.
+    """Objects of a class: the first by id. Ids are hashes, so this is a random draw that is the same every time.
 
-    A larger version keeps most of the pictures that a smaller one shows. Videos are passed over.
+    A larger version keeps most of the pictures that a smaller one shows. Videos are skipped.
     """
     ids = labels.loc[labels["value"] == value, "objectId"]
     chosen = (name for name in sorted(ids) if not ObjectId.parse(name).is_video)
@@ -78,7 +78,7 @@ def draw_sheet(title: str, ids: Sequence[str], store: ObjectStore, path: Path) -
 
 
 def pictures_here(ids: Sequence[str], store: ObjectStore) -> list[tuple[str, np.ndarray]]:
-    """The pictures that are here, with their ids: a page can do without one that was erased."""
+    """The pictures that are here, with their ids; a page can leave out an erased one."""
     pictures = []
     with images.limited(None):
         for name in ids:

@@ -1,4 +1,4 @@
-"""Git tags of finalised versions <-> what they say: hashes of the two tables apart, of the folder, of labels and rules."""
+"""Git tags of finalised versions <-> their messages: hashes of each of the two tables, of the folder, of labels and rules."""
 
 import subprocess
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # thirty tags hold thirt
 
 @dataclass(frozen=True)
 class Tag:
-    """A tag of a finalised version; `said` is what its message says, and empty if a tag was put in its place by hand."""
+    """A tag of a finalised version; `said` holds the fields of its message, and is empty if the tag was made by hand."""
 
     name: str
     version: str

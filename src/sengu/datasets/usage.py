@@ -1,4 +1,4 @@
-"""A version -> what depends on its labels: a tag, a released model, other versions; then it may not get other labels."""
+"""A version -> the tag, released model and versions that depend on its labels, so that it may not get others."""
 
 from pathlib import Path
 
@@ -40,9 +40,9 @@ def next_command(name: str, family: lineage.Tree) -> str:
 
 
 def refuse_other_labels(name: str, made: Path) -> None:
-    """Raises SenguError if `made`, a folder that is to take the place of a version in use, has another label.csv.
+    """Raises SenguError if `made`, a folder to replace a version in use, has another label.csv.
 
-    Where nobody can tell what the labels were, as in a clone that pulled nothing, there is nothing to refuse.
+    If the old labels are unknown, as in a clone that pulled nothing, it refuses nothing.
     """
     if not pipeline.DATASETS.is_file():
         return

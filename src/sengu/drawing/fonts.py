@@ -1,4 +1,4 @@
-"""Texts, and the width that they may have -> a font of this machine that has their glyphs, and what fits of them."""
+"""Texts and a width -> a font of this machine with their glyphs, and the texts cut to fit."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,7 +12,7 @@ LINES = 3  # of a wrapped text
 
 
 def legible(classes: Sequence[str]) -> list[str]:
-    """The names of classes that some font can show, and `class 1` where none can."""
+    """Names of classes that a font can show; `class 1` instead of a name that none can."""
     return [name if font_of(name) else f"class {value}" for value, name in enumerate(classes)]
 
 

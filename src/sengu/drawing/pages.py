@@ -1,4 +1,4 @@
-"""The one style sheet of all pages that people look at -> its text, to serve or to put into a page that holds all it shows."""
+"""The style sheet of all pages for people -> its text, to serve or to put into a self-contained page."""
 
 from functools import cache
 from pathlib import Path

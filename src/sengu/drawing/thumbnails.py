@@ -1,4 +1,4 @@
-"""Pixels -> small JPEGs that stand in a page itself."""
+"""Pixels -> small JPEGs embedded in a page."""
 
 from base64 import b64encode
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""64-bit hashes of pictures -> pairs of pictures that may show the same, by hash tables, in less than the square of their number.
+"""64-bit hashes of pictures -> pairs that may show the same, by hash tables, in less than quadratic time.
 
 Two hashes that differ in few bits are likely to agree, but for one bit at most, in one of several samples of their bits. So each
 sample has a table, in which the hashes of all pictures are looked up with each of its bits flipped in turn. The samples grow with
@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 BITS = (16, 22)  # of a sample, at least and at most
-TABLES = 16  # of photographs cropped by a tenth of each side, 99 % are found at the highest number of bits, all at the least
+TABLES = 16  # of photographs cropped by a tenth of each side, the highest number of bits finds 99 %, the lowest all
 QUERIES = 4096  # pictures looked up at a time, which bounds the memory
 BUCKET = 1024  # entries of a bucket that are looked at; of a thousand copies of one picture, each is joined to the first
 CAP = 256  # candidates of a picture, the nearest first

@@ -22,7 +22,7 @@ def read(path: Path = FILE) -> pd.DataFrame:
 
 
 def decide(parts: Iterable[Sequence[str]], annotator: str, path: Path = FILE) -> None:
-    """Keeps that the object ids of each part are one group, apart from those of the other parts, whatever was said before."""
+    """Records that the object ids of each part are one group, apart from the other parts; this replaces earlier decisions."""
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     new = [tables.GroupDecision(name, min(part), annotator, at) for part in parts for name in part]
     table, before = tables.frame(new, tables.GroupDecision), read(path)
@@ -37,7 +37,7 @@ def linked(ids: Iterable[str], decided: pd.DataFrame) -> list[str]:
 
 
 def split(table: pd.DataFrame, decided: pd.DataFrame) -> pd.Series:
-    """The column `group` of a table that also has objectId, with the groups divided that people split."""
+    """The column `group` of a table that also has objectId, with people's splits applied."""
     groups = table["group"]
     parts = table["objectId"].map(decided.set_index("objectId")["group"])
     has_new = parts.isna().groupby(groups).transform("any")

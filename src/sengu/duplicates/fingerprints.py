@@ -1,4 +1,4 @@
-"""Decoded pictures -> fingerprints, by which near-duplicates are found, and the journal that keeps them between runs."""
+"""Decoded pictures -> fingerprints that find near-duplicates, and the journal that keeps them between runs."""
 
 import hashlib
 import sys
@@ -80,31 +80,31 @@ def _perceptual_hash(grey: Image.Image, crop: float) -> np.ndarray:
 class Journal:
     """The fingerprints made so far, in a file of its own for each version of the code that makes them.
 
-    A record holds its own checksum: what a killed run or a bad disk left behind is no record, and is made again.
+    Each record has a checksum: damage by a killed run or a bad disk is noticed, and the record is made again.
     """
 
     def __init__(self, folder: Path):
         self.path = folder / digests.key((), (images, sys.modules[__name__]), LIBRARIES)
 
     def read(self, wanted: Iterable[str]) -> np.ndarray:
-        """The intact records (RECORD) of the object ids `wanted`, one each; everything else leaves the file."""
+        """The intact records (RECORD) of the object ids `wanted`, one each; all others are removed from the file."""
         size = self.path.stat().st_size if self.path.is_file() else 0
         whole = size // RECORD.itemsize
         records = np.memmap(self.path, RECORD, "r", shape=(whole,)) if whole else np.empty(0, RECORD)
         names, ids = records["objectId"], {name.encode() for name in wanted}
         rows = {names[row]: row for row in range(len(records)) if names[row] in ids and _is_intact(records[row])}
         kept = np.array(records[sorted(rows.values())])
-        if kept.nbytes != size:  # among the rest may be an object that was taken down
+        if kept.nbytes != size:  # the others may include an erased object
             with replaced_file(self.path) as partial:
                 partial.write_bytes(kept.tobytes())
         return kept
 
     @contextmanager
     def appending(self) -> Iterator[BinaryIO]:
-        """A file to write records to, to be opened after `read`, which leaves only whole records."""
+        """Opens a file to append records. Call it after `read`, which leaves only whole records."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         for other in self.path.parent.iterdir():
-            if other != self.path:  # of code that is no more
+            if other != self.path:  # of older code
                 other.unlink()
         with self.path.open("ab") as file:
             yield file

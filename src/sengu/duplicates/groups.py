@@ -59,7 +59,7 @@ class Looks:
 
 @dataclass(frozen=True)
 class Groups:
-    """The number of the group of each of n pictures, int (n,); the numbers mean nothing but equality.
+    """The number of the group of each of n pictures, int (n,); the numbers only say which are equal.
 
     `mirrored` are those of groups that are together with their mirror images.
     """
@@ -114,8 +114,8 @@ def _verified(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The labels after the pairs that hold have joined them; the pairs that are weak links, int (m, 2), and how alike they are.
 
-    Of a hundred copies of one picture each pair is a candidate, but 99 pairs join them. So first only pairs are verified that
-    would make a tree; what they join needs no look. The last round takes all that is left, so that the result is that of
+    Among a hundred copies of one picture, each pair is a candidate, but 99 pairs join them. So the first rounds verify only
+    pairs that make a tree, and skip those already joined. The last round takes the rest, so that the result is that of
     verifying every pair.
     """
     weak, scores = [np.empty((0, 2), np.int64)], [np.empty(0)]
@@ -241,7 +241,7 @@ def _place(whole: np.ndarray, part: np.ndarray, side: int) -> tuple[float, int, 
     _, best, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(whole, part, cv2.TM_CCOEFF_NORMED))
     if best < ALIKE:
         return -1.0, x, y
-    # OpenCV gives any number for a window without variance, so what it found is looked at again
+    # OpenCV gives any number for a window without variance, so its result is checked
     window = whole[y : y + side, x : x + side]
     exact = _correlation(window - window.mean(), part - part.mean())
     return (exact if exact >= ALIKE else -1.0), x, y

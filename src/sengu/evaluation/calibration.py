@@ -1,4 +1,4 @@
-"""Claimed probabilities, and whether it is so -> how far they are off, how much of that is chance, and a curve in bins."""
+"""Predicted probabilities and outcomes -> the calibration error, the part of it due to chance, and a curve in bins."""
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,8 @@ def error(claimed: np.ndarray, correct: np.ndarray, weights: np.ndarray) -> np.n
 def by_chance(claimed: np.ndarray, groups: np.ndarray, draws: int, seed: int) -> np.ndarray:
     """(draws,): the errors that perfectly calibrated models with these claims show on these pictures.
 
-    Consistency resampling (Bröcker & Smith 2007): a claim is so with the probability that it states. The pictures of a group
-    (n,) share their fate, as near-duplicates share their label.
+    Consistency resampling (Bröcker & Smith 2007): a claim is true with the probability that it states. The pictures of a
+    group (n,) are drawn together, as near-duplicates share their label.
     """
     random = np.random.default_rng([seed, 1])  # not the draws of the resamples
     members, group = np.unique(groups, return_inverse=True)

@@ -32,9 +32,9 @@ class Gallery:
 def mistakes(
     judged: Judged, ids: Sequence[str], classes: Sequence[str], pictures: Callable[[str], np.ndarray]
 ) -> dict[str, Gallery]:
-    """Name -> the worst mistakes, the surest first; with two classes apart by what the pictures were called.
+    """Name -> the worst mistakes, the surest first; with two classes, false positives and false negatives separately.
 
-    `pictures` gives the pixels of an object id, and is asked for those that are shown.
+    `pictures` gives the pixels of an object id, and is called only for those that are shown.
     """
     values, predicted, probabilities = judged.values, judged.predicted, judged.probabilities
     claimed = probabilities[np.arange(len(ids)), predicted]
@@ -67,7 +67,7 @@ def mistakes(
 
 
 def doubted(doubtful: pd.DataFrame, classes: Sequence[str], pictures: Callable[[str], np.ndarray]) -> Gallery:
-    """The examples whose label is most doubtful; `doubtful` has the rows of label_errors.csv, in their order."""
+    """The examples with the most doubtful labels; `doubtful` has the rows of label_errors.csv, in their order."""
     suspects = int((doubtful["suspect"] == "yes").sum())
     agreed = float((doubtful["predicted"] == doubtful["value"]).mean())
     pictures_shown = []

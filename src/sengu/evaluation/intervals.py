@@ -1,4 +1,4 @@
-"""Shares, and how many independent pictures they stand on -> 95% intervals: by score, by resampling, and the envelope of both."""
+"""Shares, and the independent pictures behind them -> 95% intervals: by score, by resampling, and the envelope of both."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ def of_mean(shares: np.ndarray, limits: np.ndarray) -> np.ndarray:
 def of_difference(better: np.ndarray, worse: np.ndarray, count: np.ndarray) -> np.ndarray:
     """(2, …): the interval of better - worse: the shares of pictures that one model alone gets right, and the other alone.
 
-    The adjusted Wald interval of Bonett & Price (2012) for paired proportions, which is no point where the models agree on all.
+    The adjusted Wald interval of Bonett & Price (2012) for paired proportions, which keeps a width if the models agree on all.
     """
     gained, lost = ((count * share + 1) / (count + 2) for share in (better, worse))
     spread = Z * np.sqrt((gained + lost - (gained - lost) ** 2) / (count + 2))
@@ -68,7 +68,7 @@ def bootstrap(
         points = measured(np.ones((1, len(groups))))[0]
         drawn = np.concatenate([measured(weights) for weights in _resamples(groups, strata, resamples, seed)])
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "All-NaN slice")  # nan is then what we want
+        warnings.filterwarnings("ignore", "All-NaN slice")  # nan is the right result
         limits = np.nanpercentile(drawn, PERCENTILES, axis=0)
     return np.stack([points, *np.where(np.isnan(points), np.nan, limits)])
 

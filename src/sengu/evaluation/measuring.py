@@ -1,4 +1,4 @@
-"""Judged examples -> everything that metrics.json says of the head and the network."""
+"""Judged examples -> all measurements of the head and the network in metrics.json."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -76,8 +76,8 @@ def evaluate(
 
 
 def _of_model(name: str, model: Judged, classes: Sequence[str], by: Resampling, beside: Beside) -> OfModel:
-    """All that is measured of a model but its sites."""
-    # within their class: how many test pictures a class has was set by the split, not by chance
+    """All measurements of a model except those by site."""
+    # within their class: the split, not chance, sets how many test pictures a class has
     thresholds = {classes[value]: _threshold(decision) for value, decision in model.decisions.items()}
     validation = {}
     if name in beside.validation and beside.by_validation is not None and len(beside.by_validation.groups):
@@ -121,7 +121,7 @@ def _by_site(model: Judged, sites: Mapping[str, np.ndarray], by: Resampling) -> 
 
 
 def _of_part(model: Judged, held: np.ndarray, by: Resampling) -> OfSite:
-    # all together: how many of a site's pictures are of a class is chance
+    # all together: the mix of classes within a site is chance
     scores = _scores(model.part(held), np.zeros(held.sum()), by.part(held))
     return OfSite(test_images=int(held.sum()), test_groups=len(np.unique(by.groups[held])), **scores)
 

@@ -1,4 +1,4 @@
-"""Values and probabilities -> what is measured: metrics of predictions, with intervals."""
+"""Values and probabilities -> metrics of predictions, with intervals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,8 +19,8 @@ CALIBRATION = METRICS.index("calibration_error")
 class Judged:
     """A model's judgement of examples: their values (n,) and its probabilities (n, classes).
 
-    `decisions` has the threshold of value 1, or of every value if there are more than two. What is `predicted` is the most
-    probable class, whatever the thresholds; `called` replaces it.
+    `decisions` has the threshold of value 1, or of every value if there are more than two. `predicted` is the most probable
+    class, regardless of thresholds; `called` replaces it.
     """
 
     values: np.ndarray
@@ -56,9 +56,9 @@ class Judged:
 
     @property
     def claims(self) -> tuple[np.ndarray, np.ndarray]:
-        """A probability per example, and whether what it claims is so: with two classes that the value is 1.
+        """A probability per example, and whether its claim is true: with two classes, that the value is 1.
 
-        With more classes it is the probability of the most probable class, and the claim that this class is the right one.
+        With more classes, it is the probability of the most probable class, and the claim is that this class is right.
         """
         if self.binary:
             return self.probabilities[:, 1].astype(float), self.values == 1
@@ -110,7 +110,7 @@ def estimate(judged: Judged, groups: np.ndarray, strata: np.ndarray, resamples: 
 
 
 def estimate_classes(judged: Judged, groups: np.ndarray, strata: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """(3, classes, OF_CLASS): likewise, of every class by itself."""
+    """(3, classes, OF_CLASS): metrics of every class by itself, with their 95% limits; nan where one is undefined."""
     estimates = bootstrap(partial(measure_classes, judged), groups, strata, resamples, seed)
     return envelope(estimates, _limits_of_classes(judged, groups))
 

@@ -1,4 +1,4 @@
-"""Test pictures, and what captures, index and sheets say of them -> parts of the test: by device, tag, size, subject count."""
+"""Test pictures with their captures, index and sheets -> parts of the test: by device, tag, size, subject count."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Validation values and probabilities, what is wanted -> the threshold by which a picture is called one of value 1."""
+"""Validation values, probabilities and a goal -> the threshold above which a picture is called one of value 1."""
 
 from dataclasses import asdict, dataclass
 
@@ -40,7 +40,7 @@ def decide(values: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, wa
     Or the one with the highest F1, if that reaches the wanted one, or with the least cost, where a picture of value 1 that is
     missed costs as much as so many false alarms. Values (n,) of 0 and 1, probabilities (n,) of value 1, groups (n,) of
     near-duplicates. It lies halfway between two
-    probabilities that occur, so that rounding in another runtime seldom moves an example across it. A ratio r is reached only
+    occurring probabilities, so that rounding in another runtime seldom moves an example across it. A ratio r is reached only
     by 1 / (1 - r) pictures or more, near-duplicates counted once: on fewer, it cannot be told from a ratio of 1.
     """
     asked = {name: least for name, least in asdict(wanted).items() if least is not None}

@@ -1,4 +1,4 @@
-"""Words of several annotators on the same pictures -> how far they agree: raw, Krippendorff's alpha and Gwet's AC1."""
+"""Decisions of several annotators on the same pictures -> their agreement: raw, Krippendorff's alpha and Gwet's AC1."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MEASURES = ("raw", "alpha", "ac1")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95% limits; where it is undefined all three are nan, and `why` says so in words."""
+    """A number with its 95% limits; if it is undefined, all three are nan, and `why` gives the reason."""
 
     value: float
     low: float
@@ -25,7 +25,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Agreement:
-    """`pictures` that two or more annotators labelled, and three measures of how far they agree."""
+    """The number of `pictures` that two or more annotators labelled, and three measures of agreement."""
 
     pictures: int
     raw: Estimate
@@ -66,7 +66,7 @@ def of_class(said: np.ndarray, value: int, rounds: int = ROUNDS) -> Agreement:
 
 
 def _measures(said: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """raw, alpha and AC1 of rows of `counts` that stand as often as `weights` (rounds, rows) say: float64 (rounds,) each."""
+    """Raw, alpha and AC1 of rows of `counts`, each counted `weights` (rounds, rows) times: float64 (rounds,) each."""
     number = said.sum(axis=1).astype(float)
     pairable = number >= 2
     pairs = (said * (said - 1)).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Words, rules and labels -> what contradicts what, and how far the annotators agree."""
+"""Decisions, rules and labels -> contradictions among them, and the agreement between annotators."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ BLIND = ("blind", REPEAT)
 def problems(
     words: pd.DataFrame, labels: pd.DataFrame, rules_of_now: Mapping[str, Rule], classes: Sequence[str]
 ) -> Iterator[str]:
-    """Lines that stand twice, citations of rules that there are not, and examples that contradict labels or each other.
+    """Duplicate lines, citations of missing rules, and examples that contradict labels or each other.
 
     `words` are all of them, `labels` has objectId and value. Each problem names file and line, or rule, and a cure.
     """
@@ -68,7 +68,7 @@ def _examples(labels: pd.DataFrame, rules_of_now: Mapping[str, Rule], classes: S
 def blind(words: pd.DataFrame) -> pd.DataFrame:
     """The words that stand and were said without seeing a suggestion, of pictures on which two or more annotators have one.
 
-    What was undone, taken back, or said anew after a look at what others say, does not stand.
+    A word does not stand if it was undone, taken back, or repeated after a look at other opinions.
     """
     words = merging.latest(words)
     words = words[words["how"].isin(BLIND) & (words["value"] >= 0)]
@@ -111,7 +111,7 @@ def _counts(words: pd.DataFrame, classes: int) -> np.ndarray:
 def steadiness(words: pd.DataFrame) -> dict[str, tuple[int, int]]:
     """Annotator -> at how many pictures they looked blind a second time, and of how many they then said what they said before.
 
-    What was undone is passed over. Of several second looks at one picture the last counts: the ones before it were slips.
+    Undone words are ignored. Of several second looks at one picture, the last counts: the earlier ones were slips.
     """
     pairs = words.loc[words["how"] == REPEAT, ["objectId", "annotator"]].drop_duplicates()
     again = words.merge(pairs, on=["objectId", "annotator"]).sort_values(["time", "sheet", "line"], kind="stable")

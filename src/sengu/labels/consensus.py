@@ -1,4 +1,4 @@
-"""Words of several annotators, and what the model thinks -> a suggested label, and how good each annotator is (cleanlab)."""
+"""Decisions of several annotators and the model's opinion -> a suggested label, and the quality of each annotator (cleanlab)."""
 
 from dataclasses import dataclass
 

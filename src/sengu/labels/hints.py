@@ -1,4 +1,4 @@
-"""Page tags and devices -> words that count where no sheet says anything."""
+"""Page tags and devices -> labels for objects without a line in a sheet."""
 
 from collections.abc import Collection, Mapping
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def from_tags(captures: pd.DataFrame, index: pd.DataFrame, tags: Mapping[str, int]) -> pd.DataFrame:
-    """objectId, value, source for every listed tag of every page on which an object was seen."""
+    """The objectId, value and source of every listed tag of every page on which an object was seen."""
     captures = captures if tags else captures.iloc[:0]
     seen = index[["site", "objectId", "urlId"]].merge(captures[["site", "urlId", "page", "tags"]], on=["site", "urlId"])
     single = seen.assign(tag=seen["tags"].str.split("|")).explode("tag")
@@ -17,9 +17,9 @@ def from_tags(captures: pd.DataFrame, index: pd.DataFrame, tags: Mapping[str, in
 
 
 def without_meaning(captures: pd.DataFrame, index: pd.DataFrame, labelled: pd.Series, tags: Collection[str]) -> pd.Series:
-    """The tags that mean no class of the objects that are not `labelled` -> how many of these objects have them.
+    """Tags of unlabelled objects that mean no class -> how many of these objects have them.
 
-    Objects with a tag that does mean a class are left out: their sources disagree, which is said elsewhere.
+    Objects with a tag that means a class are left out: their sources disagree, which is reported elsewhere.
     """
     unlabelled = index.loc[~index["objectId"].isin(labelled), ["site", "objectId", "urlId"]]
     seen = unlabelled.merge(captures[["site", "urlId", "tags"]], on=["site", "urlId"])
@@ -30,7 +30,7 @@ def without_meaning(captures: pd.DataFrame, index: pd.DataFrame, labelled: pd.Se
 
 
 def from_devices(captures: pd.DataFrame, index: pd.DataFrame, devices: Mapping[str, int]) -> pd.DataFrame:
-    """objectId, value, source for every object that a listed device took."""
+    """The objectId, value and source of every object that a listed device took."""
     taken = captures.loc[captures["device"].isin(list(devices)), ["site", "urlId", "device"]]
     seen = index[["site", "objectId", "urlId"]].merge(taken, on=["site", "urlId"])
     return pd.DataFrame(

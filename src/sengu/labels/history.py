@@ -1,4 +1,4 @@
-"""Git's history of rules and sheets -> the text of a rule as it was, and when a line was written."""
+"""Git's history of rules and sheets -> old texts of rules, and the dates of lines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Edition:
 class Cited:
     """The rule that a word was said under: `rule` is its text at that time, None if this clone's history does not hold it.
 
-    `is_current` says whether that is the text of now; `by_date` whether it was found by date, as the word cites no hash.
+    `is_current` says whether that is the present text; `by_date` whether it was found by date, because the word cites no hash.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Exports of Label Studio, CVAT and taggers, and CSV files -> what each says of which picture."""
+"""Exports of Label Studio, CVAT and taggers, and CSV files -> labels of pictures."""
 
 import json
 import re
@@ -110,7 +110,7 @@ def _picture(data: Mapping[str, Any], place: str) -> str:
 
 
 def _person(who: Any) -> str:
-    """The name of whoever annotated: Label Studio gives a number, or what it knows of a person."""
+    """The annotator's name: Label Studio gives a number, or the data of a person."""
     if isinstance(who, dict):
         return str(who.get("email") or who.get("username") or who.get("id") or "")
     return f"user-{who}" if isinstance(who, int) else str(who)
@@ -142,7 +142,7 @@ def _utc(text: str) -> str:
 
 
 def _csv(path: Path) -> Iterator[Said]:
-    """A sheet of ours, or any CSV file with a column of pictures and one of classes, as taggers and `sengu predict` write."""
+    """A sheet of ours, or any CSV file with columns of pictures and classes, as taggers and `sengu predict` write it."""
     table, lines, faults = sheets.cells(path)
     if faults:
         raise SenguError(faults[0])
@@ -180,7 +180,7 @@ class Pictures:
         """The object that a picture of an export is; empty if it may be several, None if none."""
         for spelling in self._spellings(text):
             end = spelling.rpartition("/")[2]
-            for name in (end.lower(), UPLOADED.sub("", end, count=1).lower()):  # a file of an object tree may have been uploaded
+            for name in (end.lower(), UPLOADED.sub("", end, count=1).lower()):  # the upload may be from an object tree
                 for key in (name, name.partition(".")[0]):
                     if key in self.names:
                         return self.names[key]

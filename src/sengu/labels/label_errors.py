@@ -1,4 +1,4 @@
-"""Features and labels -> how far each label is to be doubted (cleanlab's confident learning), as reports/label_errors.csv."""
+"""Features and labels -> the doubt about each label (cleanlab's confident learning), as reports/label_errors.csv."""
 
 import logging
 from pathlib import Path
@@ -84,12 +84,12 @@ def folds_of(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> n
 
 
 def agreement(ranked: pd.DataFrame) -> float:
-    """The share of labels on which the doubting model agrees: what it doubts is worth no more than that."""
+    """The share of labels that the doubting model agrees with, which limits the value of its doubts."""
     return float((ranked["predicted"] == ranked["value"]).mean())
 
 
 def write(path: Path, ranked: pd.DataFrame) -> None:
-    """Writes the rows in the order they have, unlike `tables.write`."""
+    """Writes the rows in their present order, unlike `tables.write`."""
     names = tables.columns(tables.LabelError)
     with replaced_file(path) as partial:
         csvfile.write(partial, names, [ranked[name].tolist() for name in names])

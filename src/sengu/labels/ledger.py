@@ -1,9 +1,9 @@
-"""One annotator's sheet and their decisions -> lines added by one write and one fsync, what stands, and what can be undone.
+"""An annotator's sheet and decisions -> lines added by one write and one fsync, the standing words, and undo.
 
-Whatever stops the program, no line is lost that `append` has returned for: a line is on the disk before it returns. A last line
-that was cut off is kept aside in a hidden file. Each append opens the sheet anew and looks, before and after it writes, whether
-that is still the file that was read, so what Git puts in its place is noticed, and read. The lines of one append have one
-labelledAt, which no other append has: so what was decided at once is known again, and can be taken back at once.
+A line is on the disk before `append` returns, so a crash loses none. A last line that was cut off is kept in a hidden file.
+Each append opens the sheet again and checks, before and after it writes, that it is still the file that was read; a file that
+Git put in its place is read again. The lines of one append share a labelledAt that no other append has, so that simultaneous
+decisions are recognised, and can be undone together.
 """
 
 import csv
@@ -85,7 +85,7 @@ class Ledger:
         return bool(self._done)
 
     def refresh(self) -> bool:
-        """Reads the sheet again if another program changed it; returns whether one did."""
+        """Reads the sheet again if another program changed it; returns True if one did."""
         with self._lock:
             if _stamp(self.path) == self._stamp or not self.path.is_file():
                 return False
@@ -99,7 +99,7 @@ class Ledger:
         return self._written(lambda: cleaned)
 
     def undo(self) -> list[Change]:
-        """Takes back what was done last, a page or group as a whole, by lines with the former value, or an empty one.
+        """Undoes the last decision, a page or group as a whole, by lines with the former value, or an empty one.
 
         Returns the words that stand again; none if there is nothing to take back.
         """
@@ -124,7 +124,7 @@ class Ledger:
                     if _stamp(self.path, descriptor) is not None:
                         self._last = time
                         return self._count(words)
-                # another file took the place of the one that has our lines: it is read, and gets them too
+                # another file replaced the one that has our lines: it is read, and gets them, too
 
     def _write(self, descriptor: int, words: Sequence[Word]) -> datetime:
         """Adds lines by one write and one fsync; returns their labelledAt."""
@@ -151,7 +151,7 @@ class Ledger:
                 os.ftruncate(descriptor, size)
                 raise
         after = os.fstat(descriptor)
-        # else an editor wrote since the sheet was read, who heeds no lock
+        # an editor, which heeds no lock, wrote since the sheet was read
         is_ours = self._stamp is not None and (self._stamp[1], after.st_size) == (size, size + len(data))
         self._stamp = (after.st_ino, after.st_size, after.st_mtime_ns) if is_ours else (after.st_ino, -1, -1)
         return time
@@ -234,7 +234,7 @@ class Ledger:
                 if who not in ("", self.annotator):
                     raise SenguError(f"{self.path} is the sheet of {who}: label under that name, or under another --annotator")
                 words.append(Word(name.lower(), values.get(value, value), rule, how, note))
-            with suppress(ValueError):  # the stage `label` says what is wrong with a date
+            with suppress(ValueError):  # the stage `label` reports a wrong date
                 self._last = max(self._last, datetime.fromisoformat(at) if PLAIN_DATE.fullmatch(at) else self._last)
             for decided in _at_once(words, at):
                 self._count(decided)
@@ -247,13 +247,13 @@ def _at_once(words: list[Word], at: str) -> Iterable[list[Word]]:
 
 
 def clean(note: str) -> str:
-    """A note on one line, without control characters, and not one that would pass for an undone line."""
+    """A note on one line, without control characters, which cannot be mistaken for that of an undone line."""
     text = BLANKS.sub(" ", note).strip()[:LONGEST]
     return text.replace(UNDONE, "undone", 1) if text.startswith(UNDONE) else text
 
 
 def mend(path: Path, descriptor: int) -> bytes:
-    """Sees to it that a sheet, opened and locked, ends with a whole line; returns what was cut off and put aside.
+    """Ensures that a sheet, opened and locked, ends with a whole line; returns the broken line that was put aside.
 
     A last line that has all fields, but no line end, is one that an editor left so: it gets its end, and stays. Any other was
     cut off while it was written: it goes to a hidden file beside the sheet.

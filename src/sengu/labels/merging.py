@@ -1,4 +1,4 @@
-"""Words of people, models, tags and devices -> one label for each object, where it comes from, and who disagrees."""
+"""Words of people, models, tags and devices -> one label for each object, its origin, and the disagreements."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -71,9 +71,9 @@ def ranks(words: pd.DataFrame, tags: pd.DataFrame, devices: pd.DataFrame) -> lis
 def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merged:
     """One label per object, from `ranks` of words, the highest first.
 
-    A rank speaks of an object only where no higher one does. Where all words of the rank agree they are the label. Where they
-    differ, the object is listed, and labelled only if it is people or models who differ: by the `majority` of them, or by the
-    `latest`, unless there is a draw.
+    A rank counts for an object only if no higher one does. If all words of the rank agree, they are the label. If they
+    differ, the object is listed, and labelled only if people or models differ: by their `majority`, or by the `latest`,
+    unless there is a draw.
     """
     columns = ["objectId", "value", "time", *TEXTS]
     best: list[pd.DataFrame] = []
@@ -116,7 +116,7 @@ def _groups(table: pd.DataFrame, starts: np.ndarray, ends: np.ndarray) -> Iterat
 
 
 def _decided(words: list[_Word], disagreement: str) -> int:
-    """The value that stands where words differ, or NONE."""
+    """The value that counts if words differ, or NONE."""
     if disagreement == LEAVE_OUT or words[0].rank not in RANKS[:2]:
         return NONE
     if disagreement == MAJORITY:

@@ -1,4 +1,4 @@
-"""Pictures that could be labelled, each with what it belongs to -> the order in which to ask for them."""
+"""Pictures that could be labelled, each with its kinds -> the order in which to ask for them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -17,7 +17,7 @@ def shuffled(names: Iterable[str], seed: int = SEED) -> list[str]:
 
 
 def in_turn(names: Sequence[str], belongs: Mapping[str, Sequence[str]]) -> list[str]:
-    """One of each kind, then a second of each, so that every kind comes up however rare it is.
+    """Names ordered as one of each kind, then a second of each, so that rare kinds come up, too.
 
     `belongs` maps a name to its kinds, such as sites or tags; a name comes once, at the first of its turns, and one of no kind
     is of a kind of its own.
@@ -39,10 +39,10 @@ def in_turn(names: Sequence[str], belongs: Mapping[str, Sequence[str]]) -> list[
 
 
 def with_repeats(names: Sequence[str], labelled: Iterable[str], every: int = REPEATED, seed: int = SEED) -> list[str]:
-    """A queue in which each picture at a multiple of `every` is one that was seen before, drawn by chance.
+    """A queue in which each picture at a multiple of `every` was seen before, drawn at random.
 
-    Whoever looks cannot tell, so it measures how far a person agrees with themselves. What comes again was `labelled` before,
-    or stood at least AGO places earlier.
+    The annotator cannot tell, so it measures how consistent a person is. A repeated picture was `labelled` before, or came at
+    least AGO places earlier.
     """
     chance = np.random.default_rng(seed)
     old = sorted(set(labelled))

@@ -1,4 +1,4 @@
-"""A predecessor's labels -> pictures to show a successor blind, and how far the two agree; answers are kept beside the sheets."""
+"""A predecessor's labels -> a blind quiz for a successor, and how far the two agree; answers are kept beside the sheets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ def result(predecessor: str, answers: Mapping[str, str], said: Mapping[str, Mapp
     agreed = len(both) - len(differing)
     if not both:
         return Result(predecessor, 0, 0, 0.0, 1.0, ())
-    from scipy.stats import binomtest  # a second to load, and commands that know this module rarely come here
+    from scipy.stats import binomtest  # takes a second to load, and few commands come here
 
     limits = binomtest(agreed, len(both)).proportion_ci(method="wilson")
     return Result(predecessor, len(both), agreed, float(limits.low), float(limits.high), differing)

@@ -48,7 +48,7 @@ class Rule:
     def hash(self) -> str:
         """Lower-case hex SHA-256 of title and text, in which neither line breaks nor examples count.
 
-        So a new example or another width of the lines leaves the labels alone that were made under the rule.
+        So a new example or another line width does not affect the labels made under the rule.
         """
         words = " ".join(unicodedata.normalize("NFC", f"{self.title} {self.text}").split())
         return hashlib.sha256(words.encode()).hexdigest()
@@ -66,7 +66,7 @@ def read(folder: Path) -> dict[str, Rule]:
 
 
 def parse(text: str, path: Path) -> dict[str, Rule]:
-    """The rules of a file, by name. Raises SenguError for a number that stands twice."""
+    """The rules of a file, by name. Raises SenguError for a repeated number."""
     by_name: dict[str, Rule] = {}
     lines = text.removeprefix("\ufeff").splitlines()
     starts = [number for number, line in enumerate(lines) if HEADING.match(line)]

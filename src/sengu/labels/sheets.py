@@ -1,4 +1,4 @@
-"""labels/*.csv, as people and spreadsheets write them -> frames of clean texts, one row for each line that says something."""
+"""labels/*.csv, as people and spreadsheets write them -> frames of clean texts, one row for each non-empty line."""
 
 import csv
 import os
@@ -35,7 +35,7 @@ class Sheet:
 
 
 def sheets(folder: Path) -> list[Path]:
-    """The annotation sheets in a folder. Raises SenguError for a file that would go unused, but for rules and hidden ones."""
+    """The annotation sheets in a folder. Raises SenguError for a file that would be ignored, except rules and hidden files."""
     if not folder.is_dir():
         if wrong := in_the_way(folder):
             raise SenguError(f"{wrong}: {MOVE}")
@@ -68,7 +68,7 @@ def read(path: Path) -> Sheet:
 
 
 def cells(path: Path) -> tuple[pd.DataFrame, np.ndarray, tuple[str, ...]]:
-    """All columns of a CSV file of such a kind, the lines on which its rows begin, and the lines that cannot be read."""
+    """All columns of such a CSV file, the lines on which its rows begin, and the lines that cannot be read."""
     text = _text(path)
     delimiter = _delimiter(text)
     if text.lower().startswith("sep="):  # what Excel writes, and reads, ahead of the column names
@@ -129,12 +129,12 @@ def _names(header: list[str], path: Path, line: int) -> list[str]:
 
 
 def _plain(text: str, delimiter: str, width: int) -> pd.DataFrame | None:
-    """A table without quotes or blank lines, as pandas reads it, quickly; None if it is another."""
+    """A table without quotes or blank lines, read quickly by pandas; None if it is another."""
     body = text.partition("\n")[2].removesuffix("\n")
     if '"' in text or "\0" in text or not body or width < 2:
         return None
     lines = body.split("\n")
-    if not all(line.count(delimiter) == width - 1 for line in lines):  # pandas fills up and cuts off without a word
+    if not all(line.count(delimiter) == width - 1 for line in lines):  # pandas pads and truncates lines silently
         return None
     table = pd.read_csv(
         StringIO(body), sep=delimiter, header=None, names=range(width), index_col=False, dtype="str", keep_default_na=False,
@@ -169,9 +169,9 @@ def _exact(
 
 
 def append(path: Path, lines: list[Line]) -> int:
-    """Adds lines to an annotator's sheet, but those that it has, and waits until the disk has them; returns how many.
+    """Adds new lines to an annotator's sheet, and waits until the disk has them; returns how many.
 
-    What the sheet has stays as it is, byte for byte. Raises SenguError for a sheet without the columns of COLUMNS.
+    The existing lines stay the same, byte for byte. Raises SenguError for a sheet without the columns of COLUMNS.
     """
     header: tuple[str, ...] = COLUMNS
     text = StringIO()

@@ -1,4 +1,4 @@
-"""Embeddings and probabilities of unlabelled pictures -> which of them to label next."""
+"""Embeddings and probabilities of unlabelled pictures -> those to label next."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ def suggest(candidates: Candidates, vectors: np.ndarray, number: int) -> list[in
     """
     rows, groups = candidates.rows, candidates.groups
     scores = (rankdata(candidates.uncertain) + rankdata(candidates.far)) / 2 / max(len(rows), 1)
-    # a score can only fall, so one that was not looked at since a picture was taken is a bound: most are never looked at again
+    # a score can only fall, so an old score is a bound, and most are never computed again
     heap = [(-score, position, 0) for position, score in enumerate(scores.tolist())]
     heapify(heap)
     distances = np.ones(len(rows))

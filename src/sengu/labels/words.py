@@ -1,4 +1,4 @@
-"""Annotation sheets and the objects that there are -> words: who said what of which object, when, how and by which rule."""
+"""Annotation sheets and known objects -> words: who labelled which object how, when and by which rule."""
 
 import logging
 import re
@@ -63,7 +63,7 @@ def words(paths: Iterable[Path], known: Known, classes: Sequence[str]) -> pd.Dat
 
 
 def look(paths: Iterable[Path], known: Known, classes: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The words of all lines that are right, and what is wrong with the others, as "FILE:LINE: reason and cure"."""
+    """The words of all correct lines, and the faults of the others, as "FILE:LINE: reason and cure"."""
     reader = _Reader(known, classes)
     parts = [reader.words(read(path)) for path in paths]
     table = pd.concat(parts, ignore_index=True) if parts else _none()
@@ -78,7 +78,7 @@ def _none() -> pd.DataFrame:
 
 
 def _same_people(table: pd.DataFrame) -> list[str]:
-    """Faults of annotators: two spellings of one, and one who said two things of an object at one time in two sheets."""
+    """Faults of annotators: one name in two spellings, and two labels of an object by one person at one time in two sheets."""
     faults = []
     spellings: dict[str, str] = {}
     for name in table["annotator"].unique():
@@ -107,7 +107,7 @@ def written(times: np.ndarray) -> np.ndarray:
 
 
 class _Reader:
-    """Sheets -> words, by what is known; `faults` grows."""
+    """A reader of sheets that gives words and collects `faults`."""
 
     def __init__(self, known: Known, classes: Sequence[str]):
         self.erased = known.erased
@@ -261,7 +261,7 @@ class _Reader:
         return rows, names, wrong
 
     def _named(self, name: str, column: str) -> str:
-        """The object that a text means: in upper case, or without extension. Raises ValueError."""
+        """The object that a text names, also in upper case or without extension. Raises ValueError."""
         text = name.lower()
         if text in self.ids:
             return text
