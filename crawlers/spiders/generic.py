@@ -27,7 +27,7 @@ WEB = ("http", "https")
 SHORT = 200  # characters of a broken address, in the table of failures
 EMBEDDED = 1000  # pictures embedded in pages that are listed; some sites have one for every picture
 EMBEDDED_HERE, WITH_USER = "stands in the page itself", "holds a user name or password"  # reasons that no other request mends
-NOT_LISTED = "data:,more"  # the address under which the others are listed listed listed listed listed listed listed
+NOT_LISTED = "data:,more"  # the address under which the others are listed
 
 logger = logging.getLogger("crawl")
 

@@ -14,13 +14,13 @@ import numpy as np
 from sengu.base.errors import SenguError
 from sengu.base.io_errors import is_refusal
 
-# no public module has it; tf2onnx, which the release needs, takes it from the same place
+# no public module has it; tf2onnx, which the release needs, imports it from here, too
 from sengu.networks.runtime import convert_variables_to_constants_v2, hub, tf
 
 # different in every run, and not needed for loading
 FINGERPRINT = "fingerprint.pb"
 LIBRARIES = ("numpy", "tensorflow", "tf-keras", "tensorflow-hub")  # which decide what a network gives
-# what loading says of a SavedModel that is none, or cut, or changed
+# errors of loading a SavedModel that is none, cut off or changed
 BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration)  # and TensorFlow's own
 CPU = Path("/proc/cpuinfo")
 KINDS = re.compile(r"^(?:model name|flags|CPU part|Features)\s*:\s*(.*)$", re.MULTILINE)  # of x86, and of ARM
@@ -34,7 +34,7 @@ def processors() -> list[object]:
 
 
 def check(folder: Path) -> None:
-    """Raises SenguError if there is no backbone; without TensorFlow, which takes its time to load."""
+    """Raises SenguError if there is no backbone. It does not load TensorFlow, which is slow."""
     if not folder.is_dir():
         raise SenguError(f"{folder} is missing: run `dvc repro backbone`, or `dvc pull` if someone else produced it")
 
@@ -53,8 +53,8 @@ def layer(folder: Path, trainable: bool) -> Any:
 def frozen(folder: Path, size: int) -> Callable[[np.ndarray], np.ndarray]:
     """The backbone as a function from pixels, uint8 (n, size, size, 3), to features, float32 (n, d).
 
-    With its weights as constants TensorFlow folds the BatchNorms into the convolutions: 1.3 times the speed. Compiled by XLA it
-    would have a tenth of it on a CPU.
+    With constant weights, TensorFlow folds the BatchNorms into the convolutions, which is 1.3 times as fast. Compiled by XLA it
+    would have a tenth of the speed on a CPU.
     """
     network = layer(folder, trainable=False)
 

@@ -24,7 +24,7 @@ RESTORE = "`sengu heal {}` restores it"
 
 
 def save_head(path: Path, kernel: np.ndarray, bias: np.ndarray) -> None:
-    """float32 kernel (d, classes) and bias (classes,)."""
+    """Saves the head: float32 kernel (d, classes) and bias (classes,)."""
     arrays.write(path, {"kernel": kernel, "bias": bias})
 
 
@@ -57,14 +57,14 @@ def temperature(folder: Path) -> float:
 def run_network(folder: Path, pixels: np.ndarray, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Runs the fine-tuned network on pixels, uint8 (n, size, size, 3), or on some `rows` of them, in that order.
 
-    Of a memory-mapped array no more than a batch is in memory at a time. Returns probabilities, float32 (n, classes), and
+    It reads a memory-mapped array one batch at a time. Returns probabilities, float32 (n, classes), and
     embeddings, float32 (n, d): L2-normalised feature vectors. Raises SenguError if the network is missing or damaged.
     """
     path = folder / NETWORK
     if not path.is_dir():
         raise SenguError(f"{path} is missing: run `dvc repro train`, or `dvc pull` if someone else trained it")
     try:
-        network = tf.saved_model.load(str(path))  # a name of its own: its functions die with it
+        network = tf.saved_model.load(str(path))  # keeps the network alive: its functions die with it
         serve = network.signatures["serving_default"]
     except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
         if is_refusal(error):

@@ -1,7 +1,7 @@
 """TensorFlow, Keras and TensorFlow Hub, loaded without what they print about processors that this machine lacks.
 
-Whoever needs one of them takes it from here: `from sengu.networks.runtime import keras, tf`. They are loaded when the first of
-them is used, some ten seconds: until then a stage has read its params and looked at its inputs.
+Import them from here: `from sengu.networks.runtime import keras, tf`. They are loaded at the first use, which takes some ten
+seconds: by then a stage has read its params and checked its inputs.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sengu.base.quiet import quiet
 
-DRIVER = Path("/proc/driver/nvidia")  # there if a GPU is to be had: then what is said of CUDA matters
+DRIVER = Path("/proc/driver/nvidia")  # present if there is a GPU: then messages about CUDA matter
 NOISE = [
     r"All log messages before absl::InitializeLog",
     r"^I\d{4} .*\.cc:\d+\]",  # information, which TF_CPP_MIN_LOG_LEVEL does not reach before its start
@@ -43,9 +43,9 @@ def _load() -> Mapping[str, Any]:
 
 
 class Library:
-    """A module or function of TensorFlow's that is loaded when it is first used. No annotation of a module may use one."""
+    """A module or function of TensorFlow that is loaded at its first use. Annotations in a module may not use one."""
 
-    __slots__ = ("_name",)  # its `__dict__` is the library's, too: what a test replaces is put back where it was
+    __slots__ = ("_name",)  # its `__dict__` is the library's, too, so that a test's replacement is undone in the right place
 
     def __init__(self, name: str):
         object.__setattr__(self, "_name", name)

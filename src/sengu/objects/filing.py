@@ -14,7 +14,7 @@ ERASED = "erased for good (tombstones.csv)"
 
 @dataclass(frozen=True)
 class Filed:
-    """A payload that became an object: a row of the index without its URL; the fields mean what they mean there."""
+    """A payload that became an object: a row of the index without its URL, with the same fields."""
 
     objectId: str
     format: str
@@ -32,9 +32,9 @@ Outcome = list[Filed] | str  # an object and the frames of a video, or the reaso
 class Filing:
     """The tree that objects go to, and the conditions on a payload.
 
-    Plain values: the types of the parameters would have each worker import what only one process needs. `max_pixels` is the
-    largest width times height; without `checks` only the header of a picture is read; `frames` of each video become objects;
-    what has one of the SHA-1s `erased` does not come back.
+    The fields are plain values, because each worker would have to import the types of the parameters. `max_pixels` is the
+    largest width times height; without `checks`, only the header of a picture is read; `frames` of each video become objects;
+    a payload with one of the SHA-1s `erased` does not come back.
     """
 
     tree: ObjectTree
@@ -69,7 +69,7 @@ class Filing:
         return Filed(str(object_id), picture.extension, picture.width, picture.height, len(payload), milliseconds, video)
 
     def _video(self, payload: bytes) -> list[Filed]:
-        """A video is always played through: its header only estimates how long it is."""
+        """Files a video. It is always played through, because its header only estimates its duration."""
         video = videos.examine(payload, self.max_pixels)
         object_id = ObjectId.of(payload, video.extension)
         chosen = videos.evenly(len(video.times), self.frames)

@@ -25,7 +25,7 @@ class ObjectTree:
         return self.root / object_id.path
 
     def put(self, object_id: ObjectId, payload: bytes) -> None:
-        """Stores an object; a leaf that is already right is left alone, a damaged one is replaced."""
+        """Stores an object; a correct leaf stays, a damaged one is replaced."""
         path = self._leaf(object_id)
         if self.size(object_id) == len(payload) and Path(path).read_bytes() == payload:
             return
@@ -77,7 +77,7 @@ class ObjectTree:
         return gone, not stays
 
     def _leaf(self, object_id: ObjectId) -> str:
-        """`path` as text: a stage asks for it half a million times."""
+        """The path as text, which is faster: a stage asks for it half a million times."""
         sha1 = object_id.sha1
         return f"{self.root}/{sha1[:2]}/{sha1[2:4]}/{sha1}.{object_id.extension}"
 
@@ -116,7 +116,7 @@ class ObjectStore:
         return paths[0]
 
     def read(self, object_id: ObjectId) -> bytes:
-        """The bytes of an object, which are what its id says. Raises SenguError if no tree has it whole."""
+        """The bytes of an object, checked against its id. Raises SenguError if no tree has it whole."""
         damaged = None
         for path in self.paths(object_id):
             data = path.read_bytes()

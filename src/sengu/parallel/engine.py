@@ -16,7 +16,7 @@ from sengu.base.errors import SenguError
 
 PROCESSES = "processes"
 PATIENCE = 10  # seconds for a scheduler to answer
-# which decide what comes out
+# libraries that decide the results
 LIBRARIES = (
     "pillow", "opencv-python-headless", "simplejpeg", "pi-heif", "tifffile", "numpy", "onnxruntime", "fastwarc", "brotli",
 )  # fmt: skip
@@ -28,7 +28,7 @@ def running(engine: str) -> Iterator[None]:
     if engine == PROCESSES:
         yield
         return
-    from distributed import Client  # half a second, which a run on this machine need not wait
+    from distributed import Client  # takes half a second, which a local run need not wait
 
     try:
         client = Client(engine, timeout=PATIENCE, set_as_default=True)

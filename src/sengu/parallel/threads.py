@@ -11,12 +11,12 @@ Result = TypeVar("Result")
 
 
 def map_in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """`work` of every item, in order, in as many threads as there are cores; only some items are taken ahead.
+    """Applies `work` to every item, in order, in as many threads as there are cores; only some items are taken ahead.
 
-    Threads, since Pillow and ONNX Runtime work without Python's lock, and all can use one session. Whoever stops early waits
-    until none of them works: a process that ended meanwhile would be aborted by ONNX Runtime.
+    Threads suffice, because Pillow and ONNX Runtime work without Python's lock, and all can use one session. A caller that
+    stops early waits for all threads: ONNX Runtime would abort a process that ended meanwhile.
     """
-    from joblib import cpu_count  # a start that one picture can do without
+    from joblib import cpu_count  # one picture needs no threads
 
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(cores := cpu_count()) as pool:

@@ -1,4 +1,4 @@
-"""Encoded pictures that decoders forgive -> what is wrong with them: data that is missing, zeroed or too much.
+"""Damaged pictures that decoders accept -> the damage: missing, zeroed or extra data.
 
 A decoder of JPEG goes on behind damage, and decoders of WebP, AVIF and HEIC often do not see it: all show grey, stripes or noise.
 So libjpeg-turbo is asked for its warnings (Pillow drops them), at an eighth of the size, which takes a third of the time
@@ -107,7 +107,7 @@ def heif(data: bytes) -> str:
 
 def _warning(data: bytes, mode: str) -> str:
     """The last warning of libjpeg about a JPEG; empty text if there is none."""
-    import simplejpeg  # here: predicting needs none
+    import simplejpeg  # imported here: predicting does not need it
 
     try:
         colours = "CMYK" if mode == "CMYK" else "GRAY"
@@ -185,7 +185,7 @@ def _has_zeros(data: bytes, mode: str) -> bool:
     scan_data = data[start:end].rstrip(b"\0")
     if scan_data.endswith(b"\xff"):
         scan_data += b"\0"
-    # zeros before the end may be a filling that no block needs
+    # zeros before the end may be padding
     return ZEROS in scan_data or (ZEROS in data[start:end] and bool(_warning(data[:start] + scan_data + END, mode)))
 
 

@@ -1,12 +1,12 @@
-"""TIFF pages and PNGs of other than 8 bits -> pictures of 8 bits: what Pillow opens, but shows other than it is.
+"""TIFF pages and PNGs with other than 8 bits -> pictures of 8 bits, for files that Pillow opens but shows wrongly.
 
-tifffile says what a TIFF holds and decodes it; OpenCV, by libtiff, decodes what is packed in ways that tifffile alone does not
-read. The first page that is not a reduced one is the picture.
+tifffile describes and decodes a TIFF; OpenCV, through libtiff, decodes compressions that tifffile alone does not read. The
+first page that is not a reduced one is the picture.
 
 White is the highest level of 8 to 16 bits. Signed and 32-bit integers and floats do not say what white is, so their highest
-level does: 1 for floats up to 1, 255 for others up to 255, 65535 for those up to that; of unsigned integers from half of
-their range on, the whole range. Others are rejected; a float beyond is clipped. What lies below 0 is black, infinity is
-clipped, and what is no number is black.
+level does: 1 for floats up to 1, 255 for others up to 255, 65535 for those up to that; for unsigned integers from half of
+their range up, the whole range. Others are rejected; a float beyond is clipped. Values below 0 and values that are no numbers
+are black, and infinity is clipped.
 """
 
 import logging
@@ -25,11 +25,11 @@ CODECS = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000, 50001)
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2  # TIFF's photometric interpretations
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3}
 PLAIN = (*COLOURS, 3, 4, 5, 6)  # those that Pillow brings to RGB
-RAW = (32803, 34892)  # what a camera's sensor saw
+RAW = (32803, 34892)  # the data of a camera's sensor
 UNSIGNED, FLOATS, SAMPLE_FORMATS = 1, 3, (1, 2, 3)
 ASSOCIATED, UNASSOCIATED = 1, 2  # kinds of alpha among TIFF's extra samples
 DNG_VERSION, SUB_IFDS, ICC, ORIENTATION = 50706, 330, 34675, 274  # tags
-PAGES = 64  # that are looked at for one that is not reduced
+PAGES = 64  # pages that are searched for one that is not reduced
 
 
 def tiff(data: bytes, max_pixels: int | None) -> Image.Image | None:
@@ -39,7 +39,7 @@ def tiff(data: bytes, max_pixels: int | None) -> Image.Image | None:
     """
     import tifffile
 
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is broken goes into the table of rejects
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # broken files go into the table of rejects
     try:
         with tifffile.TiffFile(BytesIO(data)) as file:
             number, page = _full_page(file)
@@ -92,7 +92,7 @@ def _full_page(file: Any) -> tuple[int, Any]:
             break
         if not page.subfiletype & 1:
             return number, page
-    if DNG_VERSION in first.tags or SUB_IFDS in first.tags:  # where cameras keep what the sensor saw
+    if DNG_VERSION in first.tags or SUB_IFDS in first.tags:  # where cameras keep the data of the sensor
         raise NotAPicture("camera raw, with a reduced picture")
     raise NotAPicture("a reduced picture without the full one")
 

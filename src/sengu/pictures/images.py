@@ -1,4 +1,4 @@
-"""Encoded pictures -> format, size and pixels: where Pillow opens a file, and what it gets wrong goes to others.
+"""Encoded pictures -> format, size and pixels. Pillow opens the files, and others read those that it gets wrong.
 
 The format is sniffed from the bytes. Decoding gives what a person sees: EXIF orientation applied, the first frame of an
 animation, colours by the picture's ICC profile brought to sRGB, transparency composited on white, CMYK brought to RGB and
@@ -33,8 +33,8 @@ EXTENSIONS = {
     "AVIF": "avif",
     "HEIF": "heic",
 }
-OPENED = [name for name in EXTENSIONS if name not in ("MPO", "HEIF")]  # the JPEG reader finds out; loaded when one comes
-PLAIN = ("RGB", "L")  # modes that nothing can fail to bring to 8-bit RGB once they are loaded
+OPENED = [name for name in EXTENSIONS if name not in ("MPO", "HEIF")]  # found by the JPEG reader; loaded when one comes
+PLAIN = ("RGB", "L")  # modes whose conversion to 8-bit RGB cannot fail once they are loaded
 LOOKS = {
     "WEBP": damage.webp,
     "AVIF": damage.avif,
@@ -58,7 +58,7 @@ class Picture:
 def examine(data: bytes, max_pixels: int, checks: bool = True) -> Picture:
     """Checks that `data` is one whole, decodable picture of at most `max_pixels`. Raises NotAPicture with the reason.
 
-    Without `checks` only the header is read: a picture that is cut off behind it passes.
+    Without `checks`, only the header is read: a picture that is cut off behind it passes.
     """
     with limited(max_pixels), _opened(data) as picture:
         extension = EXTENSIONS[picture.format or ""]
@@ -88,12 +88,12 @@ def checked_pixels(data: bytes) -> np.ndarray:
 
 
 def _check(data: bytes, picture: Image.Image) -> None:
-    """Raises NotAPicture if the data of an opened picture are not whole, or whatever decoding it raises."""
+    """Raises NotAPicture if the data of an opened picture are incomplete, or the error of its decoder."""
     reason = damage.jpeg(data, picture.mode) if picture.format in ("JPEG", "MPO") else None
     if reason is None:
         picture.load()
         if picture.mode not in PLAIN or picture.has_transparency_data:
-            _visible(picture)  # all that decode does, so that what is accepted here decodes there
+            _visible(picture)  # the same steps as `decode`, so that it decodes what is accepted here
         look = LOOKS.get(picture.format or "")
         reason = look(data) if look else ""
     if reason:
@@ -106,7 +106,7 @@ def _visible(picture: Image.Image) -> Image.Image:
     try:
         if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # else Pillow would copy the picture
             upright = ImageOps.exif_transpose(picture)
-    except BROKEN:  # damaged EXIF says nothing of the orientation, and does no harm to the pixels
+    except BROKEN:  # damaged EXIF gives no orientation, and does not affect the pixels
         pass
     profile = picture.info.get("icc_profile")
     if upright.mode == "RGB" and not upright.has_transparency_data and not profile:
@@ -138,7 +138,7 @@ def _plain(picture: Image.Image) -> Image.Image:
 
 @contextmanager
 def _opened(data: bytes) -> Iterator[Image.Image]:
-    """The picture, opened; whatever Pillow raises within becomes NotAPicture."""
+    """Opens a picture; any error of Pillow within becomes NotAPicture."""
     if not data:
         raise NotAPicture("empty")
     try:

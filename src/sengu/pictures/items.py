@@ -16,7 +16,7 @@ class Item:
 
 
 def items(data: bytes) -> list[Item]:
-    """The items whose bytes lie in the file itself; none if the file does not say so clearly."""
+    """The items whose bytes are in the file itself; none if the file is not clear about it."""
     meta = next((body for kind, body in boxes(data) if kind == b"meta"), None)
     if meta is None:
         return []

@@ -1,4 +1,4 @@
-"""Colours by a picture's ICC profile -> sRGB, as browsers show them; lcms counts in whole numbers, the same on every machine."""
+"""Colours with an ICC profile -> sRGB, as browsers show them; lcms uses integers, so the result is the same everywhere."""
 
 from functools import lru_cache
 from io import BytesIO
@@ -7,11 +7,11 @@ import numpy as np
 from PIL import Image, ImageCms
 
 MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # a profile's colour space -> Pillow's mode of the pictures that it describes
-NOTICED = 2  # levels; what differs less from sRGB is sRGB, written down by somebody else
+NOTICED = 2  # levels; a profile that differs less from sRGB is another description of sRGB
 
 
 def srgb(picture: Image.Image, profile: bytes) -> Image.Image:
-    """A picture of mode L, RGB or CMYK in sRGB, mode RGB. A damaged profile, or one of another mode, says nothing."""
+    """Converts a picture of mode L, RGB or CMYK to sRGB, mode RGB. A damaged profile, or one of another mode, is ignored."""
     transform = _transform(profile, picture.mode)
     return picture.convert("RGB") if transform is None else transform.apply(picture)
 

@@ -1,4 +1,4 @@
-"""Bytes that do not become a picture -> the reason that goes into the rejected table: what they are, or what they lack."""
+"""Bytes that do not become a picture -> the reason for the rejected table: what they are, or what they lack."""
 
 import re
 

@@ -67,7 +67,7 @@ def resizer(size: int, fit: str) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _inside() -> list[onnx.NodeProto]:
-    """The longer side becomes `size`, the other keeps the proportion, rounded down but at least 1; whole numbers only."""
+    """The sides of a letterboxed picture: the longer becomes `size`, the other keeps the proportion, at least 1."""
     return [
         helper.make_node("Shape", ["picture"], ["shape"], start=0, end=2),
         helper.make_node("ReduceMax", ["shape"], ["longer"], keepdims=1),
@@ -78,7 +78,7 @@ def _inside() -> list[onnx.NodeProto]:
 
 
 def _borders() -> list[onnx.NodeProto]:
-    """Half of what is missing on each side goes before, the rest behind."""
+    """The borders: half of the missing pixels of each side go before, the rest behind."""
     return [
         helper.make_node("Sub", ["sides", "inner"], ["missing"]),
         helper.make_node("Div", ["missing", "two"], ["before"]),

@@ -35,7 +35,7 @@ class Video:
 
     @property
     def milliseconds(self) -> int:
-        """The duration: the last frame is shown as long as the one before it."""
+        """The duration: the last frame lasts as long as the one before it."""
         return self.times[-1] + (self.times[-1] - self.times[-2] if len(self.times) > 1 else 0)
 
 
@@ -105,8 +105,8 @@ def evenly(count: int, wanted: int) -> list[int]:
 
 
 def opencv() -> Any:
-    """OpenCV, loaded when the first video or odd picture comes: most sites have none. It writes nothing to the screen."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is broken goes into the table of rejects, not onto the screen
+    """OpenCV, loaded for the first video or odd picture, since most sites have none. It writes nothing to the screen."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # broken files go into the table of rejects, not onto the screen
     import cv2
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -1,4 +1,4 @@
-"""models/release/<name>-<version>.zip <-> a network that ONNX Runtime runs, with all that is known of it; no TensorFlow."""
+"""models/release/<name>-<version>.zip <-> a network for ONNX Runtime, with its manifest; no TensorFlow."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ class Manifest:
     version: str
     created_by: str
     classes: list[str]  # the class named at position i has probability i
-    threshold: float | None  # of two classes, the probability of the second from which on it is the decision
+    threshold: float | None  # with two classes, the lowest probability at which the second is the decision
     inputs: list[dict[str, Any]]
     outputs: list[dict[str, Any]]
     preprocessing: dict[str, Any]
@@ -44,7 +44,7 @@ class Manifest:
     backbone: dict[str, Any]
     classifier: dict[str, Any]
     metrics: dict[str, Any]
-    repository: str = ""  # where its code and rules are; empty where params.yaml does not say
+    repository: str = ""  # where its code and rules are; empty if params.yaml does not say
     git_commit: str | None = None  # these three are filled in by `completed`
     git_tag: str | None = None
     dvc_lock_sha256: str | None = None
@@ -55,7 +55,7 @@ class Manifest:
         return f"{self.name}-{self.version}"
 
     def decide(self, probabilities: np.ndarray) -> int:
-        """The position of the class that probabilities (classes,) speak for."""
+        """The position of the class that probabilities (classes,) decide for."""
         if self.threshold is not None and len(self.classes) == 2:
             return int(float(probabilities[1]) >= self.threshold)  # NumPy would round the threshold to float32
         return int(probabilities.argmax())
@@ -63,7 +63,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Release:
-    """An opened release; `model` is the content of model.onnx, which is what the manifest says."""
+    """An opened release; `model` is the content of model.onnx, checked against the manifest."""
 
     path: Path
     manifest: Manifest
@@ -71,7 +71,7 @@ class Release:
 
     @cached_property
     def session(self) -> onnxruntime.InferenceSession:
-        """One thread per call: whoever has many pictures calls from several threads (see `map_in_threads`), which is faster."""
+        """A session with one thread per call; for many pictures, call it from several threads (see `map_in_threads`)."""
         return _session(self.model)
 
     def run(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +147,7 @@ def write(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
 
 
 def completed(path: Path, folder: Path, git_commit: str, dvc_lock_sha256: str, git_tag: str | None = None) -> Path:
-    """Copies a release into `folder` with the facts that no output of a stage can hold: they change after it was made."""
+    """Copies a release into `folder` with the facts that no output of a stage can hold, because they change later."""
     files = _files(path)
     manifest = _manifest(path, files, [name for name in files if name != MANIFEST])
     rest = {name: data for name, data in files.items() if name != MANIFEST}
@@ -163,7 +163,7 @@ def _files(path: Path) -> dict[str, bytes]:
 
 
 def _manifest(path: Path, files: Mapping[str, bytes], checked: Iterable[str]) -> Manifest:
-    """The manifest, once the digests of the `checked` files are found to be right."""
+    """The manifest, after the digests of the `checked` files are verified."""
     try:
         document = json.loads(files[MANIFEST])
         if document.get("format") != FORMAT:
@@ -186,7 +186,7 @@ def _manifest(path: Path, files: Mapping[str, bytes], checked: Iterable[str]) ->
 
 
 def _check(manifest: Manifest) -> None:
-    """Raises ValueError if what `predict` relies on is not what it should be."""
+    """Raises ValueError if a value that `predict` relies on is wrong."""
     if not all(isinstance(name, str) for name in manifest.classes):
         raise ValueError(f"classes are {manifest.classes!r}")
     shapes = {output["name"]: output["shape"] for output in manifest.outputs}

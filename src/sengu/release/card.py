@@ -1,4 +1,4 @@
-"""The manifest of a release -> its MODEL_CARD.md: what the model is, how good, and what nobody knows of it."""
+"""The manifest of a release -> its MODEL_CARD.md: what the model is, how good it is, and what is unknown."""
 
 import math
 import re
@@ -13,13 +13,13 @@ FITS = {
     "letterbox": "the longer side is resized to {size} pixels, and white fills the rest",
 }
 
-# where the weights of a backbone come from whose name does not say so
+# the origin of weights, for backbones whose name does not give it
 ORIGINS = {
     "embedded": "The backbone is EfficientNet-B0, with weights derived from Google's EfficientNet-Lite0, trained on ImageNet,\n"
     "under the Apache License 2.0.\n\n",
 }
 
-MARKDOWN = re.compile(r"[\\`*_~$&<\[|]")  # what of a name would be taken for more than text, or end the cell of a table
+MARKDOWN = re.compile(r"[\\`*_~$&<\[|]")  # characters of a name with a meaning in Markdown, or that end the cell of a table
 
 TEMPLATE = """\
 # {name} {version}

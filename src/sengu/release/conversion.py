@@ -22,7 +22,7 @@ CURE = "run `dvc repro train`, or `dvc pull` if someone else trained it"
 
 
 def convert(network: Path, size: int, fit: str) -> onnx.ModelProto:
-    """A model from `picture`, uint8 (height, width, 3), to what the network says of it, without a batch axis.
+    """A model from `picture`, uint8 (height, width, 3), to the network's outputs, without a batch axis.
 
     `network` is a SavedModel whose serving signature takes `picture`, uint8 (n, size, size, 3). The model has its outputs
     `probabilities`, float32 (classes,), and `embedding`, float32 (d,). The same network gives the same bytes. Raises SenguError
@@ -36,7 +36,7 @@ def convert_backbone(folder: Path, size: int, fit: str) -> onnx.ModelProto:
 
     The same backbone gives the same bytes. Raises SenguError if it is missing or damaged.
     """
-    # the signature, not the layer: a layer's name, which the model would hold, depends on how many there were before
+    # the signature, not the layer: the model would hold the layer's name, which depends on how many there were before
     network = backbone.layer(folder, trainable=False).resolved_object
     serve = network.signatures["serving_default"]
     (name,) = serve.structured_input_signature[1]
@@ -59,7 +59,7 @@ def _with_preprocessing(network: onnx.ModelProto, size: int, fit: str) -> onnx.M
 
 
 def check(folder: Path) -> None:
-    """Raises SenguError if there is no network; without TensorFlow, which takes its time to load."""
+    """Raises SenguError if there is no network. It does not load TensorFlow, which is slow."""
     if not folder.is_dir():
         raise SenguError(f"{folder} is missing: {CURE}")
 
@@ -110,7 +110,7 @@ def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     """Simplifies by ONNX Runtime's basic optimizations, which leave standard operators, a third as many, for any processor."""
     with tempfile.TemporaryDirectory() as scratch:
         path, content = Path(scratch, "model.onnx"), model.SerializeToString()
-        with named(path):  # ONNX Runtime does not say that there is no room
+        with named(path):  # ONNX Runtime does not report a full disk
             path.write_bytes(content)
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC

@@ -1,4 +1,4 @@
-"""The ONNX model of a picture -> what makes it travel: the network alone, facts inside the model, and a self-test."""
+"""The ONNX model of a picture -> its portable parts: the network alone, facts inside the model, and a self-test."""
 
 import hashlib
 import json
@@ -17,13 +17,13 @@ PICTURE = "self_test/picture.bmp"
 PICTURE_PIXELS = "self_test/pixels.bmp"
 EXPECTED = "self_test/expected.json"
 TOLERANCE = 1e-3  # of every probability, between any two runtimes
-SIZE = (320, 240)  # of the picture: larger than what networks take, so that it must be resized well
+SIZE = (320, 240)  # of the picture: larger than the inputs of networks, so that resizing matters
 
 
 def network(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
-    """The same without its preprocessing: from `pixels`, float32 (1, 3, size, size), RGB from 0 to 255, to the same outputs.
+    """The model without its preprocessing: from `pixels`, float32 (1, 3, size, size), RGB from 0 to 255, to the same outputs.
 
-    OpenCV and OpenVINO load the whole model, too, but leave out the antialias of its Resize without a word. It begins where the
+    OpenCV and OpenVINO load the whole model, too, but silently ignore the antialias of its Resize. This one begins where the
     resized levels become floats.
     """
     graph = model.graph
@@ -63,7 +63,7 @@ def computation(content: bytes) -> str:
 
 
 def describe(model: onnx.ModelProto, manifest: Manifest, licence: str) -> onnx.ModelProto:
-    """A copy that says inside what the manifest says beside it: metadata_props, doc strings of model, inputs and outputs."""
+    """A copy of the model with the facts of the manifest inside: metadata_props, doc strings of model, inputs and outputs."""
     made = onnx.ModelProto()
     made.CopyFrom(model)
     classes = ", ".join(manifest.classes)
@@ -97,7 +97,7 @@ def title(licence: bytes) -> str:
 
 
 def drawing() -> np.ndarray:
-    """A picture with gradients, edges and detail finer than what is left of it, uint8 (240, 320, 3); in whole numbers."""
+    """A picture with gradients, edges and detail that resizing removes, uint8 (240, 320, 3); made with integers."""
     x, y = np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1]))
     red = x * 255 // (SIZE[0] - 1)
     green = np.where((x - 160) ** 2 + (y - 120) ** 2 < 80**2, 220, 60)

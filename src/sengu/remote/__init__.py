@@ -1,1 +1,1 @@
-"""The DVC remotes, and what must lie in them. Owns .dvc/config.local; imports base, repository, warc, objects and drawing."""
+"""The DVC remotes and their contents. Owns .dvc/config.local; imports base, repository, warc, objects and drawing."""

@@ -18,7 +18,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a bill: so many objects and bytes, and what they cost in a month."""
+    """A line of a bill: objects, bytes, and their monthly cost."""
 
     objects: int = 0
     size: int = 0
@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Bill:
-    """Lines by heading and name; `requests` says what a check, a push and a pull of everything cost, each once."""
+    """A bill: lines by heading and name; `requests` has the cost of one check, push and pull of everything."""
 
     total: Line
     by: Mapping[str, Mapping[str, Line]]
@@ -105,7 +105,7 @@ def _count(lines: dict[str, Line], name: str, line: Line) -> None:
 
 
 def human(size: float) -> str:
-    """Bytes for a person, in steps of 1,000."""
+    """A number of bytes for people, in steps of 1,000."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(size) < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""Pins, history and rules -> the catalogue: what lets a person who sees only the remote understand and read all of it."""
+"""Pins, history and rules -> the catalogue, by which a person who sees only the remote can understand and read it."""
 
 import hashlib
 import json

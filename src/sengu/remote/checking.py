@@ -1,4 +1,4 @@
-"""A remote and what is pinned -> findings. A bucket is listed, and hardly read; a folder is read within a budget."""
+"""A remote and the pins -> findings. A bucket is listed, and hardly read; a folder is read within a budget."""
 
 import re
 import time
@@ -67,8 +67,8 @@ def store_of(remote: Remote) -> Store:
 def check(store: Store, pins: Mapping[str, Pin], cache: Cache, memory: Memory, deep: Budget | None) -> Checked:
     """Asks a remote for every pinned object.
 
-    What a listing does not show is compared with a local copy (composite ETags), or read: within `deep`, what was never read or
-    has changed first, then what was read longest ago. None reads nothing.
+    Content that a listing does not show is compared with a local copy (composite ETags), or read: within `deep`, first what was
+    never read or has changed, then the longest unread. None reads nothing.
     """
     result = Checked(store.remote.name)
     result.present = {stored.oid: stored for stored in store.objects()}
@@ -79,7 +79,7 @@ def check(store: Store, pins: Mapping[str, Pin], cache: Cache, memory: Memory, d
             _look_closer(store, stored, result, cache)
     verified = memory.verified()
     for oid, state in result.states.items():
-        # what was read once and has not changed since is known
+        # the content of an object that was read and has not changed since is known
         if state == UNREAD and verified.get(oid, ("", 0.0))[0] == result.present[oid].stamp:
             result.states[oid] = RIGHT
     if deep is not None:
@@ -93,12 +93,12 @@ def check(store: Store, pins: Mapping[str, Pin], cache: Cache, memory: Memory, d
 
 
 def _look_closer(store: S3Store, stored: Stored, result: Checked, cache: Cache) -> None:
-    """Composite ETags, other encryption, and restored cold objects: what one line of a listing does not tell."""
+    """Checks what one line of a listing does not tell: composite ETags, other encryption, and restored cold objects."""
     oid, states, details = stored.oid, result.states, result.details
     if states[oid] == UNREAD and stored.is_composite:
         copy = cache.path(oid)
         same = etags.is_that_of(copy, stored.etag) if copy else None
-        if same is None and stored.size < ONE_PART:  # DVC would have sent it in one part, so it is of somebody else, and read
+        if same is None and stored.size < ONE_PART:  # DVC would have sent it in one part, so another program did: it is read
             same = md5(store.chunks(oid)) == md5_of(oid)
         if same is not None:
             states[oid], details[oid] = (RIGHT, "") if same else (DAMAGED, "another content, sent in parts")
@@ -122,7 +122,7 @@ def _read(store: Store, result: Checked, memory: Memory, verified: Mapping[str, 
     read = 0
     for stored in tqdm(sorted(known, key=last_read), desc=f"read {store.remote.name}", unit="object", disable=None):
         if read + stored.size > most or time.monotonic() > end:
-            continue  # a smaller one may still fit; after the end of the time none does
+            continue  # a smaller object may still fit; after the time is over, none does
         read += stored.size
         try:
             digest = md5(store.chunks(stored.oid))

@@ -1,8 +1,8 @@
 """The files .dvc/config and .dvc/config.local -> the remotes of this clone, under addresses that hold at every revision.
 
-DVC reads .dvc/config of the revision it works at, but always the .dvc/config.local that lies here. Of a relative address in the
-first it makes, at another revision, one below the root of the file system; `dvc push --all-tags` then says pushed, and nothing
-arrives. So .dvc/config.local names the default remote and repeats the address of every remote, in full (docs/remote.md).
+DVC reads .dvc/config of the revision it works at, but always the .dvc/config.local that is here. At another revision, it
+resolves a relative address in the first from the root of the file system; `dvc push --all-tags` then says pushed, and nothing
+arrives. So .dvc/config.local names the default remote and repeats the full address of every remote (docs/remote.md).
 """
 
 import subprocess
@@ -99,7 +99,7 @@ def named(name: str, root: Path = Path()) -> Remote:
 def set_up(root: Path = Path()) -> list[Remote]:
     """Writes .dvc/config.local, so that DVC finds the remotes from this clone at every revision; returns them.
 
-    A folder that .dvc/config.local names already is kept; a bucket's address is always the committed one.
+    It keeps a folder that .dvc/config.local names; a bucket's address is always the committed one.
     """
     committed, local = _read(root, "config"), _read(root, "config.local")
     name = committed.get("core", {}).get("remote")
@@ -135,7 +135,7 @@ def add_options(root: Path, name: str, options: Mapping[str, str]) -> None:
 
 
 def lend(root: Path, clone: Path) -> None:
-    """Lets a clone, which may lie anywhere, reach the remotes of the repository in `root`."""
+    """Lets a clone anywhere reach the remotes of the repository in `root`."""
     name = default_name(root)
     with _editing(clone, "local") as conf:
         if name:
@@ -199,7 +199,7 @@ def _read(root: Path, file: str) -> dict[str, Any]:
 
 
 def _editing(root: Path, level: str) -> Any:
-    # not validated here: what else stands in the files is not ours to judge
+    # not validated: the other settings are DVC's
     return Config(str((root / ".dvc").resolve()), validate=False).edit(level, validate=False)
 
 
@@ -236,7 +236,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Sets a clone up; what `make install` runs."""
+    """Sets up a clone; `make install` runs it."""
     if (Path(arguments[0]) / ".dvc").is_dir():
         set_up(Path(arguments[0]))
 

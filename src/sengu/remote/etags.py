@@ -1,11 +1,11 @@
-"""S3's ETags: of an object that went up in one part its MD5, of one in several parts an MD5 of theirs."""
+"""S3's ETags: the MD5 of an object uploaded in one part, and an MD5 of the parts' MD5s of one in several parts."""
 
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 MIB = 1 << 20
-# what DVC makes, and what other tools make, in bytes
+# the parts of DVC and of other tools, in bytes
 PART_SIZES = tuple(MIB * size for size in (50, 8, 5, 16, 10, 15, 25, 32, 64, 100, 128, 256, 512))
 
 

@@ -8,13 +8,13 @@ from sengu.remote.pins import Pin
 from sengu.remote.stored import COLD, Stored, md5_of
 
 MISSING, DAMAGED, COLD_STATE = "missing", "damaged", "cold"
-RIGHT, UNREAD = "right", "unread"  # no findings: content verified, or not yet
+RIGHT, UNREAD = "right", "unread"  # states without a finding: verified, or not yet
 SHOWN = 3  # refs of a kind in a cell of the table
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One object of one remote that is not as it must be."""
+    """One missing, damaged or cold object of one remote."""
 
     state: str
     oid: str
@@ -55,7 +55,7 @@ class Finding:
 
 
 def judge(oid: str, size: int, stored: Stored | None) -> tuple[str, str]:
-    """The state of an object by what a listing says, and why; UNREAD where that does not show the content."""
+    """The state of an object by a listing, and the reason; UNREAD if the listing does not show the content."""
     if stored is None:
         return MISSING, ""
     if size >= 0 and stored.size != size:

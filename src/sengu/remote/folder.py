@@ -1,4 +1,4 @@
-"""A remote that is a folder, as on a disk or an NFS volume."""
+"""A remote that is a folder, such as on a disk or an NFS volume."""
 
 import hashlib
 import os

@@ -66,7 +66,7 @@ def heal(store: Store, findings: Iterable[Finding], sources: Sources) -> Iterato
 
 
 class _ErasedError(Exception):
-    """A copy that must not come back."""
+    """Raised for a copy that must not come back."""
 
 
 def _from_copies(store: Store, finding: Finding, versions: Sequence[OldVersion], sources: Sources) -> str:
@@ -121,7 +121,7 @@ def _advice(finding: Finding, rebuilding: bool) -> str:
 
 
 def newest_right(versions: Iterable[OldVersion], until: float = float("inf")) -> dict[str, list[OldVersion]]:
-    """The versions of each object that may be right, the newest first: those whose ETag is their MD5, or is composite."""
+    """The versions of each object that may be right, the newest first: their ETag is the MD5, or composite."""
     by_object: dict[str, list[OldVersion]] = {}
     for version in versions:
         is_right = version.etag == md5_of(version.oid) or "-" in version.etag

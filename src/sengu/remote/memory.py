@@ -23,7 +23,7 @@ class Memory:
 
     def remember(self, oid: str, stamp: str) -> None:
         self._fresh.append((oid, stamp, time.time()))
-        if len(self._fresh) >= WRITTEN_AT_ONCE:  # so that a stopped check has not read in vain
+        if len(self._fresh) >= WRITTEN_AT_ONCE:  # so that an interrupted check keeps its results
             self.save()
 
     def forget(self, oids: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""The lock files of this working tree, and of every known branch and tag -> every object they pin, and who needs it."""
+"""The lock files of this working tree, and of every known branch and tag -> every pinned object, and who needs it."""
 
 import json
 import posixpath
@@ -158,7 +158,7 @@ def pinned(known: Iterable[Ref], listing: Callable[[str], bytes | None]) -> tupl
 def erased(known: Iterable[Ref]) -> frozenset[str]:
     """The MD5s of files that held erased objects, as this working tree or any of these refs lists them.
 
-    An old commit is older than its erasures: what it does not list is erased all the same.
+    An old commit does not list later erasures, which apply to it all the same.
     """
     md5s = set(tombstones.erased_files())
     for commit in {ref.commit for ref in known if ref.commit}:
@@ -239,7 +239,7 @@ def _add(pins: dict[str, Pin], output: Output, needed_by: set[Ref]) -> None:
     pin.remotes.add(output.remote)
     pin.paths.add(output.path)
     pin.size = max(pin.size, output.size)
-    # what several stages have is as precious as for the one that needs it most
+    # the output of several stages is as precious as for the stage that needs it most
     pin.is_irreplaceable |= output.is_irreplaceable
 
 
@@ -296,7 +296,7 @@ def _git(*arguments: str, fails: str | None = None) -> str:
 
 
 class Cache:
-    """DVC's cache here, and the files of the working tree, as places where copies of objects may be."""
+    """Local copies of objects: DVC's cache, and the files of the working tree."""
 
     def __init__(self, folder: Path, here: Iterable[Output] = ()):
         self.folder = folder

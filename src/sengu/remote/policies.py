@@ -1,4 +1,4 @@
-"""params.yaml's `remote.bucket` -> what a bucket must be set to, and how that differs from what it keeps. Pure."""
+"""The section `remote.bucket` of params.yaml -> a bucket's settings, and the differences from its present ones. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ GB = 1_000_000_000
 
 @dataclass(frozen=True)
 class Change:
-    """One setting that is not as it should be; `value` is what to set, in the form that the store takes."""
+    """A setting to change; `value` is the new value, in the form that the store takes."""
 
     setting: str
     value: Any
@@ -54,7 +54,7 @@ def statements(policy: params.Bucket, bucket: str) -> list[dict[str, Any]]:
     denials: list[dict[str, Any]] = []
     if policy.tls_only:
         denials.append({"Sid": f"{PREFIX}tls", **deny, "Condition": {"Bool": {"aws:SecureTransport": "false"}}})
-    entrance: dict[str, Any] = {}  # every condition must hold for the denial, so either entrance will do
+    entrance: dict[str, Any] = {}  # a denial needs every condition, so either entrance is enough
     if policy.vpc_endpoints:
         entrance["StringNotEquals"] = {"aws:SourceVpce": policy.vpc_endpoints}
     if policy.address_ranges:

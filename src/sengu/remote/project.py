@@ -50,7 +50,7 @@ class Project:
         return pins.erased(self.refs)
 
     def pins(self) -> tuple[dict[str, Pin], list[str]]:
-        """Every pinned object but erased ones, and the folders whose listing is not to be had."""
+        """Every pinned object except erased ones, and the folders without a listing."""
         pinned, unknown = pins.pinned(self.refs, self.listings)
         return {oid: pin for oid, pin in pinned.items() if oid not in self.erased}, [
             oid for oid in unknown if oid not in self.erased
@@ -62,7 +62,7 @@ class Project:
         if name in self.settings.further:
             return pinned
         owned = any(name in pin.remotes for pin in pinned.values())
-        # one that nothing names is asked for as if it were the default one
+        # a remote that no output names is treated as the default one
         meant = {name} if owned and name != configuration.default().name else {name, ""}
         return {oid: pin for oid, pin in pinned.items() if pin.remotes & meant}
 

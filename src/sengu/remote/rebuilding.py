@@ -1,4 +1,4 @@
-"""A pinned object of which no copy is left -> its stage run again, in a clone that pulls what this stage needs and no more."""
+"""A pinned object without a copy -> its stage run again, in a clone that pulls only the inputs of this stage."""
 
 import os
 import subprocess
@@ -53,14 +53,14 @@ class Clone:
     ran: set[str] = field(default_factory=set)
 
     def run(self, address: str) -> None:
-        """Runs a stage again, once, after what it needs has come. What it makes is judged by whoever wants it."""
+        """Runs a stage again, once, after its inputs are there. The caller checks its outputs."""
         maker = self.makers.get(address)
         if maker is None or not maker.may_run or address in self.ran:
             return
         self.ran.add(address)
         self._bring(maker.deps)
         dvc(self.folder, "repro", "--quiet", "--force", "--single-item", address)
-        # what came out otherwise must not decide what is pulled next
+        # a different result must not decide what is pulled next
         _call(self.folder, "git", "checkout", "--quiet", "HEAD", "--", ":(glob)**/dvc.lock", required=False)
         self.here -= {made.path for made in maker.outs}
 
@@ -77,7 +77,7 @@ class Clone:
             dvc(self.folder, "pull", "--quiet", "--force", "--allow-missing", *paths)
             self.here |= {made.path for made in pulled if made.is_whole}
         for made, address in needed.items():
-            if made.path not in self.here:  # an object tree, or what the remote has lost as well
+            if made.path not in self.here:  # an object tree, or an object that the remote has lost as well
                 self.run(address)
 
     def files(self, address: str) -> Iterator[Path]:
@@ -140,7 +140,7 @@ def makers(folder: Path) -> dict[str, Maker]:
 
 
 def dvc(folder: Path, *arguments: str) -> None:
-    """Runs DVC, whose failure shows in what is missing afterwards."""
+    """Runs DVC; a failure shows in files that are missing afterwards."""
     _call(folder, sys.executable, "-m", "dvc", *arguments, required=False)
 
 

@@ -31,7 +31,7 @@ def plan(versions: Iterable[OldVersion], pins: Mapping[str, Pin], until: float =
             continue
         candidates = [version for version in right.get(oid, []) if version is not now]
         if now is not None and not now.is_deletion and "-" in now.etag:
-            continue  # in several parts: `check` compares it, and `heal` mends it
+            continue  # in several parts: `check` compares it, and `heal` repairs it
         if candidates:
             what = "overwritten" if now is not None and not now.is_deletion else "deleted"
             planned.append(Restored(oid, pin, candidates[0], what))

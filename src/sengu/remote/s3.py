@@ -1,4 +1,4 @@
-"""A remote that is a bucket: the only module of the commands that speaks to S3."""
+"""A remote that is a bucket: the only module of the commands that talks to S3."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -45,7 +45,7 @@ CURES = {
     "AuthorizationHeaderMalformed": "the bucket is in another region: `sengu remote init --region REGION`",
     "IllegalLocationConstraintException": "the bucket is in another region: `sengu remote init --region REGION`",
     "InvalidObjectState": "the object is cold: request it with `sengu remote thaw PATH`",
-    "SlowDown": "the store asks to be left alone for a while: try again later",
+    "SlowDown": "the store asks for a pause: try again later",
     "503": "the store is overloaded or down: try again later",
     "500": "the store has an error of its own: try again later",
     "InternalError": "the store has an error of its own: try again later",
@@ -67,7 +67,7 @@ class S3Store:
                 aws_secret_access_key=options.get("secret_access_key"),
                 aws_session_token=options.get("session_token"),
             )
-            # some stores that speak S3 do not know the checksums that boto3 sends and asks for by default
+            # some S3-compatible stores do not know the checksums that boto3 sends and requests by default
             config = Config(
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
@@ -96,7 +96,7 @@ class S3Store:
         return self._versioned
 
     def objects(self) -> Iterator[Stored]:
-        """Every object of DVC's, by one request for each thousand."""
+        """Every object of DVC, with one request per thousand."""
         with self._explained():
             pages = self.client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=f"{self.prefix}{stored.FILES}/"
@@ -158,7 +158,7 @@ class S3Store:
                 raise
 
     def versions(self) -> Iterator[OldVersion]:
-        """Every version of every object of DVC's, deletions among them, by one request for each thousand."""
+        """Every version of every object of DVC, with deletions, with one request per thousand."""
         with self._explained():
             pages = self.client.get_paginator("list_object_versions").paginate(
                 Bucket=self.bucket, Prefix=f"{self.prefix}{stored.FILES}/"
@@ -183,7 +183,7 @@ class S3Store:
                 yield chunk
 
     def unfinished(self) -> list[int]:
-        """The bytes of each upload in parts that was begun and neither completed nor aborted; no object, but paid for."""
+        """The bytes of each multipart upload that was neither completed nor aborted: it is no object, but is billed."""
         with self._explained():
             begun = self.client.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self.bucket, Prefix=f"{self.prefix}{stored.FILES}/"
@@ -341,7 +341,7 @@ class S3Store:
 
 
 class Probe:
-    """One object of a store beside DVC's, to try on it what the store can do; each step raises SenguError."""
+    """A probe object beside DVC's, to try the abilities of a store; each step raises SenguError."""
 
     def __init__(self, store: S3Store, key: str):
         self.store, self.key = store, key

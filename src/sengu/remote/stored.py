@@ -8,7 +8,7 @@ COLD = ("GLACIER", "DEEP_ARCHIVE")  # classes whose objects must be restored bef
 
 @dataclass(frozen=True)
 class Stored:
-    """One object of a remote. `etag` is S3's, and empty in a folder; another `stamp` means that it was written again."""
+    """An object of a remote. `etag` is S3's, and empty in a folder; a new `stamp` means that it was written again."""
 
     oid: str
     size: int
@@ -25,7 +25,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class OldVersion:
-    """One version of an object in a bucket that keeps them; a deletion has no ETag."""
+    """A version of an object in a bucket with versions; a deletion has no ETag."""
 
     oid: str
     version: str
@@ -42,7 +42,7 @@ def key(oid: str) -> str:
 
 
 def oid(key: str) -> str:
-    """The object that a key below FILES stands for; empty if the key is no one's."""
+    """The object of a key below FILES; empty if the key belongs to none."""
     parts = key.split("/")
     name = "".join(parts[-2:])
     digits = name.removesuffix(".dir")

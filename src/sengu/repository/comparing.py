@@ -1,4 +1,4 @@
-"""Two lock files -> the outputs that one of them pins and the other does not, or pins with another hash."""
+"""Two lock files -> the outputs that only one of them pins, or that they pin with different hashes."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ State = Literal["same", "changed", "missing", "added"]
 
 @dataclass(frozen=True, order=True)
 class Output:
-    """One output of a stage: what the old lock says of it, and what the new one does; "" where it is not pinned."""
+    """An output of a stage with its hashes in the old and the new lock; "" if a lock does not pin it."""
 
     stage: str
     path: str
@@ -41,7 +41,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Output]:
 
 
 def pinned(stages: Mapping[str, Any]) -> dict[tuple[str, str], str]:
-    """(stage, path) -> the hash that the stages of a lock file pin."""
+    """The pins of a lock file: (stage, path) -> hash."""
     return {(name, out["path"]): _hash(out) for name, stage in stages.items() for out in stage.get("outs", [])}
 
 
@@ -63,7 +63,7 @@ def stages(folder: Path) -> dict[str, Any]:
 
 
 def in_repository(lock: Path, name: str) -> str:
-    """The name by which a stage of a lock file is told apart from those of the other one."""
+    """The name of a stage that distinguishes it from stages of the other lock file."""
     return name if lock.parent == Path() else f"{lock.parent}:{name}"
 
 

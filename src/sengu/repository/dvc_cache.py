@@ -1,4 +1,4 @@
-"""The MD5 by which DVC knows a file -> where its cache keeps it; DVC itself is not asked, it takes a second to start."""
+"""A file's MD5 -> its place in DVC's cache, without DVC itself, which takes a second to start."""
 
 import json
 from functools import lru_cache

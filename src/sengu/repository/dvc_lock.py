@@ -1,4 +1,4 @@
-"""dvc.lock -> what it pins; a folder -> the hash that DVC gives it."""
+"""dvc.lock -> its pins; a folder -> the hash that DVC gives it."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def pinned_output(stage: str, path: Path, lock: Path = LOCK) -> dict[str, Any] |
 
 
 def forget(names: Iterable[str], lock: Path = LOCK) -> None:
-    """Takes stages out of a lock file, as `dvc` writes it."""
+    """Removes stages from a lock file, in DVC's own format."""
     document = stages(lock)
     if document:
         kept = {name: stage for name, stage in document.items() if name not in set(names)}

@@ -27,7 +27,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class Pin:
-    """An output as some commit's lock file has it: the first such commit, and the tags whose lock files have it, too."""
+    """An output in the lock file of a commit: the first such commit, and the tags whose lock files have it, too."""
 
     stage: str
     path: str

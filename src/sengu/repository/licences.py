@@ -15,7 +15,7 @@ COPYLEFT = re.compile(r"\bA?GPL|Affero|(?<!Lesser )(?<!Library )General Public",
 # what a licence file begins with, for packages whose metadata names none
 TEXTS = {"Apache License": "Apache-2.0", "MIT License": "MIT", "Permission is hereby granted, free of charge": "MIT"}
 HEADING = "## Packages of the environment\n"
-# what its metadata does not say, or what comes in under the GPL, and why it may
+# licences that metadata lacks, or that are under the GPL, with the reason why they are allowed
 EXPLAINED = {
     "mlcroissant": "Apache-2.0 by its repository, mlcommons/croissant; its package names none; in tests only",
     "grandalf": "GPL-2.0 or EPL-1.0, of which EPL-1.0 is taken; comes with DVC, which draws `dvc dag` with it",

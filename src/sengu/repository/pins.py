@@ -32,7 +32,7 @@ class Output:
 @contextmanager
 def repository() -> Iterator[Any]:
     """The DVC repository in the current folder. Within, what DVC says is wrong becomes a SenguError."""
-    from dvc.exceptions import DvcException  # they take their time, and most that is pinned can be looked at without
+    from dvc.exceptions import DvcException  # slow to import, and most pins can be read without them
     from dvc.repo import Repo
 
     try:

@@ -1,6 +1,6 @@
-"""dvc.yaml and datasets/dvc.yaml -> what they say of stages and outputs; versions are written into the latter as text.
+"""dvc.yaml and datasets/dvc.yaml -> their stages and outputs; versions are written into the latter as text.
 
-Text, since every other line, its spacing and its comments stay as they are.
+It edits text, so that every other line, its spacing and its comments stay the same.
 """
 
 import json
@@ -63,9 +63,9 @@ def parsed(text: str, name: str) -> dict[str, Any]:
 
 
 def add_version(version: NewVersion, path: Path = DATASETS) -> None:
-    """Writes a stage with one output, data/dataset/<name>, and its artifact, as the last ones.
+    """Appends a stage with one output, data/dataset/<name>, and its artifact.
 
-    Raises SenguError if it is there.
+    Raises SenguError if the stage exists.
     """
     name, desc = version.name, version.desc
     if name in versions(path):
@@ -122,7 +122,7 @@ def _listed(key: str, entries: Sequence[str]) -> list[str]:
 
 
 def _appended(text: str, section: str, block: Sequence[str]) -> str:
-    """A file with a block at the end of one of its sections, which is added where there is none."""
+    """A file with a block at the end of one of its sections; a missing section is added."""
     lines = text.splitlines()
     start = next((i for i, line in enumerate(lines) if line.startswith(f"{section}:")), None)
     if start is None:
@@ -130,7 +130,7 @@ def _appended(text: str, section: str, block: Sequence[str]) -> str:
     lines[start] = lines[start].replace("{}", "").rstrip()
     end = next((i for i in range(start + 1, len(lines)) if lines[i] and not lines[i].startswith((" ", "#"))), len(lines))
     while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
-        end -= 1  # what is blank, and a comment, belong to what follows
+        end -= 1  # blank lines and comments belong to what follows
     gap = [""] if section == "stages" and end > start + 1 else []
     return "\n".join([*lines[:end], *gap, *block, *lines[end:], ""])
 
@@ -165,7 +165,7 @@ def _without_keys(lines: Sequence[str], keys: Sequence[str]) -> Iterator[str]:
 
 
 def _write(path: Path, text: str, expected: dict[str, Any]) -> None:
-    """Replaces the file, if it then says what it should: text is cut more easily than it is understood."""
+    """Replaces the file, if the new text parses as intended: editing text is less certain than editing values."""
     if parsed(text, str(path)) != expected:
         raise SenguError(f"{path} is laid out in a way that cannot be edited here: edit it by hand, see docs/datasets.md")
     with replaced_file(path) as partial:

@@ -1,6 +1,6 @@
-"""A pinned file that is damaged or missing -> whole again, from another copy: DVC's cache, a remote, Git, or the working tree.
+"""A damaged or missing pinned file -> a whole one, from another copy: DVC's cache, a remote, Git, or the working tree.
 
-Nothing is taken for whole that was not hashed, and nothing takes the place of another file before it is.
+Every copy is hashed before it counts as whole, and before it replaces another file.
 """
 
 import logging
@@ -20,7 +20,7 @@ from sengu.base.digests import md5
 from sengu.repository import pins
 from sengu.repository.dvc_lock import hash_of, listing_of
 
-READ_ONLY = 0o444  # what DVC takes for a file of its cache that nobody edits
+READ_ONLY = 0o444  # the mode of a file in DVC's cache, which nobody edits
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def is_whole(path: Path, digest: str) -> bool:
 
 
 def to_cache(repo: Any, digest: str, places: Collection[Path]) -> str:
-    """Puts what has this hash into DVC's cache, if it is not there whole; says where it came from, or empty text if nowhere.
+    """Puts the file with this hash into DVC's cache, unless it is there whole; returns its source, or "" if it has none.
 
     `places` are files in the working tree that should have it.
     """
@@ -85,7 +85,7 @@ def _link(kind: str, source: Path, target: Path) -> None:
 
 
 def _remotes(repo: Any) -> Iterator[tuple[str, Any]]:
-    """Every remote that can be looked into, the default first."""
+    """Every readable remote, the default first."""
     default = repo.config["core"].get("remote")
     for name in sorted(repo.config["remote"], key=lambda name: (name != default, name)):
         try:

@@ -1,6 +1,6 @@
-"""A file -> when it was last found whole, and its looks then: what `verify`, `heal`, crawls and `remote check` remember.
+"""A file -> when it was last whole, and its stamp then: the memory of `verify`, `heal`, crawls and `remote check`.
 
-It is kept in .sengu/. If it is lost or damaged, files are hashed that need not be, no more.
+It is kept in .sengu/. If it is lost or damaged, some files are hashed unnecessarily.
 """
 
 import sqlite3
@@ -65,7 +65,7 @@ class Memory:
         self._change("DELETE FROM verified WHERE place = ?", place)
 
     def keep_only(self, places: Collection[str], is_meant: Callable[[str], bool]) -> None:
-        """Forgets the places that are meant and not among `places`."""
+        """Forgets the places that are not among `places`."""
         for place in [place for place in self.times() if place not in places and is_meant(place)]:
             self.forget(place)
 
@@ -84,13 +84,13 @@ class Memory:
         return self._connection.execute(query, values).fetchall()
 
     def _change(self, query: str, *values: Any) -> None:
-        with suppress(sqlite3.OperationalError):  # a full disk, or one that may not be written: that costs time only
+        with suppress(sqlite3.OperationalError):  # a full or read-only disk costs only time
             self._connection.execute(query, values)
 
 
 @contextmanager
 def opened(path: Path | None = None) -> Iterator[Memory]:
-    """The memory of this clone; one that is damaged is begun anew, and on a full disk it lasts as long as this process."""
+    """The memory of this clone. A damaged one is begun anew; on a full disk, it lasts only as long as this process."""
     path = path or working.VERIFIED
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

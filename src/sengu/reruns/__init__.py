@@ -1,1 +1,1 @@
-"""Rerunning: a fresh clone whose stages all run again, and what then differs from what was pinned. Imports base, repository."""
+"""Rerunning: a fresh clone whose stages all run again, and the differences from the pins. Imports base, repository."""

@@ -1,7 +1,7 @@
 """A good and a bad set of package versions -> the package that makes the difference, in as few sets as halving needs.
 
-First by date, which keeps every set one that existed, then by package: the newer versions are taken over one half at a time.
-A set that cannot be installed or says nothing is passed over for its neighbour, as `git bisect skip` does.
+It bisects first by date, so that every set has existed, then by package: it adopts half of the newer versions at a time. A
+set that cannot be installed or gives no answer is replaced by its neighbour, as `git bisect skip` does.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,19 +15,19 @@ MOST = 12  # environments
 
 @dataclass(frozen=True)
 class Guilty:
-    """The packages of which one is guilty, and how many sets were tried.
+    """The packages among which the guilty one is, and how many sets were tried.
 
-    It is one package, unless tries ran out or sets between could not be installed.
+    There is one package, unless tries ran out or sets between could not be installed.
     """
 
     packages: tuple[str, ...]
     tried: int
-    between: tuple[date, date] | None = None  # the bad one came up after the first and until the second
+    between: tuple[date, date] | None = None  # the bad version appeared after the first date and no later than the second
 
 
 @dataclass
 class Trial:
-    """Counts the sets that are tried. `test` says whether a set is good, or None if it cannot tell."""
+    """A counter of tried sets. `test` says whether a set is good, or None if it cannot tell."""
 
     test: Callable[[Versions], bool | None]
     most: int = MOST

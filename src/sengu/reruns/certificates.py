@@ -1,4 +1,4 @@
-"""A rerun -> its certificate: what was rerun, where, by whom, and what came of it; a file per machine, side by side in Git."""
+"""A rerun -> its certificate: what was rerun, where, by whom, and the result; a file per machine, side by side in Git."""
 
 import hashlib
 import json
@@ -85,7 +85,7 @@ class Certificate:
 
 
 def certificate(commit: str, outputs: str, quick: bool, environment: Environment, rows: Sequence[Row]) -> Certificate:
-    """The certificate of a rerun that has just ended here."""
+    """The certificate of a rerun that has just ended on this machine."""
     return Certificate(
         commit=commit,
         outputs=outputs,
@@ -105,7 +105,7 @@ def who() -> str:
 
 
 def save(certificate: Certificate, folder: Path = FOLDER) -> Path:
-    """Writes the certificate beside those of other machines; a later one of this machine takes the place of an earlier one."""
+    """Writes the certificate beside those of other machines; it replaces an earlier one of this machine."""
     kind = "quick" if certificate.quick else "full"
     path = folder / f"{certificate.outputs[:8]}-{certificate.machine.name}-{kind}.json"
     write(certificate, path)
@@ -118,7 +118,7 @@ def write(certificate: Certificate, path: Path) -> None:
 
 
 def read(path: Path) -> Certificate:
-    """Raises SenguError for a certificate that is damaged, or of a later format."""
+    """Reads a certificate. Raises SenguError if it is damaged, or of a later format."""
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         document.pop("result")
@@ -146,7 +146,7 @@ def verified_by(certificates: Sequence[Certificate], outputs: str) -> list[Certi
 
 
 def attested(certificates: Sequence[Certificate], outputs: str) -> list[Certificate]:
-    """The certificates of these outputs with which nothing is wrong, those of `--quick` among them."""
+    """Certificates of these outputs without a fault, including those of `--quick`."""
     return [certificate for certificate in certificates if certificate.outputs == outputs and first_bad(certificate.rows) is None]
 
 

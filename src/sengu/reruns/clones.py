@@ -1,4 +1,4 @@
-"""A repository -> a clone of one commit that nothing but Git, the remote and the lock file of the environment decides."""
+"""A repository -> a clone of one commit, which depends only on Git, the remote and the lock file of the environment."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from dvc.repo import Repo
 from sengu.base.errors import SenguError
 from sengu.repository.git import git
 
-# what a program may need from here: a network that is reached by a proxy, and the secrets of the remote
+# variables that a program may need: a proxy, and the secrets of the remote
 PASSED = ("PATH", "TMPDIR", "LANG", "TERM", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 PASSED_TOO = ("AWS_", "SSL_CERT", "REQUESTS_CA_BUNDLE", "NVIDIA_", "CUDA_")
 SHOWN = 12  # lines of a program that failed
@@ -76,7 +76,7 @@ def tail(text: str) -> str:
 def temporary_clone(source: Path, rev: str, log: Path, keep: bool = False) -> Iterator[Clone]:
     """Clones a commit of a repository into a temporary folder: an empty cache, an empty home, the programs of this environment.
 
-    With `keep` the clone stays, and its place goes to the log. Raises SenguError for a commit that is not there.
+    With `keep`, the clone stays, and the log has its path. Raises SenguError for a missing commit.
     """
     commit = git("-C", str(source), "rev-parse", "--verify", f"{rev}^{{commit}}")
     base = Path(tempfile.mkdtemp(prefix="sengu-rerun-"))
@@ -95,7 +95,7 @@ def temporary_clone(source: Path, rev: str, log: Path, keep: bool = False) -> It
 
 
 def _reach_remotes(source: Path, folder: Path) -> None:
-    """Writes into .dvc/config.local of the clone what the source knows of its remotes, a folder by its absolute path."""
+    """Writes the source's remotes into .dvc/config.local of the clone, folders with their absolute paths."""
     with Repo(str(source)) as repo:
         remotes = {name: dict(remote) for name, remote in repo.config["remote"].items()}
         default = repo.config["core"].get("remote")

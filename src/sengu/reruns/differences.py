@@ -63,7 +63,7 @@ def _first_byte(old: Path, new: Path) -> int | None:
 
 
 def _contents(name: str, old: bytes, new: bytes) -> str:
-    """The first difference of two contents that are not equal; by bytes where they do not read as their name says."""
+    """The first difference of two unequal contents; by bytes if they cannot be parsed as their name says."""
     readers = {".csv": _tables, ".json": _documents, ".npy": _npy, ".onnx": _onnx, ".zip": _zips, ".npz": _zips}
     reader = readers.get(Path(name).suffix, _lines)
     try:
@@ -112,7 +112,7 @@ def _values(old: Any, new: Any, place: str) -> str:
 
 
 def _zips(old: bytes, new: bytes) -> str:
-    """The first member that differs, and where in it; equal members leave their order, time, mode or packing."""
+    """The first member that differs, and where in it; if members are equal, their order, time, mode or packing."""
     with zipfile.ZipFile(io.BytesIO(old)) as before, zipfile.ZipFile(io.BytesIO(new)) as after:
         old_names, new_names = before.namelist(), after.namelist()
         for name in dict.fromkeys([*old_names, *new_names]):
@@ -174,7 +174,7 @@ def _onnx(old: bytes, new: bytes) -> str:
 
 
 def _lines(old: bytes, new: bytes) -> str:
-    """The first line of a text; nothing of what is no text."""
+    """The first line of two texts that differs; None for binary content."""
     before, after = (data.decode().splitlines() for data in (old, new))
     for number, (old_line, new_line) in enumerate(itertools.zip_longest(before, after), start=1):
         if old_line != new_line:

@@ -1,4 +1,4 @@
-"""pyproject.toml -> the newest versions of all that it needs, or those of a day; versions -> an environment, by uv."""
+"""pyproject.toml -> the newest versions of its packages, or those of a day; versions -> an environment, by uv."""
 
 import re
 import shutil
@@ -28,7 +28,7 @@ def versions(text: str) -> dict[str, str]:
 
 
 def loosened(pyproject: str) -> str:
-    """pyproject.toml with every exact version as the lowest that may be taken."""
+    """pyproject.toml with every exact version turned into a minimum."""
     return EXACT.sub(r'\1>=\2"', pyproject)
 
 
@@ -41,7 +41,7 @@ def compile_newest(pyproject: Path, until: date | None = None) -> str:
 
 
 def make(folder: Path, wanted: Versions) -> Path:
-    """An environment of exactly such versions; returns its bin folder. Raises SenguError if they cannot be installed."""
+    """Makes an environment of exactly these versions; returns its bin folder. Raises SenguError if they cannot be installed."""
     shutil.rmtree(folder, ignore_errors=True)
     _uv("venv", "--quiet", "--python", PYTHON, str(folder))
     listed = folder / "requirements.txt"
@@ -59,7 +59,7 @@ def install_project(programs: Path, project: Path) -> None:
 
 
 def table(old: Mapping[str, str], new: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """(package, old version, new version) of all that differ; "" where there is none."""
+    """Rows (package, old version, new version) of all that differ; "" if there is none."""
     return [(name, old.get(name, ""), new.get(name, "")) for name in sorted({**old, **new}) if old.get(name) != new.get(name)]
 
 

@@ -12,7 +12,7 @@ TEMPLATE = "page.html"
 
 
 def page(certificate: Certificate, others: Sequence[Certificate]) -> str:
-    """HTML: the stages of a rerun, and every certificate of the same outputs side by side."""
+    """The page as HTML: the stages of a rerun, and every certificate of the same outputs, side by side."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True)
     alike = [other for other in others if other.outputs == certificate.outputs]
     return environment.get_template(TEMPLATE).render(

@@ -1,4 +1,4 @@
-"""A clone and its stages -> each run again by force in other surroundings, compared with what is pinned, and explained."""
+"""A clone and its stages -> each rerun by force in varied surroundings, compared with its pins, and explained."""
 
 import json
 import logging
@@ -40,19 +40,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Rerun:
-    """Reruns in one clone, whose lock files hold what is `pinned`."""
+    """Reruns in one clone, whose lock files hold the pins."""
 
     clone: Clone
     pinned: Mapping[str, Pins]
     hook: Path  # a folder with the module that varies the surroundings
     before: Path  # a folder for the outputs as they were pinned
-    hands_on: bool = False  # does what differs go on to the next stages, whatever it is?
+    hands_on: bool = False  # whether every difference is passed on to the next stages
 
     def rows(self, steps: Iterable[Step], varied: bool = True) -> Iterator[Row]:
-        """One row per stage, in order. A stage that fails leaves those that need its outputs to fail after it.
+        """One row per stage, in order. After a failed stage, those that need its outputs fail, too.
 
-        Where a stage of data differs, its pinned outputs take their place again, so that each stage is judged by itself;
-        numbers that differ are handed on, so that the metrics in the end show what the difference matters.
+        If a data stage differs, its pinned outputs are put back, so that each stage is judged by itself; numbers that differ are
+        passed on, so that the final metrics show the effect.
         """
         for step in steps:
             if step.skipped:
@@ -115,7 +115,7 @@ class Rerun:
         return {name: dvc_lock.dvc_hash(path) if path.is_dir() else md5(path) for name, path in paths.items() if path.exists()}
 
     def _keep(self, step: Step) -> None:
-        """Copies the outputs as they are pinned, to explain a difference by; object trees are not here before their stage."""
+        """Copies the pinned outputs, to explain differences; object trees are not here before their stage."""
         for out in step.outs:
             if out.cached or (self.clone.folder / out.path).is_file():
                 _copy(self.clone.folder / out.path, self.before / out.path)
@@ -179,7 +179,7 @@ def tolerated(
 ) -> list[Row]:
     """The rows, in which stages of numbers that changed count as tolerated if no metric moved further than TOLERANCE.
 
-    Not so the `exact` stages, which gave the pinned bytes on this kind of processor before: there rounding is no excuse.
+    The `exact` stages are not tolerated: they gave the pinned bytes on this kind of processor before.
     """
     numeric = {step.name for step in steps if step.numeric}
     furthest = max(moved.items(), key=lambda item: abs(item[1]), default=("", 0.0))

@@ -1,4 +1,4 @@
-"""dvc.yaml of a repository -> its stages in the order in which they run, and whether each may run again, or why not."""
+"""dvc.yaml of a repository -> its stages in the order in which they run, and the reason if one may not run again."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ import yaml
 from dvc.repo import Repo
 
 CRAWL = "crawl"
-# from these stages on results are sums of floating-point numbers, which another kind of processor rounds in another way
+# from these stages on, results are sums of floating-point numbers, which processors round differently
 NUMERIC = ("backbone", "features")
 TRAIN = "train"  # `--quick` leaves it out, and all that follows from it
 
@@ -24,7 +24,7 @@ class Out:
 
 @dataclass(frozen=True)
 class Step:
-    """One stage. `skipped` says why it is not run again; `numeric` and `trained` that it is, or follows from, such a stage."""
+    """A stage. `skipped` says why it does not rerun; `numeric` and `trained` mean that it is, or follows, such a stage."""
 
     name: str  # as in `comparing.stages`
     address: str  # as `dvc repro` takes it
@@ -73,7 +73,7 @@ def sites_of(folder: Path) -> dict[str, Any]:
 
 
 def _following(needs: Mapping[Any, Iterable[Any]], order: Iterable[Any], names: tuple[str, ...]) -> set[Any]:
-    """The stages of such names, and all that need them."""
+    """The stages with these names, and all stages that need them."""
     following: set[Any] = set()
     for stage in order:
         if getattr(stage, "name", "") in names or not following.isdisjoint(needs[stage]):

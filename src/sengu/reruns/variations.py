@@ -1,7 +1,7 @@
-"""Names of what must not decide an output -> surroundings in which each is another than here.
+"""Names of circumstances that must not affect an output -> surroundings in which each is varied.
 
-A variation reaches the programs of stages only, through a sitecustomize module on PYTHONPATH; DVC, which runs them, sees the
-world as it is. After reprotest, which varies the surroundings of a Debian build.
+A variation affects only the programs of stages, through a sitecustomize module on PYTHONPATH; DVC itself sees the real
+world. The idea is from reprotest, which varies the surroundings of a Debian build.
 """
 
 import time
@@ -131,7 +131,7 @@ def write_hook(folder: Path) -> None:
 
 
 def variables(names: Iterable[str], hook: Path) -> dict[str, str]:
-    """The environment variables under which such variations hold; without names, those of the plain world."""
+    """The environment variables for these variations; without names, those of the real world."""
     chosen = set(names)
     return {
         "PYTHONPATH": str(hook),
@@ -143,5 +143,5 @@ def variables(names: Iterable[str], hook: Path) -> dict[str, str]:
 
 
 def other_zone(now: float) -> str:
-    """A zone in which it is another day than in UTC, so that a stage that writes the local date is seen at any hour."""
+    """A time zone with another date than UTC, so that a stage that writes the local date is caught at any hour."""
     return "UTC+13" if time.gmtime(now).tm_hour < 12 else "UTC-13"  # POSIX: east is negative

@@ -1,4 +1,4 @@
-"""Archives: WARC files of one site in a folder, and what they hold. Owns data/raw; imports base."""
+"""Archives: the WARC files of one site in a folder, and their contents. Owns data/raw; imports base."""
 
 from sengu.warc.archive import Archive, Entry
 from sengu.warc.erasing import erase, holding

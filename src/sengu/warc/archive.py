@@ -1,4 +1,4 @@
-"""Captures -> what is to be believed of every URL of a site."""
+"""Captures -> the answers that count for every URL of a site."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ PROFILE = "WARC-Profile"  # the header that every revisit record has
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One captured answer: what is known of it without its body, and where it lies."""
+    """A captured answer: its facts without the body, and its place in the archive."""
 
     url: str
     file: Path
@@ -51,7 +51,7 @@ class Entry:
 class Archive:
     """The answers that count for every URL of a site, by canonical URL; `tracking` are the site's tracking parameters.
 
-    That is its latest answer; but an error does not take the place of a success.
+    The latest answer counts, but an error does not replace a success.
     """
 
     def __init__(self, tracking: Sequence[str] = ()):
@@ -59,13 +59,13 @@ class Archive:
         self.missing: list[Entry] = []  # revisit records whose answers are in no file of the site
         self._latest: dict[str, Entry] = {}
         self._earlier: dict[str, list[Entry]] = {}
-        self._spellings: dict[str, str] = {}  # URL as archived -> canonical: w3lib takes longer over one than a stage may
+        self._spellings: dict[str, str] = {}  # URL as archived -> canonical, since w3lib is slow
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._latest.values())
 
     def add(self, entry: Entry, canonical: str = "") -> None:
-        """Takes one more answer; `canonical` is its URL in that form, where it is known."""
+        """Adds an answer; `canonical` is its URL in that form, if it is known."""
         key = self._spellings[entry.url] = canonical or self.canonical(entry.url)
         known = self._latest.get(key)
         if known is not None and not self._counts(entry, known, key):

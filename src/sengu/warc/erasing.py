@@ -12,7 +12,7 @@ from sengu.warc.reading import body, entries
 
 
 def holding(path: Path, sha1s: Collection[str]) -> list[Entry]:
-    """The records of an archive file with such payloads; every one is read and hashed, whatever the tables know of it."""
+    """The records of an archive file with these payloads; every record is read and hashed, independent of the tables."""
     answers = (entry for entry in entries(path) if not entry.refers)
     return [entry for entry in answers if payload_sha1(body(entry), entry.header("Content-Encoding")) in sha1s]
 

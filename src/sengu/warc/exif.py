@@ -1,4 +1,4 @@
-"""The bytes of a picture -> when it was taken, and by which camera, as its EXIF data say."""
+"""The bytes of a picture -> the time and camera in its EXIF data."""
 
 import warnings
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ def taken_and_camera(payload: bytes) -> tuple[str, str]:
     data = _exif(payload)
     if not data:
         return "", ""
-    from PIL import Image  # most who read archives do not look into pictures
+    from PIL import Image  # most readers of archives do not look into pictures
 
     exif = Image.Exif()
     try:
@@ -60,7 +60,7 @@ def _exif(payload: bytes) -> bytes:
 
 
 def _text(value: Any) -> str:
-    """A value in printable text, its white space single."""
+    """A value as printable text with single spaces."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text.partition("\0")[0]).split())
 

@@ -1,8 +1,8 @@
 """A folder of WARC files -> the archive of a site: each closed file is scanned once, and its index kept in .sengu/warc/.
 
-A closed archive file is immutable, and a site of half a million pictures is 30 GB: to scan them is minutes, to load the
-index seconds. An index that is damaged, or of another file or version of the code, is as good as none; that of a file that is
-gone is deleted when the site is read.
+A closed archive file is immutable, and a site of half a million pictures is 30 GB: scanning it takes minutes, loading the
+index seconds. An index that is damaged, or of another file or version of the code, is ignored; that of a deleted file is
+deleted when the site is read.
 """
 
 import gc
@@ -41,7 +41,7 @@ def read(folder: Path, site: str, tracking: Sequence[str] = ()) -> Archive:
 def gather(paths: Iterable[Path], tracking: Sequence[str] = ()) -> Archive:
     """The entries of some archive files, in the order of their records. Raises SenguError if one is damaged.
 
-    Revisit records count as the answers that they stand for; those whose answers are in none of the files are `missing`.
+    Revisit records count as the answers that they refer to; those whose answers are in no file are `missing`.
     """
     archive = Archive(tracking)
     paths = list(paths)
@@ -52,7 +52,7 @@ def gather(paths: Iterable[Path], tracking: Sequence[str] = ()) -> Archive:
             if not entry.refers:
                 archive.add(entry, canonical)
                 continue
-            # only few archives have revisits, and to find what they stand for every file is read once more
+            # only few archives have revisits, and resolving them needs another pass over every file
             originals = originals or Originals(pair for path in paths for pair in named_entries(path))
             answer = originals.answer(entry)
             if answer is not None:
@@ -88,7 +88,7 @@ def indexed(path: Path, tracking: Sequence[str] = (), folder: Path = working.WAR
 
 
 def forget(site: str, kept: Collection[str] = (), folder: Path = working.WARC) -> None:
-    """Deletes the indexes of a site's archive files, but of those that are `kept`, by name."""
+    """Deletes the indexes of a site's archive files, except those `kept`, by name."""
     of_site = re.compile(rf"({re.escape(site)}-\d+{re.escape(CLOSED)})\.index")  # not of site a-b, where it is a
     for index in folder.glob("*.index"):
         match = of_site.fullmatch(index.name)
@@ -125,7 +125,7 @@ def _rows(path: Path, columns: dict[str, list[Any]]) -> list[tuple[Entry, str]]:
     pairs = zip(columns.pop("name"), columns.pop("value"), strict=True)
     rows = []
     collects = gc.isenabled()
-    gc.disable()  # it would look through all that is known again and again, and free nothing
+    gc.disable()  # it would scan everything again and again, and free nothing
     try:
         for url, offset, fetched, status, digest, taken, camera, whole, canonical, count in zip(*columns.values(), strict=True):
             headers = tuple(islice(pairs, count))

@@ -1,4 +1,4 @@
-"""Records <-> gzip members (RFC 1952): packs one, checks that a file ends with a whole one, cuts off one that is not whole."""
+"""Records <-> gzip members (RFC 1952): packs a record, checks that a file ends with a whole member, cuts off a partial one."""
 
 import struct
 import zlib
@@ -42,7 +42,7 @@ def mend(path: Path) -> int:
 
 
 def check_end(stream: BinaryIO, last: int) -> None:
-    """Raises OSError unless the file ends with the member at `last`, whole; readers of WARC pass over a cut-off tail."""
+    """Raises OSError unless the file ends with the whole member at `last`; readers of WARC ignore a cut-off tail."""
     stream.seek(last)
     unpacker = zlib.decompressobj(31)
     while not unpacker.eof:

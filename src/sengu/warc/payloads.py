@@ -9,14 +9,14 @@ from io import BytesIO
 
 import brotli
 
-MAX_DECODED = 1 << 29  # bytes; what is larger when decoded is a bomb, not a picture
+MAX_DECODED = 1 << 29  # bytes; a larger decoded body is a bomb, not a picture
 DECODED = ("gzip", "x-gzip", "deflate", "br")
-# how a body in one of the codings begins; one that does not was stored decoded, with its header left
+# the first bytes of a body in each coding; another body was stored decoded, with its header left
 MAGIC = {
     "gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "compress": b"\x1f\x9d", "x-compress": b"\x1f\x9d",
 }  # fmt: skip
-SAYS_NOTHING = ("", "identity", "none", "utf-8", "utf8", "aws-chunked", "binary")  # what servers send, and what is no coding
-# how pictures and videos begin
+SAYS_NOTHING = ("", "identity", "none", "utf-8", "utf8", "aws-chunked", "binary")  # servers send these, and they are no coding
+# the first bytes of pictures and videos
 PLAIN = (
     b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*", b"\0\0\1\0", b"\x1aE\xdf\xa3", b"\0\0\1\xba",
 )  # fmt: skip
@@ -30,7 +30,7 @@ class UnreadableCapture(Exception):
 
 
 def payload_sha1(encoded: bytes, content_encoding: str) -> str:
-    """Lower-case hex SHA-1 of the payload of a body; empty text if it cannot be decoded, and so is no object's."""
+    """Lower-case hex SHA-1 of the payload of a body; empty text if it cannot be decoded, and thus is no object."""
     try:
         return hashlib.sha1(decode(encoded, content_encoding), usedforsecurity=False).hexdigest()
     except UnreadableCapture:
@@ -40,7 +40,7 @@ def payload_sha1(encoded: bytes, content_encoding: str) -> str:
 def decode(encoded: bytes, content_encoding: str) -> bytes:
     """The payload of a body. Raises UnreadableCapture for an unknown or broken content encoding.
 
-    Other crawlers store bodies decoded and leave the header; such a body is taken as it is, as warcio does. Several codings are
+    Other crawlers store bodies decoded and leave the header; such a body is used unchanged, as in warcio. Several codings are
     undone from the last to the first (RFC 9110, 8.4).
     """
     payload = encoded
@@ -50,7 +50,7 @@ def decode(encoded: bytes, content_encoding: str) -> bytes:
 
 
 def dechunked(body: bytes) -> bytes:
-    """The content of a chunked body (RFC 9112, 7.1); a body that is not chunked, and what follows whole chunks, as it is."""
+    """The content of a chunked body (RFC 9112, 7.1); a body that is not chunked, and data after the last chunk, stay the same."""
     parts: list[bytes] = []
     place = 0
     while chunk := CHUNK.match(body, place):
@@ -107,7 +107,7 @@ def _is_plain(body: bytes) -> bool:
 
 
 def _inflate(data: bytes) -> bytes:
-    """HTTP's "deflate" is zlib's format (RFC 9110), but many servers send the bare stream."""
+    """Inflates HTTP's "deflate", which is zlib's format (RFC 9110), or the bare stream that many servers send."""
     try:
         return _inflated(data, zlib.MAX_WBITS)
     except zlib.error:

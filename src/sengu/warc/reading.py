@@ -1,4 +1,4 @@
-"""WARC files -> captures: lists what is there, and reads headers and payloads back."""
+"""WARC files -> captures: a list of the records, and their headers and payloads."""
 
 import base64
 import binascii
@@ -20,17 +20,17 @@ from sengu.warc.archive import PROFILE, Entry
 from sengu.warc.exif import taken_and_camera
 from sengu.warc.payloads import UnreadableCapture, dechunked, decode
 
-# what is held in memory of each of half a million answers; the rest is read again when it is needed
+# headers held in memory for each of half a million answers; the others are read again when needed
 KNOWN_HEADERS = (
     "content-type", "content-encoding", "location", "last-modified", "etag", "x-robots-tag", "file-modified", "file-device",
     "file-operator", "file-subject",
 )  # fmt: skip
 CAPTURES = WarcRecordType.response | WarcRecordType.resource
 OPEN = ".open"  # suffix of the one file that a crawl is writing
-# what a revisit record says of the record that it refers to
+# fields of a revisit record about the record that it refers to
 REFERENCES = ("WARC-Refers-To-Target-URI", "WARC-Refers-To-Date", "WARC-Refers-To", "WARC-Payload-Digest")
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
-SCHEMES = ("http", "https", "file", "s3")  # crawlers archive their DNS look-ups too
+SCHEMES = ("http", "https", "file", "s3")  # crawlers archive their DNS look-ups, too
 
 
 def files(folder: Path, site: str) -> list[Path]:
@@ -99,7 +99,7 @@ def _entry(record: WarcRecord, path: Path, named: bool) -> tuple[Entry, Name] | 
     whole = not is_http or is_whole(status, all_headers, sent, record.headers.get("WARC-Truncated") or "")
     try:
         payload = decode(sent, _codings(headers))
-    except UnreadableCapture:  # what it is rejected for, later
+    except UnreadableCapture:  # the reason for rejecting it, later
         payload = b""
     if named and not stated:
         name = replace(name, payload=f"sha1:{hashlib.sha1(sent, usedforsecurity=False).hexdigest()}")

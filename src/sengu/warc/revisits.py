@@ -1,7 +1,7 @@
-"""Revisit records and the records of a site -> the answers that they stand for.
+"""Revisit records and the records of a site -> the answers that they refer to.
 
-A crawler that has an answer already writes a revisit record in its place (WARC 1.1, 6.7): "the same as there", by address and
-date, by record id, or by digest alone. What lies "there" must be found among the files of the site.
+A crawler that has an answer already writes a revisit record instead (WARC 1.1, 6.7): "the same as there", by address and date,
+by record id, or by digest alone. The record "there" must be found in the files of the site.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ SECOND = len("2013-10-05T20:00:00")  # some dates have fractions, and revisits m
 
 
 class Originals:
-    """The answers of a site by what a revisit record may know them by."""
+    """The answers of a site, by the names that a revisit record may use."""
 
     def __init__(self, entries: Iterable[tuple[Entry, Name]]):
         self.by_url: dict[str, list[Entry]] = {}
@@ -32,7 +32,7 @@ class Originals:
                 self.payloads[entry] = name.payload
 
     def answer(self, revisit: Entry) -> Entry | None:
-        """The answer that a revisit record stands for, under its own URL and date; None if it is not here."""
+        """The answer that a revisit record refers to, with the URL and date of the revisit; None if it is not here."""
         original = self._original(revisit)
         return None if original is None else replace(original, url=revisit.url, fetched=revisit.fetched)
 
@@ -48,7 +48,7 @@ class Originals:
             *_latest_first(self.by_payload.get(payload, []), revisit.fetched),
         ]
         if payload:
-            # a wrong reference does not make wrong bytes right ones
+            # a reference with another digest is wrong
             candidates = [entry for entry in candidates if self._may_have(entry, payload)]
         return candidates[0] if candidates else None
 

@@ -1,7 +1,7 @@
 """Captures -> a folder of WARC files: appends responses, resources and whole records of other archives.
 
-WARC 1.1 (ISO 28500). Every record is a gzip member of its own, so that a record can be read by its offset and a cut-off
-file can be mended at the last whole record. Media are stored, not deflated: they are compressed already.
+WARC 1.1 (ISO 28500). Every record is a gzip member, so that a record can be read by its offset and a cut-off
+file can be repaired at the last whole record. Media are stored, not deflated: they are compressed already.
 """
 
 import logging
@@ -24,7 +24,7 @@ from sengu.warc.archive import Entry
 from sengu.warc.reading import KNOWN_HEADERS, OPEN, files, info, is_whole
 
 CONTINUES = "continues"  # field of a warcinfo record: the file before this one of the same crawl
-# what a power cut may take of an open file: docs/reliability.md promises it
+# the most that a power cut may take from an open file, as docs/reliability.md promises
 SYNC_SECONDS, SYNC_BYTES = 10.0, 64 << 20
 
 logger = logging.getLogger(__name__)
@@ -75,11 +75,11 @@ class Writer:
         return left_open
 
     def response(self, url: str, date: str, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Entry:
-        """Appends an HTTP response exactly as received, but for the reason phrase, which Twisted discards."""
+        """Appends an HTTP response exactly as received, except the reason phrase, which Twisted discards."""
         return self._answer(Answer(url, date, status, headers, body), deflate=False)
 
     def page(self, url: str, date: str, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Entry:
-        """Appends, deflated, an HTTP response that is no picture or video, exactly as received but for the reason phrase."""
+        """Appends, deflated, an HTTP response that is no picture or video, exactly as received except the reason phrase."""
         return self._answer(Answer(url, date, status, headers, body), deflate=True)
 
     def _answer(self, answer: Answer, deflate: bool) -> Entry:
@@ -102,11 +102,11 @@ class Writer:
         return Entry(url, self._file(), offset, date, HTTPStatus.OK, known, digest)
 
     def copy(self, record: bytes, date: str, deflate: bool) -> None:
-        """Appends a record of another archive as it is, headers, block and all."""
+        """Appends a record of another archive unchanged, with headers and block."""
         self._write(self._open(date), record, deflate)
 
     def close(self) -> None:
-        """Closes the file that is open, if there is one; when it has its final name, it is on the disk."""
+        """Closes the open file, if there is one. When it has its final name, it is on the disk."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -123,7 +123,7 @@ class Writer:
             self.path = None
 
     def _serial(self) -> int:
-        """One more than the highest: where a file is missing, the others keep their names."""
+        """The next serial number, one more than the highest: if a file is missing, the others keep their names."""
         serials = [path.name.removeprefix(f"{self.site}-").partition(".")[0] for path in files(self.folder, self.site)]
         return max((int(serial) for serial in serials if serial.isdigit()), default=-1) + 1
 
@@ -132,7 +132,7 @@ class Writer:
         return self.path
 
     def _append(self, record: WarcRecord, deflate: bool) -> tuple[int, str]:
-        """The offset and the digest of the record."""
+        """Appends a record; returns its offset and digest."""
         stream = self._open(record.headers["WARC-Date"])
         offset = stream.tell()
         self._write(stream, self._identified(record, offset), deflate)
@@ -175,7 +175,7 @@ class Writer:
                 while data:  # unbuffered: what is written here survives a kill
                     data = data[stream.write(data) :]
             except OSError:
-                os.truncate(self._file(), offset)  # the disk is full: what follows must not stand behind half a record
+                os.truncate(self._file(), offset)  # the disk is full: nothing may follow half a record
                 stream.seek(offset)
                 raise
             self._unsynced += stream.tell() - offset
