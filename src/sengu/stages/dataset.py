@@ -29,7 +29,7 @@ Stays = Callable[[pd.DataFrame], np.ndarray]
 
 @dataclass(frozen=True)
 class Archived:
-    """The tables of all sites, and the SHA-1s of what was erased from them."""
+    """The tables of all sites, and the SHA-1s of erased objects."""
 
     index: pd.DataFrame
     captures: pd.DataFrame
@@ -37,7 +37,7 @@ class Archived:
 
 
 def sources(made: Recipe, index: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """The tables that a version is merged from, by the name of the parent or `labels`, and the classes of all of them."""
+    """The tables that a version is merged from, by the name of the parent or `labels`, and their common classes."""
     labels_of, classes = {}, {}
     for parent in made.parents:
         if not (parent / versions.LABELS).is_file():
@@ -80,7 +80,7 @@ def said(made: Recipe, labels: pd.DataFrame, classes: list[str], archived: Archi
     """The decisions in the sheets on the objects with these labels, and on the frames of videos; None without sheets."""
     if made.sheets is None:
         return None
-    nothing = tables.empty(tables.Rejected).assign(site="")  # what is wrong with a line, `label` has said
+    nothing = tables.empty(tables.Rejected).assign(site="")  # the stage `label` reports wrong lines
     words, _ = look(sheets(made.sheets), Known.of(archived.captures, archived.index, nothing, archived.erased), classes)
     return words[words["objectId"].isin(labels["objectId"])]
 
@@ -178,7 +178,7 @@ def cleaning(entry: str, made: Recipe, sizes: pd.DataFrame, store: ObjectStore) 
 
 
 def seen(labels: pd.DataFrame, classes: list[str], archived: Archived) -> pd.DataFrame:
-    """A row per label and place where the object was seen; what no index has, has one row with empty cells."""
+    """A row per label and place where the object was seen; an object in no index has one row with empty cells."""
     index, captures = archived.index, archived.captures
     rows = labels.assign(label=np.array(classes, dtype=object)[labels["value"]])
     own = index[index["objectId"].isin(labels["objectId"])]
@@ -189,10 +189,10 @@ def seen(labels: pd.DataFrame, classes: list[str], archived: Archived) -> pd.Dat
 def subjects(
     rows: pd.DataFrame, parents: tuple[Path, ...], labels: pd.DataFrame, words: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """objectId and subject of the objects of which it is known, sorted: what a sheet says stands before parents and captures."""
+    """The objectId and subject of objects with a known subject, sorted; sheets take precedence over parents and captures."""
     subjects_of = [words.loc[words["subject"] != "", ["objectId", "subject"]]] if words is not None else []
     subjects_of += [csvfile.read(path) for parent in parents if (path := parent / facts.SUBJECTS).is_file()]
-    if "subject" in rows:  # a picture may stand at several places
+    if "subject" in rows:  # a picture may be at several places
         captured = rows.loc[rows["subject"] != "", ["objectId", "subject"]]
         subjects_of.append(captured.sort_values(["objectId", "subject"]))
     table = pd.concat([pd.DataFrame({"objectId": [], "subject": []}, dtype="str"), *subjects_of])
@@ -232,7 +232,7 @@ def write(made: Recipe, archived: Archived, folder: Path) -> int:
 
 
 def draw_plots(labels: pd.DataFrame, classes: list[str], rows: pd.DataFrame, folder: Path) -> None:
-    """The pictures by class, and by size."""
+    """Draws the pictures by class, and by size."""
     samples.draw_classes(
         [int((labels["value"] == value).sum()) for value in range(len(classes))], classes, folder / samples.CLASSES
     )
@@ -240,7 +240,7 @@ def draw_plots(labels: pd.DataFrame, classes: list[str], rows: pd.DataFrame, fol
 
 
 def draw_sheets(made: Recipe, labels: pd.DataFrame, classes: list[str], here: pd.Series, folder: Path) -> None:
-    """A contact sheet for each class, of pictures that are `here`, object ids."""
+    """Draws a contact sheet for each class, of pictures that are `here`, object ids."""
     store = ObjectStore.below(made.objects)
     drawable = labels[labels["objectId"].isin(here)]
     for value, name in enumerate(classes):

@@ -48,7 +48,7 @@ def duplicates(
     table["mirrored"] = table.groupby(alike.mirrored)["objectId"].transform("min")
     has_mirror = table.groupby("mirrored")["group"].transform("nunique") > 1
     table["mirrored"] = table["mirrored"].where(has_mirror, "")
-    table["group"] = decisions.split(table, decided)  # parts of one group are no mirror images of each other
+    table["group"] = decisions.split(table, decided)  # parts of a split group are not mirror images of each other
     return table[table.duplicated("group", keep=False) | has_mirror]
 
 
@@ -68,7 +68,7 @@ def fingerprints(ids: list[str], store: ObjectStore, journal: Journal) -> np.nda
 
 
 def _record(object_id: str, store: ObjectStore) -> np.ndarray:
-    """Runs in a worker."""
+    """The record of one picture. Runs in a worker."""
     with images.limited(None):
         return record(object_id, fingerprint(store.pixels(ObjectId.parse(object_id))))
 

@@ -20,7 +20,7 @@ from sengu.pictures import images
 from sengu.release import bundle, portable
 from sengu.release.bundle import Frozen, Release
 
-LIBRARIES = (*pictures.LIBRARIES, "onnxruntime")  # what an embedding is computed with
+LIBRARIES = (*pictures.LIBRARIES, "onnxruntime")  # the libraries that compute an embedding
 
 logger = logging.getLogger("embed")
 

@@ -41,7 +41,7 @@ SHORT = {"accuracy": "accuracy", "roc_auc": "auc", "calibration_error": "ece"}  
 
 
 def judge(rows: pd.DataFrame, probabilities: np.ndarray, wanted: params.Threshold | None) -> Judged:
-    """All examples of `rows` (value, type, group) by probabilities (n, classes), the thresholds by the validation ones."""
+    """All examples of `rows` (value, type, group) judged by probabilities (n, classes), with thresholds from validation."""
     values, validation = rows["value"].to_numpy(), rows["type"].to_numpy() == "validation"
     classes = probabilities.shape[1]
     decisions = {}
@@ -70,7 +70,7 @@ def draw(judged: Mapping[str, Judged], classes: Sequence[str], ids: Sequence[str
 
 
 def predictions(rows: pd.DataFrame, judged: Mapping[str, Judged], classes: Sequence[str]) -> pd.DataFrame:
-    """Every held-out picture with its type and class, the class that the network calls it, and all probabilities of each model.
+    """Every held-out picture with its type and class, the network's class, and all probabilities of each model.
 
     The columns of the probabilities are called `<model>: <class>`. `judged` has the examples of `rows`.
     """
@@ -97,7 +97,7 @@ def galleries(
 ) -> tuple[list[Gallery], dict[str, Gallery]]:
     """The worst mistakes and the most doubtful labels for the page, and the mistakes by name for contact sheets.
 
-    `examples` has the pictures of all splits. Contact sheets call a class by its number if no font here can show its name.
+    `examples` has the pictures of all splits. Contact sheets number a class if no font here can show its name.
     """
     rows = pd.Index(examples.rows["objectId"])
 

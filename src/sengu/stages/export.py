@@ -57,9 +57,9 @@ def export(model: onnx.ModelProto, manifest: Manifest, licence: bytes, prepare: 
 def parity(examples: Examples, store: ObjectStore, made: Release, model: Path, prepare: params.Prepare) -> float:
     """The largest difference between a release and the network in `model`, in probabilities and embeddings of the test examples.
 
-    The release sees an object as `ObjectStore.pixels` gives it, the network the pixels that `prepare` made of it, with which it
-    was trained and measured. Raises SenguError if that is more than the tolerance, if an object cannot be decoded, or if the
-    settings give other pixels.
+    The release gets an object from `ObjectStore.pixels`; the network gets the pixels of `prepare`, with which it was trained
+    and measured. Raises SenguError if the difference exceeds the tolerance, if an object cannot be decoded, or if the settings
+    give other pixels.
     """
     resize = resizing.resizer(prepare.size, prepare.fit)
     rows = np.flatnonzero(examples.rows["type"] == "test")
@@ -83,10 +83,10 @@ def parity(examples: Examples, store: ObjectStore, made: Release, model: Path, p
 
 
 def furthest(objects: Sequence[ObjectId], name: str, ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The greatest difference between two arrays (n, k) of n objects. Raises SenguError if it is more than the tolerance."""
+    """The greatest difference between two arrays (n, k) of n objects. Raises SenguError if it exceeds the tolerance."""
     far = np.abs(ours - theirs)
     row, column = np.unravel_index(far.argmax(), far.shape)
-    if not far[row, column] <= TOLERANCE:  # so written that what is not a number fails, too
+    if not far[row, column] <= TOLERANCE:  # written so that NaN fails, too
         raise SenguError(
             f"{objects[row]}: {name}[{column}] is {ours[row, column]} by ONNX Runtime, but {theirs[row, column]} by TensorFlow, "
             f"more than {TOLERANCE} apart, so nothing was released: find out which of tensorflow, tf2onnx and onnxruntime changed"
@@ -153,7 +153,7 @@ def main(arguments: list[str]) -> None:
         raise SenguError(f"{split} has no example of type test to compare on: label more objects, and run `dvc repro`")
     version, measured = versions.read(dataset), measurements.read(metrics)
     conversion.check(model / classifier.NETWORK)
-    tf.config.set_visible_devices([], "GPU")  # whose convolutions may be less exact than the tolerance
+    tf.config.set_visible_devices([], "GPU")  # a GPU's convolutions may be less exact than the tolerance
     converted = conversion.convert(model / classifier.NETWORK, prepare.size, prepare.fit)
     manifest = describe(
         settings,
@@ -169,7 +169,7 @@ def main(arguments: list[str]) -> None:
             "split": {kind: int(number) for kind, number in counts.items()},
             "facts": _facts(dataset),
         },
-        backbone={"source": Path(source).name if Path(source).is_absolute() else source},  # not whose folder it lies in
+        backbone={"source": Path(source).name if Path(source).is_absolute() else source},  # not the owner of its folder
         classifier={"md5": dvc_lock.dvc_hash(model)},
         repository=params.project().repository,
     )

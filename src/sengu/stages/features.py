@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> None:
     examples = read_pixels(pixels_folder)
     check(backbone)
     tf.config.experimental.enable_op_determinism()
-    tf.config.experimental.enable_tensor_float_32_execution(False)  # or a GPU would round to 10 bits
+    tf.config.experimental.enable_tensor_float_32_execution(False)  # else a GPU would round to 10 bits
     run = frozen(backbone, examples.arrays.shape[1])
     shape = run(examples.arrays[:1]).shape[1:]
     names = [hashlib.sha256(picture.tobytes()).hexdigest() for picture in examples.arrays]

@@ -16,7 +16,7 @@ SHOWN = 5  # of the tags that mean no class
 
 
 def check(settings: params.LabelParams, section: str = "label") -> None:
-    """Raises SenguError for classes that a sheet could mistake for one another, and for tags of no class."""
+    """Raises SenguError for classes that a sheet could confuse, and for tags without a class."""
     for number, name in enumerate(settings.classes):
         if settings.classes.count(name) > 1 or (name.isdigit() and name != str(number)):
             raise SenguError(

@@ -34,8 +34,8 @@ def objects(
 ) -> Iterator[list[tables.IndexRow] | tables.Rejected]:
     """The outcome of every URL id in `urls` (URL id -> URL as archived): a reject, or an object with its frames.
 
-    In no order. Good payloads go into the tree of `filing`, which is then pruned. A record that `journal` knows is not read
-    again if its leaves are there.
+    The outcomes come in no order. Good payloads go into the tree of `filing`, which is then pruned. A record that `journal`
+    knows is not read again if its leaves are there.
     """
     kept: list[ObjectId] = []
     unread: list[tuple[str, warc.Entry]] = []
@@ -48,11 +48,11 @@ def objects(
             yield _row(url_id, url, outcome)
         else:
             unread.append((url_id, entry))
-    unread.sort(key=lambda pair: (pair[1].file, pair[1].offset))  # a disk reads on faster than it jumps
+    unread.sort(key=lambda pair: (pair[1].file, pair[1].offset))  # sequential reading is faster
     size = max(1, min(BATCH, len(unread) // 16))
     batches = [unread[i : i + size] for i in range(0, len(unread), size)]
     work = (delayed(filing.file_all)([entry for _, entry in batch]) for batch in batches)
-    # joblib's own batches grow until one of them is all that a worker still does at the end
+    # joblib's own batches grow until a single one keeps one worker busy at the end
     outcomes_of_batches = Parallel(n_jobs=-1, return_as="generator", batch_size=1)(work) if batches else iter(())
     for batch, results in zip(batches, outcomes_of_batches, strict=True):
         if journal is not None:
@@ -86,7 +86,7 @@ def _ids(outcome: Outcome) -> list[ObjectId]:
 
 
 def _plain(outcome: Outcome) -> Any:
-    """An outcome as the journal keeps it, in JSON."""
+    """An outcome in the journal's form, as JSON takes it."""
     return outcome if isinstance(outcome, str) else [list(astuple(filed)) for filed in outcome]
 
 

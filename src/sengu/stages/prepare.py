@@ -28,8 +28,8 @@ logger = logging.getLogger("prepare")
 def prepare(objects: Sequence[ObjectId], store: ObjectStore, settings: params.Prepare, known: Prepared) -> Iterator[np.ndarray]:
     """Each object's pixels, uint8 (size, size, 3), in the order given.
 
-    Those that `known` lacks are decoded and added to it first. Of the others nothing is read, but they must exist: raises
-    SenguError for an object that is missing, or must be read and is damaged or cannot be decoded.
+    Objects that `known` lacks are decoded and added to it first. The others are not read, but must exist. Raises SenguError for
+    an object that is missing, or that must be read and is damaged or cannot be decoded.
     """
     for object_id in objects:
         store.path(object_id)
@@ -37,7 +37,7 @@ def prepare(objects: Sequence[ObjectId], store: ObjectStore, settings: params.Pr
     size = max(1, min(BATCH, len(new) // 16))
     batches = [new[i : i + size] for i in range(0, len(new), size)]
     work = (delayed(read)(batch, store, settings.size, settings.fit) for batch in batches)
-    # joblib's own batches grow until one of them is all that a worker still does at the end
+    # joblib's own batches grow until a single one keeps one worker busy at the end
     results = Parallel(n_jobs=-1, return_as="generator", batch_size=1)(work) if batches else iter(())
     with tqdm(desc="prepare", total=len(new), unit="example", disable=None) as progress:
         for batch, pictures in zip(batches, results, strict=True):

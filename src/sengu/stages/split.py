@@ -18,7 +18,7 @@ logger = logging.getLogger("split")
 HELD_OUT = ("test", "validation")
 USED = ("train", *HELD_OUT)
 SHOWN = 10  # warnings about groups
-CERTAINTY = 0.95  # with which a small test proves anything
+CERTAINTY = 0.95  # the confidence with which a small test proves something
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ def split(
 ) -> pd.DataFrame:
     """`labels` (objectId, value) sorted by objectId, with a column type.
 
-    Videos are `excluded`, and the objects whose label a model gave, and no person, are not held out: a model is not measured by
-    what another one, or itself, believes.
+    Videos are `excluded`. Objects that only a model labelled are not held out: the opinion of a model, even its own, cannot
+    measure a model.
 
     The low byte of the SHA-1 decides; then, in test and validation, each class is cut to the size of the smallest one in
     table order and the surplus goes to train; with `surplus: hold_out` that of test gets a type of its own, and is neither
     trained on nor chosen by, but measured. With `leaks: exclude`, a train row whose group reaches into test or validation
-    becomes `excluded`, and so does a validation row whose group reaches into test; test never moves. A group are the rows that
-    near-duplicates, subjects and, if `mirrored`, mirror images join, through any chain of them.
+    becomes `excluded`, and so does a validation row whose group reaches into test; test never moves. A group is a set of rows
+    that near-duplicates, subjects and, if `mirrored`, mirror images join through any chain.
     """
     origins = origins or Origins()
     is_sorted = labels["objectId"].is_monotonic_increasing
@@ -88,7 +88,7 @@ def of_version(folder: Path, duplicates: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_classes(table: pd.DataFrame, classes: Sequence[str], rule: params.Split, by_models: Collection[str] = ()) -> list[str]:
-    """Warnings about classes of which the test has fewer pictures than the rule wants, and what these can still prove.
+    """Warnings about classes with fewer test pictures than the rule wants, and what these can still prove.
 
     `table` is a split by the rule, in which models labelled some of the objects; the class named at position i has value i.
     Raises SenguError for a class that has pictures, but none in train, validation or test. If several have none there, it names
@@ -108,7 +108,7 @@ def check_classes(table: pd.DataFrame, classes: Sequence[str], rule: params.Spli
         if kind in HELD_OUT and (of_models := int((is_by_model & (table["value"] == value)).sum())):
             raise SenguError(f"{lack}{of_models} of its labels are a model's, which are not held out: label them by people")
         raise SenguError(f"{lack}label more pictures of it that show something else; {_advice(counts, row)}")
-    # the limit of Clopper and Pearson where all are right
+    # the limit of Clopper and Pearson if all are right
     few = [(classes[int(str(value))], int(row["test"])) for value, row in counts.iterrows() if row["test"] < rule.minimum]
     return [
         f"class {name!r} has {count} test pictures, fewer than split.minimum ({rule.minimum}): even if all of them are right, "

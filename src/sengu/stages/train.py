@@ -45,15 +45,15 @@ NAMES = {
     "validation_accuracy": "validation/accuracy",
 }
 # what TensorFlow says, the last of them when a copy finds no room on a GPU
-CODE = (sengu.base, examples, networks, sengu.training, sys.modules[__name__])  # what decides a training beside its inputs
+CODE = (sengu.base, examples, networks, sengu.training, sys.modules[__name__])  # the code that decides a training
 MEMORY = re.compile("OOM|OUT_OF_MEMORY|[Oo]ut of memory|allocate memory|Dst tensor is not initialized")
 
 
 def fine_tune(tuning: FineTuning, log: Log, checkpoint: Path) -> None:
     """Trains the whole network on the pictures, in the scope of the strategy that joins the workers.
 
-    What a kill would lose is kept in the folder `checkpoint` after every epoch, and taken from there. Raises SenguError if
-    the workers are not about to do the same.
+    The state is saved in the folder `checkpoint` after every epoch, and resumed from there. Raises SenguError if the workers
+    are about to do different things.
     """
     place = tuning.place
     kept = checkpoints.Checkpoint(checkpoint, tuning.weights, tuning.learner.optimizer)
@@ -77,7 +77,7 @@ def fine_tune(tuning: FineTuning, log: Log, checkpoint: Path) -> None:
 
 
 def calibrate(network: Network, pixels: Examples, output: Path) -> None:
-    """Scales the network's probabilities by validation, if that makes them truer, and says so in the folder `output`."""
+    """Calibrates the network's probabilities on validation, if that improves them, and notes it in the folder `output`."""
     rows = np.flatnonzero(pixels.rows["type"] == "validation")
     if not len(rows):
         return
@@ -90,7 +90,7 @@ def calibrate(network: Network, pixels: Examples, output: Path) -> None:
 
 @contextmanager
 def curves(folder: Path) -> Iterator[Log]:
-    """Yields what writes an epoch into the curves and metrics of a folder, which it empties first."""
+    """Yields a function that writes an epoch into the curves and metrics of a folder, which it empties first."""
     with Live(str(folder), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live:
 
         def log(phase: str, number: int, epoch: Epoch | Fit) -> None:
@@ -104,7 +104,7 @@ def curves(folder: Path) -> Iterator[Log]:
 
 
 def check(pixels: Examples, settings: params.Train, folder: Path) -> None:
-    """Raises SenguError if these examples do not do for the settings."""
+    """Raises SenguError if these examples are not enough for the settings."""
     types = set(pixels.rows["type"])
     if "train" not in types:
         raise SenguError(f"{folder} has no example of type train: label more objects, or change split in params.yaml")
@@ -126,7 +126,7 @@ def joined(place: workers.Place) -> tf.distribute.Strategy:
 
 
 def kept_in(inputs: list[Path], settings: params.Train, classes: int, place: workers.Place) -> Path:
-    """The folder of the checkpoint, named by all that decides the training, for each worker alike; needs the strategy's scope."""
+    """The folder of the checkpoint, named by everything that decides the training, for every worker; needs the strategy's scope."""
     # of the chief, as its weights are kept; 40 bits are exact in the sum
     processors = int.from_bytes(hashlib.sha256(repr(networks.backbone.processors()).encode()).digest()[:5]) * place.chief
     decides = settings, classes, fine_tuning.half(settings), float(learner.total(np.array(processors, np.float64)))
@@ -134,7 +134,7 @@ def kept_in(inputs: list[Path], settings: params.Train, classes: int, place: wor
 
 
 def of_chief(head: Head, place: workers.Place) -> Head:
-    """The chief's head, for each worker alike; needs the strategy's scope. Another processor may have rounded otherwise."""
+    """The chief's head for every worker, whose processor may have rounded differently; needs the strategy's scope."""
     kernel, bias = (learner.total(array * place.chief) for array in head)
     return kernel, bias
 
@@ -170,7 +170,7 @@ def train(folders: list[Path], settings: params.Train, place: workers.Place) -> 
                         calibrate(network, pixels, partial)
                     network.save_weights(partial / classifier.NETWORK)
         with strategy.scope():
-            learner.total(np.zeros(1))  # nobody leaves before the chief is done
+            learner.total(np.zeros(1))  # no worker leaves before the chief is done
         logger.info("%d classes, %d training examples", classes, int((pixels.rows["type"] == "train").sum()))
         if place.chief and settings.fine_tune.epochs:
             shutil.rmtree(checkpoint)
@@ -206,7 +206,7 @@ def main(arguments: list[str]) -> None:
         return
     workers.end_with_supervisor()
     if not place.chief:
-        logger.setLevel(logging.ERROR)  # one says it for all, warnings too
+        logger.setLevel(logging.ERROR)  # one worker logs for all, warnings too
     folders = [Path(argument) for argument in arguments]
     try:
         train(folders, settings, place)

@@ -1,7 +1,7 @@
-"""Pictures and random numbers -> the pictures changed at random, inside the graph: only what the network trains on.
+"""Pictures and random numbers -> randomly changed pictures, inside the graph, for training only.
 
-The numbers come from outside, so that an example is changed in the same way whenever seed and epoch are the same: in another
-batch, on another worker, after a resume, on a GPU.
+The numbers are an input, so that an example is changed in the same way for the same seed and epoch: in another batch, on
+another worker, after a resume, on a GPU.
 """
 
 from __future__ import annotations  # those of TensorFlow would load it
@@ -28,7 +28,7 @@ def chances(examples: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def augment(pictures: tf.Tensor, chance: tf.Tensor, how: Augmentation) -> tf.Tensor:
-    """Float32 pictures (n, size, size, 3) in 0..255 for pictures of the same kind or uint8, by float32 chances (n, CHANCES)."""
+    """Changes pictures (n, size, size, 3), uint8 or float32 in 0..255, by float32 chances (n, CHANCES); gives float32."""
     pictures = tf.cast(pictures, tf.float32)
     flip, *others = tf.unstack(chance, axis=1)
     rotation, zoom, brightness, contrast, saturation = (2 * number - 1 for number in others[: FIRST - 1])  # -1..1
@@ -62,7 +62,7 @@ def _cropped(pictures: tf.Tensor, chance: tf.Tensor, most: float) -> tf.Tensor:
     area, proportions, across, down = tf.unstack(chance)
     longer = tf.pow(PROPORTIONS, (2 * proportions - 1) / 2)
     side = tf.sqrt(1 - most * area)
-    longer = tf.clip_by_value(longer, side, 1 / side)  # or the longer side would be cut at 1, and more left out
+    longer = tf.clip_by_value(longer, side, 1 / side)  # else the longer side would be cut at 1, and more left out
     width, height = tf.minimum(side * longer, 1.0), tf.minimum(side / longer, 1.0)
     left, top = across * (1 - width), down * (1 - height)
     boxes = tf.stack([top, left, top + height, left + width], axis=1)

@@ -1,4 +1,4 @@
-"""A training on its way -> .sengu/training: what it needs to go on after its last whole epoch, if it is killed."""
+"""A running training -> .sengu/training: the state from which it continues after its last whole epoch, if it is killed."""
 
 from __future__ import annotations  # those of TensorFlow would load it
 
@@ -19,13 +19,13 @@ from sengu.base.io_errors import is_refusal
 from sengu.networks.runtime import tf
 
 LOCK = "lock"
-KEPT = 2  # unfinished trainings beside the present one
+KEPT = 2  # unfinished trainings to keep beside the present one
 STATE, REST = "state", "rest.npz"
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """One training of a repository at a time: two would mix their outputs. Raises SenguError if another one is on its way."""
+    """Allows one training of a repository at a time: two would mix their outputs. Raises SenguError if another is running."""
     working.TRAINING.mkdir(parents=True, exist_ok=True)
     with (working.TRAINING / LOCK).open("w") as lock:
         try:
@@ -38,14 +38,14 @@ def alone() -> Iterator[None]:
 
 
 class Checkpoint:
-    """The state of one training: variables, and beside them notes (JSON) and arrays that the caller gives."""
+    """The state of one training: variables, with the caller's notes (JSON) and arrays."""
 
     def __init__(self, folder: Path, weights: list[tf.Variable], optimizer: Any):
         self.folder = folder
         self.state = tf.train.Checkpoint(weights=weights, optimizer=optimizer)
 
     def load(self) -> tuple[Any, list[np.ndarray]] | None:
-        """Puts the variables back and returns notes and arrays; None if there is no checkpoint.
+        """Restores the variables and returns notes and arrays; None if there is no checkpoint.
 
         Raises SenguError if it is damaged.
         """
@@ -63,7 +63,7 @@ class Checkpoint:
             raise SenguError(f"{epochs[-1]} is damaged: {cure}") from error
 
     def save(self, epoch: int, notes: Any, rest: list[np.ndarray]) -> None:
-        """Takes the place of the checkpoint of an earlier epoch."""
+        """Saves the state, replacing the checkpoint of an earlier epoch."""
         own = self.folder / f"{epoch:06}"
         with replaced_folder(own) as partial:
             self.state.write(str(partial / STATE))

@@ -1,4 +1,4 @@
-"""The backbone, a trained head and pictures -> the fine-tuned network: what one worker does with each batch."""
+"""The backbone, a trained head and pictures -> the fine-tuned network: one worker's part of each batch."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +38,7 @@ def share(batch: np.ndarray, rank: int, workers: int) -> tuple[np.ndarray, np.nd
 
 def ahead(read: Callable[[np.ndarray], Arrays], batches: Iterable[np.ndarray]) -> Iterator[Arrays]:
     """Yields what `read` makes of each batch, read in a thread while the batches before it are in use."""
-    # not tf.data, which reads nothing ahead when operations must be deterministic
+    # not tf.data, which does not read ahead if operations must be deterministic
     with ThreadPoolExecutor(1) as thread:
         waiting: deque[Future[Arrays]] = deque()
         for batch in batches:
@@ -59,7 +59,7 @@ class FineTuning:
         self.train, self.validation = (np.flatnonzero(types == name) for name in ("train", "validation"))
         self.class_weights = learner.class_weights(settings.class_weights, self.values[self.train], network.head.units)
         self.half = half(settings)
-        # the backbone computes in float32 by itself, so that a Keras policy would not reach it; this rewrites its graph
+        # a Keras policy does not reach the backbone, whose graph is float32; this rewrites the graph
         tf.config.optimizer.set_experimental_options({"auto_mixed_precision": self.half})
         is_slower = self.phase.frozen or self.phase.lowest_rate < 1
         shares = network.shares(self.phase.frozen, self.phase.lowest_rate) if is_slower else ()
@@ -98,7 +98,7 @@ class FineTuning:
         return ahead(read, batches(order, self.phase.batch))
 
     def trained(self, epoch: int) -> Means:
-        """One epoch of learning."""
+        """Trains for one epoch."""
         batches = self._shown(self.batches(epoch), len(self.train), f"fine_tune, epoch {epoch + 1}")
         return learner.means([self.step(*batch) for batch in batches], len(self.train))
 

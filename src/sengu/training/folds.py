@@ -1,4 +1,4 @@
-"""Features, groups -> what heads make of examples that they were not trained on: cross-validation for small data."""
+"""Features and groups -> predictions of heads for examples that they were not trained on: cross-validation for small data."""
 
 from collections.abc import Callable
 

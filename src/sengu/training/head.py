@@ -19,7 +19,7 @@ from sengu.training.learner import class_weights
 
 logger = logging.getLogger("train")
 
-# what the penalty is chosen from, the strongest first; measured on photographs the best lies between 1 and 0.01
+# the choice of penalties, the strongest first; on photographs the best is between 1 and 0.01
 PENALTIES = tuple(float(f"{10**exponent:.2g}") for exponent in np.arange(1, -4.5, -0.5))
 FOLDS = 5  # of the training examples, where there are none for validation
 WORSE = 2  # penalties in a row that make validation worse, after which no weaker one is tried
@@ -41,11 +41,11 @@ class Fit:
 
 
 def train_head(features: Examples, classes: int, settings: params.Train, log: Callable[[str, int, Fit], None]) -> Layer:
-    """A dense layer from features to one logit per class, float32: the same bits for the same features and settings.
+    """Fits a dense layer from features to one logit per class, float32: the same bits for the same features and settings.
 
     It has the least mean loss, weighted by class, plus penalty / 2 times the sum of the squared weights of standardised features.
-    Without a penalty in the settings, that one is taken whose head has the least loss on validation, or, where there are no
-    validation examples, on parts of train. Raises SenguError if the features hold values that are no numbers.
+    Without a penalty in the settings, it takes the one whose head has the least loss on validation or, without validation
+    examples, on parts of train. Raises SenguError if the features hold values that are no numbers.
     """
     train, validation = features.of_type("train"), features.of_type("validation")
     if not (np.isfinite(train.arrays).all() and np.isfinite(validation.arrays).all()):
@@ -137,7 +137,7 @@ def _heads(
 
 
 def _without_examples(vectors: np.ndarray, kernel: np.ndarray, bias: np.ndarray, present: np.ndarray) -> None:
-    """Makes a class without training examples less likely than one in their number, whatever the example."""
+    """Makes a class without training examples less likely than one in their number, for any example."""
     absent = np.setdiff1d(np.arange(len(bias)), present)
     if len(absent):
         lowest = (vectors @ kernel[:, present] + bias[present]).max(axis=1).min()

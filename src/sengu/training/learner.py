@@ -1,6 +1,6 @@
-"""A network, examples and the settings of a phase -> trained weights, and what came of each epoch.
+"""A network, examples and the settings of a phase -> trained weights, and the result of each epoch.
 
-The order of the examples depends on seed and epoch only, so that a training can go on at any epoch as if it had not stopped.
+The order of the examples depends only on seed and epoch, so that a training can continue at any epoch as if it had not stopped.
 """
 
 from __future__ import annotations  # those of TensorFlow would load it
@@ -35,8 +35,8 @@ def class_weights(kind: str, values: np.ndarray, classes: int) -> np.ndarray:
 def rates(phase: Phase, steps: int) -> Any:
     """The learning rate of a phase of so many steps: a number, or a Keras schedule.
 
-    No step is wasted on a rate of 0: the first of r steps that rise has the rth part of the peak, the last of them the peak, and
-    a cosine would be at 0 one step after the end.
+    No step has a rate of 0: the first of r rising steps has 1/r of the peak, the last has the peak, and a cosine reaches 0 one
+    step after the end.
     """
     rising = max(1, round(phase.warm_up * steps)) - 1  # steps below the peak
     schedules, first = keras.optimizers.schedules, phase.rate / (rising + 1)
@@ -48,7 +48,7 @@ def rates(phase: Phase, steps: int) -> Any:
 
 
 def order(examples: int, seed: int, epoch: int) -> np.ndarray:
-    """Positions of the examples, shuffled."""
+    """Shuffled positions of the examples."""
     return np.random.default_rng([seed, epoch]).permutation(examples)
 
 
@@ -73,7 +73,7 @@ def _adam() -> Any:
         """Adam in which each variable may learn at a share of the rate; kernels alone decay."""
 
         def __init__(self, rate: Any, decay: float, shares: dict[str, float]):
-            # XLA would compile the update for a GPU; TensorFlow's packages for it often lack a part that XLA looks for
+            # XLA would compile the update for a GPU, but TensorFlow's packages often lack a part that XLA needs
             super().__init__(rate, jit_compile=False)
             self.kernel_decay = decay  # not Keras's own, which knows no shares
             self.shares = shares  # of the rate, by the key of a variable; 1 where nothing is said
@@ -84,7 +84,7 @@ def _adam() -> Any:
             if self.kernel_decay and len(variable.shape) >= 2:
                 variable.assign_sub(variable * self.kernel_decay * tf.cast(self.learning_rate, variable.dtype))
             super().update_step(gradient, variable)
-            if before is not None:  # a smaller gradient would not do: Adam's steps do not depend on its size
+            if before is not None:  # a smaller gradient would not help: Adam's steps do not depend on its size
                 variable.assign(before + share * (variable - before))
 
     return Adam
@@ -119,7 +119,7 @@ class Learner:
         self.optimizer.build(self.weights)
 
     def step(self, inputs: tf.Tensor, values: tf.Tensor, weights: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-        """Learns from a batch. Gives the weighted sum of its losses and the number of hits, float32 (2,).
+        """Learns from a batch; returns the weighted sum of its losses and the number of hits, float32 (2,).
 
         `size` is the number of examples in the batch of all workers; an example of weight 0 does not count.
         """

@@ -1,4 +1,4 @@
-"""The backbone with a head on it, trainable as a whole, and saved with the same bytes every time."""
+"""A backbone and a head -> one network, trainable as a whole, and saved with the same bytes every time."""
 
 from __future__ import annotations  # those of TensorFlow would load it
 
@@ -15,7 +15,7 @@ Head = tuple[np.ndarray, np.ndarray]  # kernel (d, classes) and bias (classes,)
 
 
 class Network:
-    """The backbone with the head on it, trainable as a whole but for the statistics of BatchNorm, which stay frozen."""
+    """The backbone with a head, trainable as a whole except the statistics of BatchNorm, which stay frozen."""
 
     def __init__(self, backbone: Path, head: Head, size: int, mirror: bool = False):
         """Joins backbone and head. With `mirror`, the saved network takes the mean features of a picture and its mirror image."""
@@ -47,7 +47,7 @@ class Network:
         return [0.0] * still + rising + [1.0] * len(self.head.trainable_weights)
 
     def soften(self, temperature: float) -> None:
-        """Divides all logits by a number; the most probable class stays what it is."""
+        """Divides all logits by a number; the most probable class stays the same."""
         self.head.set_weights([(weight / temperature).astype(weight.dtype) for weight in self.head.get_weights()])
 
     def log_probabilities(self, pictures: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ class Network:
         return np.concatenate([run(pictures[rows[start : start + size]]).numpy() for start in range(0, len(rows), size)])
 
     def assign(self, other: Network) -> None:
-        """Takes over what the other one has learnt."""
+        """Copies the weights of another network."""
         for weight, learnt in zip(self.weights, other.weights, strict=True):
             weight.assign(learnt.numpy())
 
@@ -80,13 +80,13 @@ class Network:
     def save_weights(self, folder: Path) -> None:
         """Writes the weights into a folder that was saved before they were learnt.
 
-        Because `save` numbers its functions by all that the process did before, and a resumed training did something else.
+        `save` numbers its functions by everything that the process did before, and a resumed training did something else.
         """
         tf.train.Checkpoint(root=self.served).write(str(folder / "variables" / "variables"))
 
 
 def _sort_functions(path: Path) -> None:
-    """Brings the functions of a SavedModel into the order of their names: TensorFlow's own differs from process to process."""
+    """Sorts the functions of a SavedModel by name: TensorFlow's own order differs from process to process."""
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     for graph in saved.meta_graphs:
         library = graph.graph_def.library

@@ -1,4 +1,4 @@
-"""The epochs of one phase: learning, validation, early stopping, the best weights."""
+"""The epochs of a phase: learning, validation, early stopping, the best weights."""
 
 import logging
 import time
@@ -54,7 +54,7 @@ class Notes:
 
 
 def fit(name: str, learner: Learner, passes: Passes, progress: Progress, notes: Notes) -> None:
-    """The epochs of the phase `name` that are still to come; the learner ends with the weights of the last or of the best one.
+    """Runs the remaining epochs of the phase `name`; the learner ends with the weights of the last or of the best one.
 
     With patience, the weights at the start compete as those of epoch 0. Warns if the phase has done harm. Raises SenguError if
     the loss is not, or no longer, a number.
@@ -117,13 +117,13 @@ def _start(name: str, validate: Callable[[], Means]) -> float:
 
 
 def _warn(name: str, progress: Progress) -> None:
-    """Says so if the phase would better not have been."""
+    """Warns if the phase has done harm."""
     start, *later = losses(progress) or [0.0]
     if not later:
         return
     cure = f"lower train.{name}.rate in params.yaml"
     if progress.best and best(progress) == 0:
-        logger.warning("%s: no epoch was better than the weights it started from, which are kept: %s", name, cure)
+        logger.warning("%s: no epoch was better than the initial weights, which are kept: %s", name, cure)
     elif not progress.best and later[-1] > start:
         logger.warning("%s: the validation loss has grown from %.4g to %.4g: %s, or set patience", name, start, later[-1], cure)
 

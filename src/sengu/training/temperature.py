@@ -1,18 +1,18 @@
-"""Log probabilities of validation pictures, and what they show -> the number by which the network's logits are divided."""
+"""Log probabilities of validation pictures, and their values -> the number by which the network's logits are divided."""
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-LIMITS = (0.25, 10.0)  # of the temperature: beyond them the network itself is at fault
+LIMITS = (0.25, 10.0)  # of the temperature; beyond them, the network itself is at fault
 FOLDS = 5
 
 
 def choose(log_probabilities: np.ndarray, values: np.ndarray) -> float:
     """The temperature (Guo et al. 2017) with the least loss, if it lowers the loss of pictures that it was not chosen on; else 1.
 
-    Log probabilities (n, classes), values (n,). Without a mistake among the pictures it stays 1, since they would then make the
-    network as sure as can be.
+    Log probabilities (n, classes), values (n,). Without a mistake among the pictures it stays 1, since the best temperature
+    would then be 0.
     """
     log_shares = log_probabilities.astype(np.float64)
     if not len(values) or (log_shares.argmax(axis=1) == values).all():

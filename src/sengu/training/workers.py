@@ -1,4 +1,4 @@
-"""train.workers -> processes that train together: started here, on loopback, or by the user, who then sets TF_CONFIG."""
+"""The number train.workers -> processes that train together: started here, on loopback, or by the user, who sets TF_CONFIG."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class Place:
 
 
 def place(workers: int, environment: Mapping[str, str]) -> Place | None:
-    """The place of this process among `workers`, by TF_CONFIG; None if it is for this process to start them.
+    """The place of this process among `workers`, by TF_CONFIG; None if this process must start them.
 
     Raises SenguError for a TF_CONFIG that does not describe so many workers.
     """
@@ -54,7 +54,7 @@ def place(workers: int, environment: Mapping[str, str]) -> Place | None:
 
 
 def supervise(command: list[str], workers: int) -> None:
-    """Runs `command` as so many workers on loopback until all have ended; none outlives this process.
+    """Runs `command` as this many workers on loopback until all have ended; none outlives this process.
 
     Raises SenguError as soon as one fails.
     """
@@ -86,7 +86,7 @@ def end_with_supervisor() -> None:
 
 def _wait_and_exit() -> None:
     os.read(0, 1)  # nothing is ever written to it
-    os._exit(1)  # the main thread may wait for a worker that will never answer
+    os._exit(1)  # the main thread may be waiting for a worker that will never answer
 
 
 def _check(started: list[subprocess.Popen[bytes]]) -> None:

@@ -1,4 +1,4 @@
-"""The labelling page: what `sengu label page` serves to a browser. Owns .sengu/thumbnails; the only room that knows Flask.
+"""The labelling page, which `sengu label page` serves to a browser. Owns .sengu/thumbnails; the only room that uses Flask.
 
-It may import what labels, pictures, objects and drawing offer. What there is to label comes from the command, as `Material`.
+It may import labels, pictures, objects and drawing. The command passes the pictures to label as `Material`.
 """

@@ -1,4 +1,4 @@
-"""A desk and a guard -> the Flask app of the labelling page: every address it has, and what each one needs, in one table."""
+"""A desk and a guard -> the Flask app of the labelling page: every address, and what it needs, in one table."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ AGE = 600  # seconds that the browser keeps a picture
 
 
 def create(desk: Desk, pictures: Pictures, guard: Guard, entrance: Entrance | None = None) -> Flask:
-    """The app; nothing that a request says becomes a path: what is static is read here, once."""
+    """Creates the app. No text of a request becomes a path: static files are read here, once."""
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     static = _static()
@@ -152,7 +152,7 @@ class _Views:
         return self.desk.answer(g.person, asked["place"], asked["value"])
 
     def upload(self) -> Any:
-        """Takes the files of a form, each under its own name; one that cannot be kept does not stop the others."""
+        """Takes the files of a form, each under its own name; a refused file does not stop the others."""
         assert self.entrance is not None
         said = {key: request.form.get(key, "") for key in ("device", "operator", "subject", "annotator")}
         kept, refused = [], {}
@@ -171,14 +171,14 @@ class _Views:
         return {"kept": kept, "refused": refused}, 200 if kept else 422
 
     def _known(self, name: str) -> str:
-        """An object id that is one of this repository, by its pattern first."""
+        """An object id of this repository; its pattern is checked first."""
         if OBJECT_ID.fullmatch(name) is None or not self.desk.material.knows(name):
             _refused(404, "there is no such picture")
         return name
 
 
 def _body(wanted: dict[str, type]) -> dict[str, Any]:
-    """The JSON object of a request, which must have values of these types, and no character that is none."""
+    """The JSON object of a request, which must have values of these types, and only valid characters."""
     try:
         body = json.loads(request.get_data(cache=False))
     except (ValueError, RecursionError):

@@ -19,7 +19,7 @@ NAMED = {kind.name: kind for kind in KINDS}
 
 @dataclass
 class Queue:
-    """The pictures that one person is asked for; `decided` are the words of the decisions so far, by `Decision.key`."""
+    """The pictures to ask one person about; `decided` are the words of the decisions so far, by `Decision.key`."""
 
     person: str
     kind: Kind
@@ -39,7 +39,7 @@ class Quiz:
 
 @dataclass(frozen=True)
 class Decision:
-    """One picture of a request: at a `place` of the queue, or by its id; `untouched` ones have their class from the page."""
+    """A picture in a request: by its `place` in the queue, or by its id; an `untouched` one has its class from the page."""
 
     place: int
     objectId: str
@@ -63,7 +63,7 @@ class Decided:
 
 
 class Desk:
-    """The work of all people who have the page open. For several threads."""
+    """The work of all people with an open page. It is safe for several threads."""
 
     def __init__(self, material: Material, people: Sequence[str]):
         self.material = material
@@ -75,12 +75,12 @@ class Desk:
         self._ready: dict[str, tuple[int, int, list[str]]] = {}
 
     def prepare(self) -> None:
-        """Makes the queue that the page opens with, so that among half a million pictures the first one is there at once."""
+        """Makes the first queue of the page in advance, so that the first of half a million pictures is there at once."""
         for person, ledger in self.ledgers.items():
             self._ready[person] = (len(ledger.standing), ledger.changed, self._names(person, "random", "", 0))
 
     def _names(self, person: str, kind: str, condition: str, value: int) -> list[str]:
-        """The object ids of a queue; what the person has decided is left out, and one in fifty comes again."""
+        """The object ids of a queue, without those that the person has decided; one in fifty comes again."""
         standing = self.ledgers[person].standing
         names = self.material.queue(kind, person, condition, value)
         if not NAMED[kind].relabels and standing:
@@ -123,7 +123,7 @@ class Desk:
         return [{"id": name, "others": len(self.material.group(name))} for name in names]
 
     def decide(self, person: str, number: int, decided: Decided) -> dict[str, Any]:
-        """Adds what was decided at once to the sheet, and returns when the disk has it."""
+        """Adds simultaneous decisions to the sheet, and returns when the disk has them."""
         queue, ledger = self.queue_of(person, number), self.ledgers[person]
         rule = self._citation(decided.rule)
         words: list[Word] = []
@@ -168,12 +168,12 @@ class Desk:
             return SUGGESTED
         before = queue.decided.get(decision.key)
         if before is not None and before.how in (BLIND, REPEAT):
-            return before.how  # a slip, corrected at once, is no second look
+            return before.how  # a slip that is corrected at once is no second look
         word = self.ledgers[queue.person].standing.get(name)
         return REPEAT if word is not None and word.value else BLIND
 
     def undo(self, person: str) -> dict[str, Any]:
-        """Takes back what the person did last; tells which pictures have which label again."""
+        """Undoes the person's last action; returns the pictures with their former labels."""
         ledger = self.ledgers[person]
         before = ledger.changed
         changes: list[Change] = ledger.undo()
@@ -204,18 +204,18 @@ class Desk:
         return self.material.opinions(name, person)
 
     def example(self, name: str, rule: str, value: str, was: str, why: str) -> None:
-        """Writes a picture into RULES.md as an example of a rule, where Git shows it to whoever reviews."""
+        """Writes a picture into RULES.md as an example of a rule, where Git shows it to a reviewer."""
         if value not in self.material.classes or was not in ("", *self.material.classes) or not clean(why):
             raise SenguError("an example needs a class and a reason")
         add_example(self.material.folder, rule, Example(name, value, was if was != value else "", clean(why), 0))
 
     def settle(self, person: str, name: str, apart: Sequence[str]) -> list[dict[str, Any]]:
-        """Keeps that the group of a picture is one, but for those `apart`; see `Material.settle`."""
+        """Records that the group of a picture shows one picture, except those `apart`; see `Material.settle`."""
         with self._lock:
             return self.material.settle(name, apart, person)
 
     def start_quiz(self, person: str, predecessor: str) -> dict[str, Any]:
-        """The pictures of a quiz, which are those of the predecessor who has labelled most, if none is named."""
+        """Starts a quiz with pictures of a predecessor; by default the one who has labelled most."""
         said = self.material.predecessors(person)
         if not said:
             raise SenguError("nobody else has labelled anything yet: there is nothing to ask")
@@ -229,7 +229,7 @@ class Desk:
         return {"predecessor": name, "pictures": drawn, "others": sorted(said)}
 
     def answer(self, person: str, place: int, value: str) -> dict[str, Any]:
-        """Keeps one answer beside the sheets; with the last one comes the result."""
+        """Saves an answer beside the sheets; after the last one, returns the result."""
         asked = self.quizzes.get(person)
         if asked is None or not 0 <= place < len(asked.names) or value not in self.material.classes:
             raise SenguError("there is no such question: begin the quiz again")

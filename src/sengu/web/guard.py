@@ -1,8 +1,8 @@
-"""Requests -> let in or turned away, in this one place: what no rule here allows is denied.
+"""Requests -> admitted or denied, in this one place: anything that no rule here allows is denied.
 
-The server listens where every program and every web page that this person opens can reach it. So a request must name this very
-host and port, come from the page itself, and carry the cookie that was given for the secret address that `sengu label page`
-printed. SameSite does not keep the ports of one host apart, hence the headers Sec-Fetch-Site and Origin, which no script can set.
+Every program on this machine, and every web page that this person opens, can reach the server. So a request must name exactly
+this host and port, come from the page itself, and carry the cookie that the secret address of `sengu label page` gave.
+SameSite does not separate the ports of one host, hence the headers Sec-Fetch-Site and Origin, which no script can set.
 """
 
 import secrets
@@ -69,7 +69,7 @@ class Place:
 
 @dataclass
 class Guard:
-    """The secrets of one start, and what each address of the app is. `people` may open the page, each by a token of their own."""
+    """The secrets of one start, and the kind of each address. `people` may open the page, each with a token of their own."""
 
     place: Place
     people: tuple[str, ...]
@@ -90,12 +90,12 @@ class Guard:
         return {person: f"{host}/?token={token}" for token, person in self._tokens.items()}
 
     def install(self, app: Flask) -> None:
-        """Looks at every request to `app` before anything else does, and at every answer."""
+        """Checks every request to `app` before anything else does, and every answer."""
         app.before_request(self._admit)
         app.after_request(self._seal)
 
     def _admit(self) -> Response | None:
-        """Denies the request, or lets it go on; whoever it is from is `g.person` then."""
+        """Denies the request, or admits it and sets `g.person` to its sender."""
         asked = request
         if asked.headers.getlist("Host") not in ([host] for host in self.place.authorities):
             return _deny(421, "This is not a name of this server.")
@@ -179,7 +179,7 @@ def _without_body(asked: Request) -> Response | None:
 
 
 def _deny(status: int, reason: str) -> Response:
-    """An answer that ends the connection: what else the request may hold is not read."""
+    """An answer that ends the connection, so that the rest of the request is not read."""
     connection = request.environ.get("sengu.connection")
     if connection is not None:
         connection.close_connection = True

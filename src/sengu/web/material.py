@@ -10,13 +10,13 @@ from sengu.labels.rules import Rule
 
 @dataclass(frozen=True)
 class Kind:
-    """One way to order pictures. What its order tells of a picture's class before it is looked at is a suggestion."""
+    """A way to order pictures. If its order reveals a picture's class beforehand, a label counts as suggested."""
 
     name: str
     title: str
     suggests: bool = False
-    of_class: bool = False  # is it asked for one class?
-    relabels: bool = False  # does it ask for pictures that have labels?
+    of_class: bool = False  # whether it is of one class
+    relabels: bool = False  # whether it asks for labelled pictures
 
 
 KINDS = (
@@ -45,7 +45,7 @@ class Material(Protocol):
         """The rules as they are now."""
 
     def queue(self, kind: str, annotator: str, condition: str, value: int) -> list[str]:
-        """Object ids in the order of a queue. Raises SenguError for a condition that cannot be read, or what is missing."""
+        """Object ids in the order of a queue. Raises SenguError for an invalid condition, or missing data."""
 
     def knows(self, object_id: str) -> bool:
         """True for a picture that can be labelled."""
@@ -60,13 +60,13 @@ class Material(Protocol):
         """The near-duplicates of a picture, without itself."""
 
     def settle(self, object_id: str, apart: Sequence[str], annotator: str) -> list[dict[str, Any]]:
-        """Keeps what a person says of a group of near-duplicates: that it is one, but for the pictures that stand `apart`.
+        """Records a person's decision on a group of near-duplicates: it shows one picture, except those `apart`.
 
-        Returns the groups there are now, as `review` has them. Raises SenguError if it is no group, or nothing would be left.
+        Returns the present groups, as `review` has them. Raises SenguError if it is no group, or nothing would be left.
         """
 
     def review(self) -> dict[str, Any]:
         """Dataset versions, mistakes of the model, conflicts and near-duplicates, as the review page shows them."""
 
     def predecessors(self, annotator: str) -> dict[str, dict[str, dict[str, str]]]:
-        """Other annotator -> object id -> value, rule and note of what they said."""
+        """Other annotator -> object id -> value, rule and note of their decision."""

@@ -21,7 +21,7 @@ class Pictures:
         self.read, self.folder = read, folder
 
     def jpeg(self, object_id: ObjectId, size: int) -> bytes:
-        """Raises NotAPicture if the object cannot be decoded."""
+        """The picture as a JPEG. Raises NotAPicture if the object cannot be decoded."""
         path = self.folder / str(size) / object_id.path
         try:
             return path.read_bytes()

@@ -1,4 +1,4 @@
-"""An app -> served by cheroot, whose connections stay open, on loopback or under a certificate."""
+"""An app -> a cheroot server, whose connections stay open, on loopback or with a certificate."""
 
 import socket
 from typing import Any
@@ -10,11 +10,11 @@ from flask import Flask
 from sengu.web.guard import UPLOAD
 
 THREADS = 32
-SILENCE = 10  # seconds that a request may say nothing
+SILENCE = 10  # seconds for which a request may be silent
 
 
 class _Gateway(wsgi.Gateway_10):
-    """Hands the connection on, so that whoever denies a request need not read the rest of it."""
+    """Passes on the connection, so that a denied request need not be read to its end."""
 
     def __init__(self, req: Any):
         super().__init__(req)
@@ -22,7 +22,7 @@ class _Gateway(wsgi.Gateway_10):
 
 
 def free_port(host: str) -> int:
-    """A port of the host that nobody listens on."""
+    """A free port of the host."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
         listening.bind((host, 0))
         return int(listening.getsockname()[1])

@@ -1,7 +1,7 @@
 """Pictures that devices and scripts send -> files in the folder of a `folder` site, or objects below the prefix of an `s3` site.
 
-The next `dvc repro` archives them. A name is put together by the rule of the device, out of parts that are checked one by one;
-what is there already is never written over.
+The next `dvc repro` archives them. The rule of the device builds a name from parts that are checked one by one; an existing
+file is never overwritten.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class Shelf(Protocol):
         """The bytes under a name; None if nothing is there."""
 
     def add(self, name: str, data: bytes) -> None:
-        """Puts a file there, under a name that is free. Raises OSError or SenguError if it does not get there."""
+        """Puts a file there, under a free name. Raises OSError or SenguError if that fails."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Entrance:
     shelf: Callable[[str], Shelf]  # by the name of a site
 
     def take(self, device: str, filename: str, data: bytes, said: Mapping[str, str]) -> str:
-        """Keeps one picture or video and returns its name, with the site. Raises SenguError for what cannot be kept."""
+        """Stores a picture or video and returns its name, with the site. Raises SenguError for a file that it refuses."""
         if device not in self.devices:
             known = ", ".join(self.devices) or "none; add a section `upload` to params.yaml"
             raise SenguError(f"device {device!r} is unknown: the devices are {known}")
@@ -77,7 +77,7 @@ class Entrance:
         if reason := _fault(filename, data):
             raise SenguError(f"{filename!r} is no picture that can be read: {reason}")
         rule, digest = self.devices[device], hashlib.sha1(data, usedforsecurity=False).hexdigest()
-        unknown = {"subject": f"{UNKNOWN}-{digest[:12]}"}  # each its own: one name for all would be one subject to the split
+        unknown = {"subject": f"{UNKNOWN}-{digest[:12]}"}  # each has its own: a common name would be one subject to the split
         parts = {
             key: checked(key, said.get(key, "") or unknown.get(key, UNKNOWN)) for key in ("operator", "subject", "annotator")
         }
@@ -91,7 +91,7 @@ class Entrance:
 
 
 def _kept(shelf: Shelf, names_to_try: tuple[str, str], data: bytes) -> str:
-    """The first of two names under which the file lies now; somebody else may take the first one meanwhile."""
+    """Stores the file under the first free of two names, since another program may take the first one meanwhile."""
     first, second = names_to_try
     there = shelf.read(first)
     if there is None:
@@ -109,14 +109,14 @@ def _kept(shelf: Shelf, names_to_try: tuple[str, str], data: bytes) -> str:
 
 
 def checked(key: str, value: str) -> str:
-    """A part of a name that a request gives. Raises SenguError for what could lead elsewhere."""
+    """A part of a name in a request. Raises SenguError for one that could lead elsewhere."""
     if PART.fullmatch(value) is None or names.fault(value):
         raise SenguError(f"{key} is {value!r}: use letters, digits, spaces and . _ - @ +, beginning with a letter or digit")
     return value
 
 
 def plain(filename: str) -> str:
-    """The last part of a file name, with nothing in it that means something to a file system."""
+    """The last part of a file name, without characters that mean something to a file system."""
     last = filename.replace("\\", "/").rpartition("/")[2]
     return STRANGE.sub("-", last).strip("-.")[-100:].lstrip("-.") or "picture"
 
