@@ -126,7 +126,7 @@ def joined(place: workers.Place) -> tf.distribute.Strategy:
 
 
 def kept_in(inputs: list[Path], settings: params.Train, classes: int, place: workers.Place) -> Path:
-    """The folder of the checkpoint, named by everything that decides the training, for every worker; needs the strategy's scope."""
+    """The folder of the checkpoint, named by everything that decides the training; needs the strategy's scope."""
     # of the chief, as its weights are kept; 40 bits are exact in the sum
     processors = int.from_bytes(hashlib.sha256(repr(networks.backbone.processors()).encode()).digest()[:5]) * place.chief
     decides = settings, classes, fine_tuning.half(settings), float(learner.total(np.array(processors, np.float64)))

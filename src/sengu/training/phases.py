@@ -123,7 +123,7 @@ def _warn(name: str, progress: Progress) -> None:
         return
     cure = f"lower train.{name}.rate in params.yaml"
     if progress.best and best(progress) == 0:
-        logger.warning("%s: no epoch was better than the initial weights, which are kept: %s", name, cure)
+        logger.warning("%s: no epoch was better than the weights it started from, which are kept: %s", name, cure)
     elif not progress.best and later[-1] > start:
         logger.warning("%s: the validation loss has grown from %.4g to %.4g: %s, or set patience", name, start, later[-1], cure)
 

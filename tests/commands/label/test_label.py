@@ -1,5 +1,6 @@
 """`sengu label` in a small Git repository: three people, two rules, one edit of a rule."""
 
+import csv
 import json
 import shutil
 from contextlib import chdir
@@ -213,6 +214,23 @@ def test_a_sheet_filled_in_is_added_to_the_annotators_own(folder: Path) -> None:
     assert added == f"{names[0]},stripes,anna,2026-02-01,{citation},blind,\n"
     assert "nothing is new" in sengu_in(folder, "label", "import", "sheet.csv", "--at", "2026-02-01")
     assert "nothing is new" in sengu_in(folder, "label", "import", "sheet.csv")
+
+
+def test_exports_of_other_programs_are_added_under_a_given_name_class_and_origin(folder: Path) -> None:
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["label"]["classes"] = ["cat", "stripes"]
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    tag = f'<image id="0" name="{WHITE}"><tag label="kitten" source="manual"/></image>'
+    (folder / "annotations.xml").write_text(f"<annotations>{tag}</annotations>")
+    shutil.rmtree(folder / "labels")
+    (folder / "labels").mkdir()
+    said = sengu_in(folder, "label", "import", "annotations.xml", "--annotator", "ben", "--map", "kitten=cat")
+    assert "labels/ben.csv: 1 lines added" in said
+    (folder / "predicted.csv").write_text(f"path,class,cat,stripes\n{RED},stripes,0.1,0.9\n")
+    said = sengu_in(folder, "label", "import", "predicted.csv", "--annotator", "net-2", "--how", "model")
+    assert "labels/net-2.csv: 1 lines added" in said
+    ((name, value, who, _, _, how, _),) = csv.reader((folder / "labels/net-2.csv").read_text().splitlines()[1:])
+    assert (name, value, who, how) == (RED, "stripes", "net-2", "model")
 
 
 def test_another_label_set_has_sheets_of_its_own(folder: Path) -> None:
