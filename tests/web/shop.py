@@ -80,7 +80,8 @@ class Shop:
 
     def review(self) -> dict[str, Any]:
         mistakes = [{"id": self.names[0], "label": EVIL, "called": "dots", "probability": 0.9}]
-        sides = [{"value": "dots", "annotator": EVIL, "source": "labels/a.csv:2", "rule": "R1"}]
+        by_a_page = {"value": "stripes", "annotator": "", "source": "http://demo-b.example/lines/3", "rule": ""}
+        sides = [{"value": "dots", "annotator": EVIL, "source": "labels/a.csv:2", "rule": "R1"}, by_a_page]
         bars = {"name": EVIL, "parents": ["v0"], "rows": 2, "classes": {"dots": 2}, "added": 1, "removed": 0, "relabelled": 0}
         version = {**bars, "samples": {"dots": self.names[:2]}}
         conflicts = [{"id": self.names[1], "sides": sides, "label": ""}]

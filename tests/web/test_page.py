@@ -313,6 +313,15 @@ def test_every_view_is_accessible(browser: Browser, shop: Shop, entrance: Entran
                 assert answer["passes"]
 
 
+def test_each_side_of_a_conflict_stands_on_lines_of_its_own_and_its_address_breaks_behind_slashes(page: Page) -> None:
+    page.click("text=Review")
+    sides = page.locator(".side")
+    expect(sides).to_have_count(2)
+    expect(sides.nth(1).locator("small")).to_have_text("demo-b.example/\u200blines/\u200b3")
+    boxes = [sides.nth(number).bounding_box() for number in range(2)]
+    assert all(boxes) and boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]
+
+
 def test_groups_are_confirmed_and_split_in_the_review(page: Page, shop: Shop) -> None:
     page.click("text=Review")
     marks, confirm, split = page.locator(".mark"), page.locator("text=All show one picture"), page.locator("text=Split off")
