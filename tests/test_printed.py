@@ -89,6 +89,7 @@ WITH_OTHER_NAMES = {
         "commands/site/test_group.py"
     ),
     "sengu crawl birds": "commands/test_crawl.py",
+    "sengu crawl --stale 7d": "commands/test_crawl.py",
     "dvc push --all-branches --all-tags": "remote/test_configuration.py",
     "dvc commit --force crawl@NAME": "commands/test_arrive.py",
     "sengu verify --budget 1h": "commands/test_verify.py",

@@ -75,7 +75,7 @@ def test_a_coin_flip_does_not_reach_a_precision(pictures: int) -> None:
 @pytest.mark.parametrize(
     ("values", "scores", "least", "missed"),
     [
-        ([0, 1, 0] * 9, [0.1, 0.2, 0.3] * 9, 0.9, "no threshold reaches it on the 27 validation pictures by the 10 pictures"),
+        ([0, 1, 0] * 9, [0.1, 0.2, 0.3] * 9, 0.9, "no threshold reaches it on the 27 validation pictures, with the"),
         ([1, 1, 1], [0.1, 0.2, 0.3], 0.9, "all validation pictures are of one class"),
         ([0, 0], [0.1, 0.2], 0.9, "all validation pictures are of one class"),
         ([], [], 0.9, "there are no validation pictures"),
@@ -106,7 +106,7 @@ def test_the_highest_f1_is_taken_if_it_reaches_the_wanted_one() -> None:
     best = max(every, key=lambda threshold: every[threshold])
     assert np.array_equal(found.calls(LADDER[1]), LADDER[1] >= best)
     missed = decide(*LADDER, APART, Threshold(f1=0.9))
-    assert missed.value is None and missed.missed == "the highest one on the 60 validation pictures is 0.857"
+    assert missed.value is None and missed.missed == "the highest on the 60 validation pictures is 0.857"
 
 
 @pytest.mark.parametrize("cost", [0.1, 0.9, 1.1, 5.0])

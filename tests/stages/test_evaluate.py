@@ -191,7 +191,7 @@ def test_a_threshold_out_of_reach_is_said_and_not_used(caplog: pytest.LogCapture
     project = Project(2, "threshold: { precision: 0.95 },")  # 10 pictures of a class cannot show it
     found = project.run()
     assert found["network"]["threshold"]["value"] is None and found["network"]["threshold"]["reached"] is False
-    missed = "no threshold reaches it on the 20 validation pictures by the 20 pictures called so that it takes"
+    missed = "no threshold reaches it on the 20 validation pictures, with the necessary 20 pictures above it"
     assert found["network"]["threshold"]["missed"] == missed
     assert f"no threshold for {{'precision': 0.95}}: {missed}" in caplog.text
     assert f"The network has no threshold for the wanted precision of 0.95: {missed}" in Path("reports/index.html").read_text()

@@ -156,7 +156,9 @@ def _limits(judged: Judged, groups: np.ndarray) -> np.ndarray:
 
 
 def _limits_of_classes(judged: Judged, groups: np.ndarray) -> np.ndarray:
-    """(2, classes, OF_CLASS): score intervals. F1 is 2J / (1 + J) of the share J: of the pictures called so or so, those both."""
+    """(2, classes, OF_CLASS): score intervals. F1 is 2J / (1 + J), where J is the share of pictures that are of the class
+    and called so among those that are either.
+    """
     shares = np.nan_to_num(measure_classes(judged, np.ones((1, len(groups))))[0])
     shares[:, 2] = shares[:, 2] / (2 - shares[:, 2])
     counts = []

@@ -8,7 +8,7 @@ from sklearn.metrics import precision_recall_curve
 from sengu.base.params import Threshold
 from sengu.evaluation.intervals import wilson
 
-RATIOS = {"precision": "called so", "recall": "of value 1"}  # wanted, and the pictures that it stands on
+RATIOS = {"precision": "above it", "recall": "of value 1"}  # the goal, and the pictures that it is a share of
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ def decide(values: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, wa
     if name in RATIOS:
         best = _reaching(name, least, (precision, recall), support)
         if best is None:
-            few = f" by the {_needed(least)} pictures {RATIOS[name]} that it takes"
+            few = f", with the necessary {_needed(least)} pictures {RATIOS[name]}"
             few += f" (there are {actual})" if name == "recall" else ""
             return Decision(asked, missed=f"no threshold reaches it on the {len(values)} validation pictures{few}")
     elif name == "f1":
         f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
         best = int(f1.argmax())
         if f1[best] < least:
-            return Decision(asked, missed=f"the highest one on the {len(values)} validation pictures is {f1[best]:.3f}")
+            return Decision(asked, missed=f"the highest on the {len(values)} validation pictures is {f1[best]:.3f}")
     else:
         at_or_above = len(values) - np.searchsorted(np.sort(scores), thresholds, side="left")
         hits = recall * positive.sum()

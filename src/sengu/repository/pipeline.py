@@ -48,7 +48,7 @@ def versions(path: Path = DATASETS) -> dict[str, Any]:
 
 
 def parsed(text: str, name: str) -> dict[str, Any]:
-    """A file of stages as plain values. PyYAML would take the later of two stages of one name without a word."""
+    """A file of stages as plain values. PyYAML would silently take the later of two stages of one name."""
     try:
         document = YAML(typ="safe", pure=True).load(text) or {}
     except YAMLError as error:
