@@ -107,7 +107,9 @@ def test_a_worker_that_fails_ends_the_others(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_workers_do_not_outlive_who_started_them(tmp_path: Path, how: signal.Signals) -> None:
-    begin = "import sys; from sengu.training import workers; workers.supervise([sys.executable, *sys.argv[1:]], 2)"
+    default = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # which a shell in whose background we run has ignored
+    supervising = "workers.supervise([sys.executable, *sys.argv[1:]], 2)"
+    begin = f"import signal, sys; {default}; from sengu.training import workers; {supervising}"
     command = [sys.executable, "-c", begin, "-c", WORKER, SLEEP, SLEEP]
     with subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL) as process:
         pids = started(tmp_path)
