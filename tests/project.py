@@ -2,13 +2,18 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import preloaded
 import pytest
+import yaml
 
+MODEL_STAGES = {"backbone", "features", "train", "label_errors", "evaluate", "export", "embed"}
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
@@ -41,6 +46,33 @@ def attempt(folder: Path, *command: str, **extra: str) -> subprocess.CompletedPr
     return subprocess.run(
         command, cwd=folder, env=environment(**extra), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
+
+
+def execute(folder: Path, code: str, *arguments: str) -> str:
+    """Runs the text of a program, which must succeed, as `python -c` does; returns everything it printed."""
+    done = preloaded.execute(code, arguments, folder, environment())
+    assert done.returncode == 0, f"the program exited with {done.returncode}:\n{done.stdout[-5000:]}"
+    return done.stdout
+
+
+def kill_at(folder: Path, sign: str, *command: str) -> None:
+    """Starts a command, and kills it and its children as soon as a file appears that says how far it is."""
+    running = subprocess.Popen(
+        command, cwd=folder, env=environment(), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not list(folder.glob(sign)):
+        assert running.poll() is None, f"the command ended before {sign} appeared"
+        time.sleep(0.005)
+    os.killpg(running.pid, signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL
+
+
+def locked(folder: Path, path: str = "dvc.lock") -> dict[str, Any]:
+    return dict(yaml.safe_load((folder / path).read_text())["stages"])
+
+
+def data_stages(folder: Path) -> dict[str, Any]:
+    return {name: stage for name, stage in locked(folder).items() if name not in MODEL_STAGES}
 
 
 def copy_of_the_project(folder: Path) -> Path:

@@ -16,7 +16,7 @@ import openvino
 import pytest
 from onnx import TensorProto
 from PIL import Image
-from project import ROOT, attempt, run
+from project import ROOT, attempt, execute, run
 from released import odd_pictures
 
 from sengu.base import measurements, tables
@@ -153,7 +153,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "metrics.json").write_text(json.dumps(metrics))
     (folder / "LICENSE").write_bytes((ROOT / "LICENSE").read_bytes())
     (folder / "params.yaml").write_text(PARAMS)
-    (folder / "said").write_text(run(folder, sys.executable, "-c", BUILD, *ARGUMENTS))
+    (folder / "said").write_text(execute(folder, BUILD, *ARGUMENTS))
     run(folder, sys.executable, "-m", "sengu.stages.export", *ARGUMENTS)
     return folder
 

@@ -1,11 +1,10 @@
-import sys
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny
-from project import run
+from project import execute
 
 from sengu.base import tables
 from sengu.caches import array_cache
@@ -49,7 +48,7 @@ def test_features_are_the_same_bytes_however_much_is_known(tmp_path: Path) -> No
     pixels[7] = pixels[3]
     save(tmp_path / "pixels", pixels)
     save(tmp_path / "fewer", pixels[100:200])
-    log = run(tmp_path, sys.executable, "-c", STAGE)
+    log = execute(tmp_path, STAGE)
     assert [line.split()[-3] for line in log.splitlines() if "known before" in line] == ["0", "300", "100", "100", "0", "0"]
     found = np.load(tmp_path / "with-False" / FEATURES)
     assert found.shape == (300, tiny.FEATURES)

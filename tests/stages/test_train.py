@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from project import ROOT, environment, run
+from project import ROOT, environment, execute, run
 
 from sengu.base import digests, params, tables
 from sengu.base.atomic import replaced_folder
@@ -132,7 +132,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "dataset").mkdir()
     labels = tables.frame([tables.Label(row.objectId, row.value) for row in rows], tables.Label)
     versions.write(folder / "dataset", versions.describe("v1", ["red", "green", "blue", "grey"], labels), labels)
-    run(folder, sys.executable, "-c", BUILD)
+    execute(folder, BUILD)
     assert np.load(folder / "features" / FEATURES).shape == (72, 6)
     (folder / "params.yaml").write_text(PARAMS.format(workers=1))
     return folder
@@ -153,7 +153,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 def trained(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the inputs with the outputs of one training; tests must not change it."""
     folder = shutil.copytree(inputs, tmp_path_factory.mktemp("trained") / "inputs")
-    (folder / "train.log").write_text(run(folder, sys.executable, "-c", NOTED + RUN, *FOLDERS))
+    (folder / "train.log").write_text(execute(folder, NOTED + RUN, *FOLDERS))
     return folder
 
 
@@ -203,7 +203,7 @@ def killed(folder: Path, command: tuple[str, ...]) -> None:
 def test_a_killed_training_resumes_and_ends_with_the_same_bytes(inputs: Path, trained: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(inputs, tmp_path / "inputs")
     killed(folder, TRAIN)
-    said = run(folder, sys.executable, "-c", WATCHED + RUN, *FOLDERS)
+    said = execute(folder, WATCHED + RUN, *FOLDERS)
     assert "fine_tune, epoch 2 of 30" not in said
     assert "fine_tune, epoch 30 of 30" in said or "fine_tune: the weights are those after epoch" in said
     assert outputs(folder) == outputs(trained)
