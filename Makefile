@@ -11,20 +11,25 @@ PIP := pip install --disable-pip-version-check --progress-bar on
 # bare commands below are the environment's
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro test check soak pull push lint lock notice install clean
+.PHONY: repro test check quick soak pull push lint lock notice install clean
 
 repro: install
 	dvc repro
 	dvc metrics show
 	@echo "report: $(CURDIR)/reports/index.html"
 
-# two workers; files in their order, so that the long run starts early (tests/conftest.py)
-test: install
-	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 40
+# two workers; files in their order, so that the longest start early (tests/conftest.py)
+PYTEST := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-# what people who edit run: the linters, and the tests that train no network and start no long program
-check: lint
-	pytest --numprocesses 2 --dist loadfile -m "not slow"
+test: install
+	$(PYTEST) --durations 40
+
+# what people who edit run: the linters, and the tests that start no program, server or browser and train no network, side by side
+check: install
+	$(MAKE) --jobs 2 --output-sync lint quick
+
+quick: install
+	$(PYTEST) -m "not slow"
 
 # the long counts, seeded: random kills, wounds, fuzzing, of which `make test` runs a twentieth
 soak: install
