@@ -2,14 +2,16 @@
 
     python benchmarks/half_million.py PHOTOGRAPHS.zip FOLDER 50000 100000 200000 500000 [--sample 5000]
 
-FOLDER keeps the collections, one folder for each number N, so that an interrupted run goes on where it was. The pictures are
+FOLDER keeps the collections and the costs, one folder for each number N, so that an interrupted run goes on with the archive or
+program that it was at. The pictures are
 blends of crops of the photographs, 64 to 144 pixels on a side, as JPEG, PNG and WebP; repeats and near-duplicates (half the
 size, or another format) come in the shares of the demo. They lie in archives of five web sites, with pages of 24 pictures and
 their tags, as `crawl` writes them. Then the real stages run, each as a program: from `extract` to `split`, `prepare` and `embed`
 over a sample, and the commands that people use. N pictures need about 25 KB each of disk.
 
-For each stage it prints seconds, the peak memory of the program with its workers, bytes read and written, and the exponent of
-growth: 1 means twice the time for twice the pictures. Last it adds one archive file of 1,000 pictures and runs all again.
+For each stage it prints seconds by the clock and of processors, the peak memory of the program with its workers, bytes read and
+written, and the exponent of growth: 1 means twice the time of processors for twice the pictures. That time depends less on what
+else a machine does than the clock. Last it adds one archive file of 1,000 pictures and runs all again.
 `embed` and what needs it are left out if the project has no models/release.
 """
 
@@ -22,8 +24,8 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -53,6 +55,7 @@ class Cost:
     """What one program took."""
 
     seconds: float
+    processors: float  # seconds of all its processes together
     memory: int  # bytes, all its processes together, shared pages counted in each
     read: int  # bytes, from the page cache or the disk
     written: int
@@ -129,10 +132,26 @@ def archive(folder: Path, site: str, photos: list[np.ndarray], seed: int, count:
 
 
 def collection(folder: Path, photos: list[np.ndarray], count: int) -> None:
-    """A copy of the project with `count` pictures in the archives of five sites; what is complete already is kept."""
-    done = folder / "complete"
+    """A copy of the project with `count` pictures in the archives of five sites; what is whole already is kept."""
+    done, has_project = folder / "complete", folder / "project"
     if done.is_file():
         return
+    if not has_project.is_file():
+        project(folder)
+        has_project.touch()
+    for number, site in enumerate(tqdm(SITES, desc=f"{count} pictures", unit="site")):
+        failed = folder / f"data/failed/{site}.csv"
+        if failed.is_file():
+            continue
+        shutil.rmtree(folder / "data/raw" / site, ignore_errors=True)
+        archive(folder, site, photos, number, count // len(SITES))
+        failed.parent.mkdir(parents=True, exist_ok=True)
+        tables.write(failed, tables.frame([], tables.Failed), tables.Failed)
+    done.touch()
+
+
+def project(folder: Path) -> None:
+    """A copy of the project that has the five sites."""
     shutil.rmtree(folder, ignore_errors=True)
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
@@ -157,15 +176,9 @@ def collection(folder: Path, photos: list[np.ndarray], count: int) -> None:
         for site in SITES
     )
     (folder / "params.yaml").write_text(f"{before}\nsites:\n{sites}{after}")
-    for number, site in enumerate(tqdm(SITES, desc=f"{count} pictures", unit="site")):
-        archive(folder, site, photos, number, count // len(SITES))
-        failed = folder / f"data/failed/{site}.csv"
-        failed.parent.mkdir(parents=True, exist_ok=True)
-        tables.write(failed, tables.frame([], tables.Failed), tables.Failed)
     release = ROOT / "models/release"
     if release.is_dir():
         shutil.copytree(release, folder / "models/release")
-    done.touch()
 
 
 def run(folder: Path, *command: str) -> None:
@@ -176,10 +189,12 @@ def run(folder: Path, *command: str) -> None:
 
 # the kernel adds what a process read and wrote to its parent's figures when it is reaped
 WRAPPER = """
-import json, subprocess, sys
+import json, resource, subprocess, sys
 code = subprocess.call(sys.argv[2:])
 lines = dict(line.split(": ") for line in open("/proc/self/io").read().splitlines())
-json.dump({"code": code, "read": int(lines["rchar"]), "written": int(lines["wchar"])}, open(sys.argv[1], "w"))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+cost = {"code": code, "processors": used.ru_utime + used.ru_stime, "read": int(lines["rchar"]), "written": int(lines["wchar"])}
+json.dump(cost, open(sys.argv[1], "w"))
 """
 
 
@@ -201,10 +216,10 @@ def measured(folder: Path, *command: str) -> Cost:
         ended.set()
         watcher.join()
     seconds = time.perf_counter() - begin
-    found = json.loads(report.read_text())
-    if found["code"]:
+    cost = json.loads(report.read_text())
+    if cost.pop("code"):
         sys.exit(f"{' '.join(command)} failed in {folder}:\n{(folder / 'last.log').read_text()[-3000:]}")
-    return Cost(seconds, peak[0], found["read"], found["written"])
+    return Cost(seconds=seconds, memory=peak[0], **cost)
 
 
 def _memory(pid: int) -> int:
@@ -221,58 +236,82 @@ def program(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *arguments)
 
 
-def stages(folder: Path, sample: int) -> dict[str, Cost]:
+class Costs:
+    """What each stage and command took in a folder, which keeps it, program by program."""
+
+    def __init__(self, folder: Path):
+        self.folder, self._file = folder, folder / "costs.json"
+        known = json.loads(self._file.read_text()) if self._file.is_file() else {}
+        self._known = {name: {step: Cost(**cost) for step, cost in steps.items()} for name, steps in known.items()}
+
+    def measure(self, name: str, command: Sequence[str], step: str = "") -> None:
+        """Runs a program, unless it was; a stage that runs for each site has steps."""
+        if step not in self._known.setdefault(name, {}):
+            self._known[name][step] = measured(self.folder, *command)
+            documents = {name: {step: asdict(cost) for step, cost in steps.items()} for name, steps in self._known.items()}
+            self._file.write_text(json.dumps(documents))
+            print(f"{self.folder.name}: {name} {step} {self._known[name][step]}", file=sys.stderr, flush=True)
+
+    def totals(self) -> dict[str, Cost]:
+        """Of all steps of a stage together, and the highest memory of one."""
+        return {
+            name: Cost(
+                **{
+                    part: sum(getattr(cost, part) for cost in steps.values())
+                    for part in ("seconds", "processors", "read", "written")
+                },
+                memory=max(cost.memory for cost in steps.values()),
+            )
+            for name, steps in self._known.items()
+        }
+
+
+def stages(folder: Path, costs: Costs, sample: int) -> None:
     """Every stage and command in turn, on what is in `folder`."""
-    costs: dict[str, Cost] = {}
-
-    def total(name: str, cost: Cost) -> None:
-        known = costs.get(name, Cost(0, 0, 0, 0))
-        costs[name] = Cost(
-            known.seconds + cost.seconds, max(known.memory, cost.memory), known.read + cost.read, known.written + cost.written
-        )
-
-    def one(name: str, *command: str) -> None:
-        total(name, measured(folder, *command))
-
     for site in SITES:
         raw, captures, index = f"data/raw/{site}", f"data/captures/{site}.csv", f"data/index/{site}.csv"
-        one("extract", *program("crawlers.extract", site, raw, captures))
+        costs.measure("extract", program("crawlers.extract", site, raw, captures), site)
         outputs = (f"data/object/{site}", index, f"data/rejected/{site}.csv")
-        one("objects", *program("sengu.stages.objects", raw, captures, "tombstones.csv", *outputs))
+        costs.measure("objects", program("sengu.stages.objects", raw, captures, "tombstones.csv", *outputs), site)
     of_labels = ("data/label.csv", "data/label_conflicts.csv", "data/label_details.csv")
-    one(
+    costs.measure(
         "label",
-        *program("sengu.stages.label", "labels", "tombstones.csv", "data/captures", "data/index", "data/rejected", *of_labels),
+        program("sengu.stages.label", "labels", "tombstones.csv", "data/captures", "data/index", "data/rejected", *of_labels),
     )
-    one("duplicates", *program("sengu.stages.duplicates", "data/index", "data/object", "data/duplicates.csv"))
+    of_groups = ("duplicate_groups.csv", "data/duplicates.csv")
+    costs.measure("duplicates", program("sengu.stages.duplicates", "data/index", "data/object", *of_groups))
+    costs.measure("duplicates, again", program("sengu.stages.duplicates", "data/index", "data/object", *of_groups))
     labels = tables.read(folder / "data/label.csv", tables.Label)
     versions.write(folder / "data/dataset/v1", versions.describe("v1", list(CLASSES), labels), labels)
-    one("split", *program("sengu.stages.split", "data/dataset/v1", "data/duplicates.csv", "data/split_label.csv"))
+    costs.measure("split", program("sengu.stages.split", "data/dataset/v1", "data/duplicates.csv", "data/split_label.csv"))
     part = folder / "data/sample.csv"
     tables.write(part, tables.read(folder / "data/split_label.csv", tables.SplitLabel).head(sample), tables.SplitLabel)
-    one(f"prepare, {sample}", *program("sengu.stages.prepare", "data/sample.csv", "data/object", "data/pixels"))
+    costs.measure(f"prepare, {sample}", program("sengu.stages.prepare", "data/sample.csv", "data/object", "data/pixels"))
     sengu = program("sengu.commands.main")
     if (folder / "models/release").is_dir():
-        one("embed", *program("sengu.stages.embed", "data/index", "data/object", "models/release", "data/embeddings"))
-        one("similar", *sengu, "similar", str(labels["objectId"].iloc[0]))
-        one("suggest", *sengu, "suggest", "-n", "200")
-    one("objects info", *sengu, "objects", "info", str(labels["objectId"].iloc[0]))
-    one("label check", *sengu, "label", "check")
-    return costs
+        costs.measure("embed", program("sengu.stages.embed", "data/index", "data/object", "models/release", "data/embeddings"))
+        costs.measure("similar", (*sengu, "similar", str(labels["objectId"].iloc[0])))
+        costs.measure("suggest", (*sengu, "suggest", "-n", "200"))
+    costs.measure("objects verify", (*sengu, "objects", "verify"))
+    costs.measure("objects info", (*sengu, "objects", "info", str(labels["objectId"].iloc[0])))
+    costs.measure("label check", (*sengu, "label", "check"))
 
 
-def pinned(folder: Path) -> dict[str, Cost]:
+def pinned(folder: Path, costs: Costs, photos: list[np.ndarray], count: int) -> None:
     """DVC over it: a rerun in which nothing changed, and one with an archive file more. Stages that took place are committed."""
-    targets = [f"{stage}@{site}" for site in SITES for stage in ("crawl", "extract", "objects")]
-    run(folder, "dvc", "commit", "--force", *targets, "label", "duplicates")
-    run(folder, "dvc", "repro", "split")
-    return {"dvc repro split, nothing changed": measured(folder, "dvc", "repro", "split")}
-
-
-def after_more(folder: Path, photos: list[np.ndarray], count: int) -> Cost:
-    archive(folder, SITES[0], photos, seed=1_000_000, count=MORE, first=count)
+    again = ("dvc", "repro", "split")
+    ready, more = folder / "pinned", folder / "more"
+    if not ready.is_file():
+        targets = [f"{stage}@{site}" for site in SITES for stage in ("crawl", "extract", "objects")]
+        run(folder, "dvc", "commit", "--force", *targets, "label", "duplicates")
+        run(folder, *again)
+        ready.touch()
+    if not more.is_file():
+        costs.measure("dvc repro split, nothing changed", again)
+        archive(folder, SITES[0], photos, seed=1_000_000, count=MORE, first=count)
+        more.touch()
     run(folder, "dvc", "commit", "--force", f"crawl@{SITES[0]}")
-    return measured(folder, "dvc", "repro", "split")
+    costs.measure(f"dvc repro split, {MORE} pictures more", again)
 
 
 def size(folder: Path) -> int:
@@ -282,16 +321,20 @@ def size(folder: Path) -> int:
 def table(costs: dict[int, dict[str, Cost]]) -> None:
     counts = sorted(costs)
     names = list(dict.fromkeys(name for count in counts for name in costs[count]))
-    print("| stage | " + " | ".join(f"{count:,}: s, GB, read, written MB" for count in counts) + " | exponent |")
+    print("| stage | " + " | ".join(f"{count:,}: s, s of processors, GB, read, written MB" for count in counts) + " | exponent |")
     print("| --- |" + " --- |" * (len(counts) + 1))
     for name in names:
         cells = []
         for count in counts:
-            cost = costs[count].get(name)
-            cells.append(
-                f"{cost.seconds:.1f}, {cost.memory / 1e9:.2f}, {cost.read / 1e6:.0f}, {cost.written / 1e6:.0f}" if cost else "-"
-            )
+            cells.append(cell(costs[count].get(name)))
         print(f"| {name} | {' | '.join(cells)} | {exponent(counts, costs, name)} |")
+
+
+def cell(cost: Cost | None) -> str:
+    if cost is None:
+        return "-"
+    sizes = f"{cost.memory / 1e9:.2f}, {cost.read / 1e6:.0f}, {cost.written / 1e6:.0f}"
+    return f"{cost.seconds:.1f}, {cost.processors:.1f}, {sizes}"
 
 
 def exponent(counts: list[int], costs: dict[int, dict[str, Cost]], name: str) -> str:
@@ -300,7 +343,7 @@ def exponent(counts: list[int], costs: dict[int, dict[str, Cost]], name: str) ->
     if len(known) < 2:
         return "-"
     few, many = known[0], known[-1]
-    return f"{math.log(costs[many][name].seconds / costs[few][name].seconds) / math.log(many / few):.2f}"
+    return f"{math.log(costs[many][name].processors / costs[few][name].processors) / math.log(many / few):.2f}"
 
 
 def main() -> None:
@@ -315,13 +358,10 @@ def main() -> None:
     for count in sorted(options.counts):
         folder = options.folder.resolve() / str(count)
         collection(folder, photos, count)
-        known = folder / "costs.json"
-        if known.is_file():
-            costs[count] = {name: Cost(**cost) for name, cost in json.loads(known.read_text()).items()}
-            continue
-        costs[count] = stages(folder, options.sample) | pinned(folder)
-        costs[count][f"dvc repro split, {MORE} pictures more"] = after_more(folder, photos, count)
-        known.write_text(json.dumps({name: cost.__dict__ for name, cost in costs[count].items()}))
+        kept = Costs(folder)
+        stages(folder, kept, options.sample)
+        pinned(folder, kept, photos, count)
+        costs[count] = kept.totals()
         shares = {name: size(folder / name) for name in ("data/raw", "data/object", ".sengu")}
         print(f"{count:,} pictures: " + ", ".join(f"{name} {total / 1e6:.0f} MB" for name, total in shares.items()))
     table(costs)

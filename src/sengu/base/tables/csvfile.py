@@ -1,12 +1,12 @@
-"""CSV files in UTF-8 <-> columns of text: exact about faults, and fast if no cell is quoted.
+"""CSV files in UTF-8 <-> columns of text: exact about faults, and quick where there are none.
 
-No cell of the tables that Sengu writes needs quotes but some page addresses and tags; a table of a million rows is read and
-written several times faster without `csv`.
+A sound table is read by pandas' parser, any other by `csv`, which says what is wrong and where. No cell of the tables that
+Sengu writes needs quotes but some page addresses and tags; a table without them is written several times faster than by `csv`.
 """
 
 import csv
-from collections.abc import Sequence
-from io import StringIO
+from collections.abc import Collection, Iterator, Sequence
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +16,8 @@ from sengu.base.errors import MOVE, SenguError, in_the_way
 from sengu.base.names import escaped
 
 CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
-# rows and letters: the part of a big table that fits into the processor's cache
-ROWS, LETTERS = 1 << 14, 1 << 20
+SEARCHED = 20  # texts at most; from so many on, parsing every row is quicker than a search for each
+ROWS = 1 << 14  # written at a time: as much as the processor holds near
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -32,14 +32,17 @@ def numbered(path: Path) -> tuple[pd.DataFrame, Sequence[int]]:
             raise SenguError(f"{path} cannot be there, for {wrong}: {MOVE}")
         raise SenguError(f"{path} is missing: run `dvc repro`, or `dvc pull` if someone else produced it")
     data = path.read_bytes()
+    table = _regular(data)
+    return _exact(path, data) if table is None else (table, range(2, len(table) + 2))
+
+
+def _exact(path: Path, data: bytes) -> tuple[pd.DataFrame, Sequence[int]]:
+    """The table that `csv` reads, whatever its cells hold. Raises SenguError with the line and the cause."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise SenguError(f"{path}:{line}: not a CSV file in UTF-8: {error}") from error
-    plain = _plain(text)
-    if plain is not None:
-        return plain, range(2, len(plain) + 2)
     reader = csv.reader(StringIO(text, newline=""), strict=True)
     rows: list[list[str]] = []
     lines = []
@@ -61,29 +64,76 @@ def numbered(path: Path) -> tuple[pd.DataFrame, Sequence[int]]:
     return pd.DataFrame(rows, columns=header, dtype="str"), lines
 
 
-def _plain(text: str) -> pd.DataFrame | None:
-    """A table without quotes: its cells are what lies between commas and line ends, which is found ten times faster.
+def _regular(data: bytes) -> pd.DataFrame | None:
+    """The table that pandas reads; None unless it is sure to be what `csv` would read.
 
-    None if a cell is quoted, a line is empty or ends oddly, or has not as many commas as the first.
+    pandas fills up a row that is too short without a word, and refuses one that is too long: so if the commas between all cells
+    are as many as they should be, no row is too short. It also is less strict about quotes, which are looked at here.
     """
-    if not text.endswith("\n") or any(letter in text for letter in '"\r\0') or text.startswith("\n"):
+    between = _between_quoted(data)
+    if between is None or b"\r" in data or b"\0" in data or between.startswith(b"\n") or b"\n\n" in between:
         return None
-    names = text[: text.index("\n")].split(",")
-    width = len(names)
-    if len(set(names)) < width or (width == 1 and "\n\n" in text):
+    lines = between.count(b"\n")
+    if not between.endswith(b"\n") or data.count(b"\n") != lines:
         return None
-    columns: list[list[str]] = [[] for _ in names]
-    start = 0
-    while start < len(text):
-        end = text.index("\n", min(start + LETTERS, len(text) - 1)) + 1
-        cells = text[start:end].replace("\n", ",\n,").split(",")
-        ends = cells[width :: width + 1]
-        if len(cells) != len(ends) * (width + 1) + 1 or ends.count("\n") != len(ends):
-            return None
-        for i, column in enumerate(columns):
-            column += cells[i : -1 : width + 1]
-        start = end
-    return pd.DataFrame({name: pd.array(column[1:], dtype="str") for name, column in zip(names, columns, strict=True)})
+    try:
+        table = pd.read_csv(BytesIO(data), dtype="str", na_filter=False, skip_blank_lines=False, low_memory=False)
+        header = next(csv.reader([data[: data.index(b"\n")].decode("utf-8-sig")]))
+    except (ValueError, csv.Error):  # pandas' and Unicode's errors are ValueErrors
+        return None
+    # pandas renames columns that stand twice or have no name, and makes an index of what the first row has more than the header
+    is_regular = list(table.columns) == header and isinstance(table.index, pd.RangeIndex) and len(table) == lines - 1
+    return table if is_regular and between.count(b",") == lines * (len(header) - 1) else None
+
+
+def _between_quoted(data: bytes) -> bytes | None:
+    """What lies outside of quoted cells; None if a quote begins or ends within a cell."""
+    if b'"' not in data:
+        return data
+    parts = data.split(b'"')[::2]  # two quotes in a row, which stand for one, have nothing between them
+    inner = (part for part in parts[1:-1] if part)
+    is_sound = (not parts[0] or parts[0][-1] in b",\n") and parts[-1][:1] in (b",", b"\n")
+    if data.count(b'"') % 2 or not is_sound or any(part[0] not in b",\n" or part[-1] not in b",\n" for part in inner):
+        return None
+    return b"".join(parts)
+
+
+def rows_with(path: Path, column: str, wanted: Collection[str]) -> Iterator[dict[str, str]]:
+    """The rows of a table whose cell in `column` is one of `wanted`, in their order; none if there is no table.
+
+    Few texts are searched for in the bytes of the file, and only rows that hold them are parsed: of a million rows, in a tenth of
+    a second instead of several.
+    """
+    if not path.is_file() or not wanted:
+        return
+    data = path.read_bytes()
+    header = next(csv.reader(StringIO(data[: data.find(b"\n") + 1 or None].decode(), newline="")))
+    position = header.index(column)
+    is_plain = all(text and '"' not in text for text in wanted)  # no cell spells them in another way
+    records = _records_with(data, wanted) if is_plain and len(wanted) <= SEARCHED else [data[data.find(b"\n") + 1 :]]
+    for record in records:
+        for row in csv.reader(StringIO(record.decode(), newline="")):
+            if row[position] in wanted:
+                yield dict(zip(header, row, strict=True))
+
+
+def _records_with(data: bytes, wanted: Collection[str]) -> Iterator[bytes]:
+    """The records after the first that hold one of these texts anywhere, in their order."""
+    starts: dict[int, int] = {}  # -> end
+    has_quotes = b'"' in data
+    for text in wanted:
+        place = data.find(text.encode())
+        while place >= 0:
+            start, end = data.rfind(b"\n", 0, place) + 1, data.find(b"\n", place)
+            # a line break within a cell stands after an odd number of quotes
+            while has_quotes and start and data.count(b'"', 0, start) % 2:
+                start = data.rfind(b"\n", 0, start - 1) + 1
+            while has_quotes and end >= 0 and data.count(b'"', start, end) % 2:
+                end = data.find(b"\n", end + 1)
+            end = end + 1 or len(data)
+            starts[start] = end
+            place = data.find(text.encode(), end)
+    return (data[start : starts[start]] for start in sorted(starts) if start)
 
 
 def write(path: Path, names: list[str], columns: list[list[Any]]) -> None:

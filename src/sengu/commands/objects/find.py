@@ -1,6 +1,5 @@
 """An object id -> everything in the tables about it: URLs, pages, tags, dates, labels, dataset versions, split."""
 
-import csv
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,7 +12,7 @@ from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.names import cell
-from sengu.base.tables import versions
+from sengu.base.tables import csvfile, versions
 from sengu.commands import places
 from sengu.commands.completion import ObjectPrefix
 from sengu.labels import sheets
@@ -47,12 +46,12 @@ class Known:
 def known(object_id: ObjectId, data: Path) -> Known:
     """Looks up an object in the tables below `data`. Raises SenguError if no index has it.
 
-    It reads the tables line by line: a look-up in a million rows takes seconds, and little memory.
+    Parses no rows but those of the object: a look-up among a million rows takes a fraction of a second.
     """
     name = str(object_id)
     facts = Known(name)
     for index in sorted((data / "index").glob("*.csv")):
-        rows = list(_rows(index, "objectId", {name}))
+        rows = list(csvfile.rows_with(index, "objectId", {name}))
         if not rows:
             continue
         first = rows[0]
@@ -61,10 +60,10 @@ def known(object_id: ObjectId, data: Path) -> Known:
         facts.milliseconds = int(first["milliseconds"])
         captures = data / "captures" / index.name
         urls = {row["urlId"] for row in rows}
-        facts.seen += [{"site": index.stem, **row} for row in _rows(captures, "urlId", urls)]
+        facts.seen += [{"site": index.stem, **row} for row in csvfile.rows_with(captures, "urlId", urls)]
     if not facts.format:
         raise SenguError(f"object {name} is in no table of {data / 'index'}: check the id, or run `dvc repro objects`")
-    for row in _rows(data / "label_details.csv", "objectId", {name}):
+    for row in csvfile.rows_with(data / "label_details.csv", "objectId", {name}):
         facts.label = _class(row.pop("value"), params.labelling(places.LABELS)[1].classes)
         facts.said = {key: cell for key, cell in row.items() if cell and key != "objectId"}
         if lines := _lines(object_id, facts.seen):
@@ -104,9 +103,9 @@ def first_seen(names: Collection[str], data: Path) -> dict[str, dict[str, str]]:
     first: dict[str, dict[str, str]] = {}
     for index in sorted((data / "index").glob("*.csv")):
         of_url: dict[str, list[str]] = {}
-        for row in _rows(index, "objectId", names):
+        for row in csvfile.rows_with(index, "objectId", names):
             of_url.setdefault(row["urlId"], []).append(row["objectId"])
-        for capture in _rows(data / "captures" / index.name, "urlId", of_url):
+        for capture in csvfile.rows_with(data / "captures" / index.name, "urlId", of_url):
             for name in of_url[capture["urlId"]]:
                 first.setdefault(name, {"site": index.stem, **capture})
     return first
@@ -116,26 +115,13 @@ def named_by_file(names: Collection[str], data: Path) -> set[str]:
     """The object ids captured under one of these file names, with the frames of videos."""
     ids: set[str] = set()
     for captures in sorted((data / "captures").glob("*.csv")) if names else ():
-        urls = {row["urlId"] for row in _rows(captures, "filename", names)}
-        ids |= {row["objectId"] for row in _rows(data / "index" / captures.name, "urlId", urls)}
+        urls = {row["urlId"] for row in csvfile.rows_with(captures, "filename", names)}
+        ids |= {row["objectId"] for row in csvfile.rows_with(data / "index" / captures.name, "urlId", urls)}
     return ids
 
 
 def _cell(path: Path, name: str, column: str) -> str:
-    return next((row[column] for row in _rows(path, "objectId", {name})), "")
-
-
-def _rows(path: Path, column: str, wanted: Collection[str]) -> Iterator[dict[str, str]]:
-    """The rows of a table whose `column` is one of `wanted`; none if there is no table."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.reader(stream)
-        header = next(reader)
-        position = header.index(column)
-        for row in reader:
-            if row[position] in wanted:
-                yield dict(zip(header, row, strict=True))
+    return next((row[column] for row in csvfile.rows_with(path, "objectId", {name})), "")
 
 
 SHA1_DIGITS = 40
