@@ -12,7 +12,8 @@ over a sample, and the commands that people use. N pictures need about 25 KB eac
 For each stage it prints seconds by the clock and of processors, the peak memory of the program with its workers, bytes read and
 written, and the exponent of growth: 1 means twice the time of processors for twice the pictures. That time depends less on what
 else a machine does than the clock. Last it adds one archive file of 1,000 pictures and runs all again.
-`embed` and what needs it are left out if the project has no models/release.
+`embed` and what needs it are left out if the project has no models/release. With --tables, only the stages and commands run that
+read nothing but tables, on tables of as many pictures as were not made.
 """
 
 import argparse
@@ -273,28 +274,78 @@ def stages(folder: Path, costs: Costs, sample: int) -> None:
         costs.measure("extract", program("crawlers.extract", site, raw, captures), site)
         outputs = (f"data/object/{site}", index, f"data/rejected/{site}.csv")
         costs.measure("objects", program("sengu.stages.objects", raw, captures, "tombstones.csv", *outputs), site)
-    of_labels = ("data/label.csv", "data/label_conflicts.csv", "data/label_details.csv")
-    costs.measure(
-        "label",
-        program("sengu.stages.label", "labels", "tombstones.csv", "data/captures", "data/index", "data/rejected", *of_labels),
-    )
+    label(costs)
     of_groups = ("duplicate_groups.csv", "data/duplicates.csv")
     costs.measure("duplicates", program("sengu.stages.duplicates", "data/index", "data/object", *of_groups))
     costs.measure("duplicates, again", program("sengu.stages.duplicates", "data/index", "data/object", *of_groups))
-    labels = tables.read(folder / "data/label.csv", tables.Label)
-    versions.write(folder / "data/dataset/v1", versions.describe("v1", list(CLASSES), labels), labels)
-    costs.measure("split", program("sengu.stages.split", "data/dataset/v1", "data/duplicates.csv", "data/split_label.csv"))
+    first = split(folder, costs)
     part = folder / "data/sample.csv"
     tables.write(part, tables.read(folder / "data/split_label.csv", tables.SplitLabel).head(sample), tables.SplitLabel)
     costs.measure(f"prepare, {sample}", program("sengu.stages.prepare", "data/sample.csv", "data/object", "data/pixels"))
     sengu = program("sengu.commands.main")
     if (folder / "models/release").is_dir():
         costs.measure("embed", program("sengu.stages.embed", "data/index", "data/object", "models/release", "data/embeddings"))
-        costs.measure("similar", (*sengu, "similar", str(labels["objectId"].iloc[0])))
+        costs.measure("similar", (*sengu, "similar", first))
         costs.measure("suggest", (*sengu, "suggest", "-n", "200"))
     costs.measure("objects verify", (*sengu, "objects", "verify"))
-    costs.measure("objects info", (*sengu, "objects", "info", str(labels["objectId"].iloc[0])))
+    look_up(costs, first)
+
+
+def label(costs: Costs) -> None:
+    of_labels = ("data/label.csv", "data/label_conflicts.csv", "data/label_details.csv")
+    costs.measure(
+        "label",
+        program("sengu.stages.label", "labels", "tombstones.csv", "data/captures", "data/index", "data/rejected", *of_labels),
+    )
+
+
+def split(folder: Path, costs: Costs) -> str:
+    """Returns one of the objects."""
+    labels = tables.read(folder / "data/label.csv", tables.Label)
+    versions.write(folder / "data/dataset/v1", versions.describe("v1", list(CLASSES), labels), labels)
+    costs.measure("split", program("sengu.stages.split", "data/dataset/v1", "data/duplicates.csv", "data/split_label.csv"))
+    return str(labels["objectId"].iloc[0])
+
+
+def look_up(costs: Costs, name: str) -> None:
+    sengu = program("sengu.commands.main")
+    costs.measure("objects info", (*sengu, "objects", "info", name))
     costs.measure("label check", (*sengu, "label", "check"))
+
+
+def tables_only(folder: Path, costs: Costs, count: int) -> None:
+    """The stages and commands that read nothing but tables, on those of a collection that has no pictures."""
+    if not (folder / "complete").is_file():
+        project(folder)
+        chance = np.random.default_rng(count)
+        names: list[str] = []
+        for number, site in enumerate(SITES):
+            rows = range(number, count, len(SITES))
+            ids, urls = ([chance.bytes(20).hex() for _ in rows] for _ in range(2))
+            host = f"http://{site}.example"
+            captures = [
+                tables.Capture(
+                    url, f"{host}/pictures/{row}.jpg", f"{host}/page/{row // ON_A_PAGE}",
+                    f"page {row % 50}|{CLASSES[row // ON_A_PAGE % 2]}", "", "", DATE, "", 200,
+                )
+                for row, url in zip(rows, urls, strict=True)
+            ]  # fmt: skip
+            index = [tables.IndexRow(f"{name}.jpg", url, "jpg", 100, 100, 9000) for name, url in zip(ids, urls, strict=True)]
+            for kind, row_type, each in (
+                ("captures", tables.Capture, captures),
+                ("index", tables.IndexRow, index),
+                ("rejected", tables.Rejected, []),
+            ):
+                path = folder / f"data/{kind}/{site}.csv"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                tables.write(path, tables.frame(each, row_type), row_type)
+            names += [f"{name}.jpg" for name in ids]
+        near = np.array(names[: int(count * NEAR) * 2]).reshape(-1, 2)
+        pairs = [tables.Duplicate(str(name), str(min(pair)), "") for pair in near for name in pair]
+        tables.write(folder / "data/duplicates.csv", tables.frame(pairs, tables.Duplicate), tables.Duplicate)
+        (folder / "complete").touch()
+    label(costs)
+    look_up(costs, split(folder, costs))
 
 
 def pinned(folder: Path, costs: Costs, photos: list[np.ndarray], count: int) -> None:
@@ -352,11 +403,17 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("counts", type=int, nargs="+")
     parser.add_argument("--sample", type=int, default=5000, help="pictures for `prepare`")
+    parser.add_argument("--tables", action="store_true", help="only what reads tables alone, which need no pictures")
     options = parser.parse_args()
-    photos = photographs(options.photographs)
+    photos = [] if options.tables else photographs(options.photographs)
     costs: dict[int, dict[str, Cost]] = {}
     for count in sorted(options.counts):
-        folder = options.folder.resolve() / str(count)
+        folder = options.folder.resolve() / (f"tables-{count}" if options.tables else str(count))
+        if options.tables:
+            kept = Costs(folder)
+            tables_only(folder, kept, count)
+            costs[count] = kept.totals()
+            continue
         collection(folder, photos, count)
         kept = Costs(folder)
         stages(folder, kept, options.sample)

@@ -5,8 +5,9 @@
 Outcomes holds lines of text, Prepared and Journal hold arrays (here 3 KB and 4 KB). sqlite3 keeps the same names and values in
 one table, commits after each batch of 32 as they write after each, and asks for no fsync, since neither do they: both survive
 the kill of a program, not of the machine. Once with the rollback journal, and once with the write-ahead log, which does not work
-on NFS (https://sqlite.org/wal.html). For the kill, a program appends until SIGKILL ends it, and says each batch that it has
-written; then it is counted how many records of those are there. sqlite3 sees no damaged record, so for it no damage is tried.
+on NFS (https://sqlite.org/wal.html). Seconds are those of the processor, which other programs change less than the clock. For
+the kill, a program appends until SIGKILL ends it, and says each batch that it has written; then it is counted how many records of
+those are there.
 """
 
 import argparse
@@ -140,9 +141,9 @@ def named(count: int) -> list[str]:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    begun = time.perf_counter()
+    begun = time.process_time()
     result = work()
-    return time.perf_counter() - begun, result
+    return time.process_time() - begun, result
 
 
 def killed(kind: str, way: str, path: Path, count: int) -> tuple[int, int]:
