@@ -10,6 +10,7 @@ fixed camera saw.
 """
 
 import argparse
+import os
 import resource
 import time
 import zipfile
@@ -19,6 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import psutil
 from joblib import Parallel, delayed
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 from scenes import fixed_camera, letter, sign
@@ -154,12 +156,13 @@ def told_apart() -> None:
         print(f"{name}: {together(labels)} of {len(drawn) * (len(drawn) - 1) // 2} pairs, at most {largest} in a group")
 
 
-def timed(count: int) -> float:
-    """Half of the pictures are random, half in clusters of 2 to 200 that differ by a few bits and some noise."""
+def timed(count: int, alike: float) -> float:
+    """A share of the pictures is in clusters of 2 to 200 that differ by a few bits and some noise, the others are random."""
     chance = np.random.default_rng(0)
     sources = np.arange(count)
     edges = np.cumsum(chance.integers(2, 201, count))
-    for start, end in pairwise(count // 2 + np.concatenate([[0], edges[edges < count // 2], [count // 2]])):
+    clustered = round(count * alike)
+    for start, end in pairwise(count - clustered + np.concatenate([[0], edges[edges < clustered], [clustered]])):
         sources[start:end] = start
     hashes = chance.integers(0, 256, (count, 3, 8), dtype=np.uint8)[sources]
     hashes[np.arange(count), 0, chance.integers(0, 8, count)] ^= (1 << chance.integers(0, 8, count)).astype(np.uint8)
@@ -170,14 +173,22 @@ def timed(count: int) -> float:
         thumbnails[rows] = coarse[sources[rows]].repeat(8, axis=1).repeat(8, axis=2)
         thumbnails[rows] += chance.integers(0, 25, thumbnails[rows].shape, dtype=np.uint8)
     mirrored = chance.integers(0, 256, (count, 8), dtype=np.uint8)
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), processors()
     labels = groups.groups(Looks(hashes, mirrored, thumbnails, np.zeros((count, 8, 8, 2), np.int8)), NO_LINKS).labels
-    seconds = time.perf_counter() - begun
+    seconds, used = time.perf_counter() - begun, processors() - used
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(
-        f"{count} hashes: {len(np.unique(labels))} of {len(np.unique(sources))} groups in {seconds:.1f} s, up to {memory:.1f} GiB"
+        f"{count} hashes: {len(np.unique(labels))} of {len(np.unique(sources))} groups in {seconds:.1f} s, of processors "
+        f"{used:.1f} s, up to {memory:.1f} GiB, load {os.getloadavg()[0]:.1f}",
+        flush=True,
     )
-    return seconds
+    return used
+
+
+def processors() -> float:
+    """Seconds of processors that this program and its workers have used; of a busy machine they say more than the clock."""
+    programs = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(each.cpu_times().user + each.cpu_times().system for each in programs)
 
 
 def main() -> None:
@@ -186,6 +197,7 @@ def main() -> None:
     parser.add_argument("others", type=Path, nargs="?", help="a zip of distractors, such as CIFAR-10")
     parser.add_argument("--distractors", type=int, default=10_000)
     parser.add_argument("--hashes", type=int, nargs="*", default=[100_000, 200_000, 400_000])
+    parser.add_argument("--alike", type=float, default=0.5, help="share of these that are near-duplicates of others")
     options = parser.parse_args()
     told_apart()
     if options.photographs is not None:
@@ -196,7 +208,7 @@ def main() -> None:
         if options.others is not None:
             others = prints(payloads(options.others, "train/", options.distractors), alone)
             precision(found, others, f"with {len(others[0])} distractors")
-    seconds = {count: timed(count) for count in options.hashes}
+    seconds = {count: timed(count, options.alike) for count in options.hashes}
     for (few, before), (many, after) in pairwise(seconds.items()):
         print(f"from {few} to {many}: exponent {np.log(after / before) / np.log(many / few):.2f}")
 

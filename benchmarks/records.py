@@ -83,7 +83,7 @@ class OfPrints:
                 yield len(batch)
 
     def load(self, path: Path, names: list[str]) -> int:
-        return len(Journal(path).read(names))
+        return int(np.count_nonzero(Journal(path).read(names)["objectId"]))
 
 
 class OfSqlite:

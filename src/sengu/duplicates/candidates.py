@@ -23,7 +23,10 @@ logger = logging.getLogger("duplicates")
 
 @dataclass(frozen=True)
 class Table:
-    """The entries in the order of their keys: those of key k are order[starts[k] : starts[k + 1]]."""
+    """The entries in the order of their keys: those of key k are order[starts[k] : starts[k + 1]].
+
+    int32 holds 700 million pictures, and half of the memory is looked up quicker.
+    """
 
     bits: np.ndarray  # which bits of a hash make the key, the lowest first
     order: np.ndarray
@@ -70,9 +73,9 @@ def _tables(codes: np.ndarray) -> list[Table]:
             left = np.concatenate([left, np.setdiff1d(chance.permutation(64), left, assume_unique=True)])
         sample, left = left[:bits], left[bits:]
         keys = _keys(codes, sample)
-        starts = np.zeros(2**bits + 1, np.int64)
+        starts = np.zeros(2**bits + 1, np.int32)
         np.cumsum(np.bincount(keys, minlength=2**bits), out=starts[1:])
-        hash_tables.append(Table(sample, np.argsort(keys, kind="stable"), starts))
+        hash_tables.append(Table(sample, np.argsort(keys, kind="stable").astype(np.int32), starts))
     return hash_tables
 
 
@@ -87,9 +90,9 @@ def _near(wanted: np.ndarray, codes: np.ndarray, tables: list[Table], radius: in
     """Rows of `wanted`, entries of `codes` and how many bits they differ in; an entry may come more than once."""
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for table in tables:
-        flips = np.array([0, *(1 << place for place in range(len(table.bits)))], np.int64)
-        for flip in flips:
-            probes = table.keys(wanted) ^ flip if flip else table.keys(wanted)
+        keys = table.keys(wanted)
+        for flip in (0, *(1 << place for place in range(len(table.bits)))):
+            probes = keys ^ flip
             firsts = table.starts[probes]
             lengths = np.minimum(table.starts[probes + 1] - firsts, BUCKET)
             rows = np.repeat(np.arange(len(wanted)), lengths)

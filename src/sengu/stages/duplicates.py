@@ -14,7 +14,7 @@ from sengu.base.errors import run_program
 from sengu.base.ids import ObjectId
 from sengu.base.io_errors import named
 from sengu.duplicates import decisions, groups
-from sengu.duplicates.fingerprints import RECORD, Journal, fingerprint, record
+from sengu.duplicates.fingerprints import Journal, fingerprint, record
 from sengu.duplicates.groups import Looks
 from sengu.objects.store import ObjectStore
 from sengu.parallel import engine
@@ -54,10 +54,7 @@ def duplicates(
 
 def fingerprints(ids: list[str], store: ObjectStore, journal: Journal) -> np.ndarray:
     """The records (RECORD) of these object ids, in their order."""
-    known = journal.read(ids)
-    prints = np.zeros(len(ids), RECORD)
-    rows = {object_id: row for row, object_id in enumerate(ids)}
-    prints[[rows[name.decode()] for name in known["objectId"]]] = known
+    prints = journal.read(ids)
     new = [row for row in range(len(ids)) if not prints["objectId"][row]]
     made = Parallel(n_jobs=-1, return_as="generator")(delayed(_record)(ids[row], store) for row in new)
     with named(journal.path), journal.appending() as file:
