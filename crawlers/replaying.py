@@ -62,9 +62,9 @@ def not_there(name: str, site: params.Site, folder: Path) -> list[Failed]:
 def pages(archive: warc.Archive) -> Iterator[tuple[str, int]]:
     """URL and age of each version of every possible page; a picture that a page once showed stays a capture."""
     for entry in archive:
-        if entry.url.startswith(("http:", "https:")) and not is_media_type(entry.header("Content-Type")):
+        if entry.url.startswith(("http:", "https:")):
             for age, version in enumerate(archive.versions(entry.url)):
-                if version.is_good:
+                if version.is_good and not is_media_type(version.header("Content-Type")):
                     yield entry.url, age
 
 

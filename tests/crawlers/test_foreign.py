@@ -135,6 +135,16 @@ def test_a_page_that_cannot_be_decoded_is_a_row_and_costs_no_other(tmp_path: Pat
     assert {url.removeprefix(HOST) for url in captures["url"]} == {"/broken", "/a.jpg", "/b.jpg", "/c.jpg"}
 
 
+def test_a_page_that_stands_where_a_picture_was_hides_neither_the_picture_nor_its_own(tmp_path: Path) -> None:
+    login = record("response", "/a.jpg", b"<form></form><img src='/c.jpg'>", "text/html", WARC_Date="2024-03-02T10:00:00Z")
+    write(tmp_path, "x.warc.gz", site() + login + record("response", "/c.jpg", JPEG["c"]))
+    run(tmp_path, *CRAWL)
+    run(tmp_path, *EXTRACT)
+    captures = tables.read(tmp_path / "captures/web.csv", tables.Capture)
+    assert {url.removeprefix(HOST) for url in captures["url"]} == {"/a.jpg", "/b.jpg", "/c.jpg"}
+    assert warc.payload(warc.read(tmp_path / "raw/web", "web").resolve(f"{HOST}/a.jpg")) == JPEG["a"]
+
+
 def test_what_pages_of_others_archives_show_and_no_file_holds_is_listed_with_its_reason(tmp_path: Path) -> None:
     shown = b"<img src='/gone.jpg'><img src='ftp://a.example/x.jpg'><img src='http://[x'><img src='data:image/gif;base64,AAAA'>"
     shut = record("response", "/shut.jpg", JPEG["c"], "image/jpeg\r\nX-Robots-Tag: noai")

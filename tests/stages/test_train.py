@@ -468,3 +468,21 @@ def test_examples_that_a_phase_needs(inputs: Path, without: str, patience: int, 
     settings = params.Train(seed=1, fine_tune=params.FineTune(epochs=1, rate=0.1, batch=8, patience=patience))
     with pytest.raises(SenguError, match=message) if message else nullcontext():
         train.check(Examples(kept, pixels.arrays[kept.index]), settings, inputs / "pixels")
+
+
+def test_a_repository_without_a_commit_is_told_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """dvclive asks for the latest one, and ends with a traceback if there is none."""
+    monkeypatch.chdir(tmp_path)
+    run(tmp_path, "git", "init", "--quiet")
+    run(tmp_path, "dvc", "init", "--quiet")
+    with (
+        pytest.raises(SenguError, match="^curves cannot be written: dvclive asks Git for the latest commit") as refused,
+        train.curves(Path("curves")),
+    ):
+        pass
+    cure = re.search("`(.*)`", str(refused.value))
+    assert cure is not None
+    run(tmp_path, "bash", "-c", cure[1])
+    with train.curves(Path("curves")) as log:
+        log("head", 0, train.Fit(0.5, 0.1, 0.6, None, None))
+    assert (tmp_path / "curves/metrics.json").exists()

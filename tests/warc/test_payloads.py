@@ -60,6 +60,13 @@ def test_a_body_that_is_said_to_be_chunked_is_read_whether_it_is_or_not(tmp_path
     assert read(tmp_path, body, Transfer_Encoding="chunked") == (JPEG, JPEG)
 
 
+@pytest.mark.parametrize("coding", ["gzip;q=1", "gzip; q=1.0", '"gzip"', "GZIP ;x"])
+def test_a_coding_may_be_quoted_or_have_a_parameter(coding: str) -> None:
+    assert warc.decode(gzip.compress(JPEG), coding) == JPEG
+    assert warc.decode(gzip.compress(gzip.compress(JPEG)), f"{coding}, gzip") == JPEG
+    assert warc.decode(JPEG, coding) == JPEG
+
+
 def test_several_codings_are_undone_from_the_last() -> None:
     assert warc.decode(brotli.compress(gzip.compress(PAGE)), "gzip, br") == PAGE
     assert warc.decode(gzip.compress(PAGE), "aws-chunked,gzip") == PAGE

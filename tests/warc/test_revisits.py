@@ -12,7 +12,8 @@ from sengu.warc.reading import digest
 
 HOST = "http://a.example"
 FIRST, LATER = "2024-03-01T10:00:00Z", "2024-03-02T10:00:00Z"
-OLD, NEW = b"the old picture", b"the new picture"
+OLD, NEW = b"\xff\xd8\xff the old picture", b"\xff\xd8\xff the new picture"
+LOGIN = b"<!doctype html><form action='/login'><input type=password></form><img src='/logo.png'>"
 
 
 def sha1(payload: bytes) -> str:
@@ -101,8 +102,18 @@ def test_a_revisit_of_what_is_not_here_is_missing_and_says_of_what(tmp_path: Pat
         record("response", "/a.jpg", date=LATER, status="404 Not Found"),
         record("response", "/a.jpg", date=LATER, status="204 No Content"),
         revisit("/a.jpg?utm_source=n", WARC_Payload_Digest=sha1(OLD)),
+        record("response", "/a.jpg", LOGIN, date=LATER),  # as image/jpeg, though it is a page
     ],
-    ids=["redirect to another spelling", "empty", "cut", "truncated", "error", "no content", "revisit of another spelling"],
+    ids=[
+        "redirect to another spelling",
+        "empty",
+        "cut",
+        "truncated",
+        "error",
+        "no content",
+        "revisit of another spelling",
+        "page",
+    ],
 )
 def test_what_says_nothing_does_not_displace_a_good_answer(tmp_path: Path, late: bytes) -> None:
     path = tmp_path / "web-00000.warc.gz"
@@ -110,6 +121,31 @@ def test_what_says_nothing_does_not_displace_a_good_answer(tmp_path: Path, late:
     answers = warc.gather([path], ("utm_*",))
     assert body(answers, "/a.jpg?utm_source=n") == OLD
     assert [entry.url for entry in answers] == [f"{HOST}/a.jpg"]
+
+
+@pytest.mark.parametrize("path", ["/login", "/gone"])
+def test_a_redirect_to_no_picture_does_not_displace_a_picture(tmp_path: Path, path: str) -> None:
+    answers = archive(
+        tmp_path,
+        record("response", "/a.jpg", OLD),
+        record("response", "/a.jpg", status="302 Found", Location=path, date=LATER),
+        record("response", "/login", LOGIN, LATER),
+    )
+    assert body(answers, "/a.jpg") == OLD
+    moved = archive(
+        tmp_path,
+        record("response", "/a.jpg", OLD),
+        record("response", "/a.jpg", status="302 Found", Location="/b.jpg", date=LATER),
+        record("response", "/b.jpg", NEW, LATER),
+    )
+    assert body(moved, "/a.jpg") == NEW
+
+
+def test_a_page_where_a_picture_was_is_still_read_and_a_picture_takes_the_place_of_a_page(tmp_path: Path) -> None:
+    answers = archive(tmp_path, record("response", "/a.jpg", OLD), record("response", "/a.jpg", LOGIN, LATER))
+    assert [warc.payload(version) for version in answers.versions(f"{HOST}/a.jpg")] == [OLD, LOGIN]
+    answers = archive(tmp_path, record("response", "/a.jpg", LOGIN), record("response", "/a.jpg", OLD, LATER))
+    assert body(answers, "/a.jpg") == OLD
 
 
 def test_an_empty_answer_counts_until_there_is_a_better_one(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from dvclive import Live
+from scmrepo.exceptions import SCMError
 
 import sengu.base
 import sengu.networks.backbone
@@ -90,8 +91,18 @@ def calibrate(network: Network, pixels: Examples, output: Path) -> None:
 
 @contextmanager
 def curves(folder: Path) -> Iterator[Log]:
-    """Yields a function that writes an epoch into the curves and metrics of a folder, which it empties first."""
-    with Live(str(folder), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live:
+    """Yields a function that writes an epoch into the curves and metrics of a folder, which it empties first.
+
+    Raises SenguError in a repository of Git that has no commit.
+    """
+    try:
+        started = Live(str(folder), save_dvc_exp=False, dvcyaml=None, monitor_system=False)
+    except SCMError as error:
+        raise SenguError(
+            f"{folder} cannot be written: dvclive asks Git for the latest commit ({error}): make the first one with "
+            "`git add --all && git commit --message begun`, then run the stage again"
+        ) from error
+    with started as live:
 
         def log(phase: str, number: int, epoch: Epoch | Fit) -> None:
             live.step = number

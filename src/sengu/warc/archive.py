@@ -30,6 +30,7 @@ class Entry:
     taken: str = ""  # when the camera took the picture, and its make and model: see sengu.warc.exif
     camera: str = ""
     whole: bool = True  # False for an answer whose body is empty or cut off
+    shows: bool = False  # whether its payload begins as a picture or a video
 
     @property
     def is_good(self) -> bool:
@@ -51,7 +52,8 @@ class Entry:
 class Archive:
     """The answers that count for every URL of a site, by canonical URL; `tracking` are the site's tracking parameters.
 
-    The latest answer counts, but an error does not replace a success.
+    The latest answer counts. But an error does not replace a success, and a page, such as one to log in, does not replace a
+    picture.
     """
 
     def __init__(self, tracking: Sequence[str] = ()):
@@ -69,6 +71,8 @@ class Archive:
         key = self._spellings[entry.url] = canonical or self.canonical(entry.url)
         known = self._latest.get(key)
         if known is not None and not self._counts(entry, known, key):
+            if _hides(entry, known):
+                self._earlier.setdefault(key, []).append(entry)  # a page, which may show pictures of its own
             return
         if known is not None and known.is_good:
             self._earlier.setdefault(key, []).append(known)
@@ -80,6 +84,8 @@ class Archive:
             return False
         if known.is_good and known.whole and not entry.whole and entry.status not in REDIRECTS:
             return False  # empty, cut off, or a part
+        if _hides(entry, known):
+            return False
         if known.is_good and self.leads_nowhere(entry, key):
             return False
         return (entry.file, entry.offset) != (known.file, known.offset)
@@ -100,12 +106,21 @@ class Archive:
         return self._latest.get(self.canonical(url))
 
     def versions(self, url: str) -> list[Entry]:
-        """The answer that counts for a URL, which may be an error, and the successful ones before it, the latest first."""
+        """The answer that counts for a URL, which may be an error, and its other successful ones, the latest first."""
         latest = self.find(url)
         return ([latest] if latest else []) + self._earlier.get(self.canonical(url), [])[::-1]
 
     def resolve(self, url: str) -> Entry | None:
-        """The answer at the end of the redirects from `url`; None if the archive does not hold it."""
+        """The answer at the end of the redirects from `url`; None if the archive does not hold it.
+
+        Where a redirect leads to no picture, such as to a page to log in, it is the picture that was there before, if one was.
+        """
+        start, end = self.find(url), self._end(url)
+        if start is None or start.status not in REDIRECTS or (end is not None and end.is_good and end.shows):
+            return end
+        return next((version for version in self.versions(url)[1:] if version.whole and version.shows), end)
+
+    def _end(self, url: str) -> Entry | None:
         for _ in range(MAX_REDIRECTS):
             entry = self.find(url)
             if entry is None or entry.status not in REDIRECTS or not entry.header("Location"):
@@ -115,6 +130,12 @@ class Archive:
             except ValueError:
                 return None
         return None
+
+
+def _hides(entry: Entry, known: Entry) -> bool:
+    """True if a site answers with a page, such as one to log in, where a picture is known. A file is what its folder has now."""
+    is_picture = known.is_good and known.whole and known.shows and known.url.startswith("http")
+    return is_picture and entry.is_good and not entry.shows
 
 
 def target(entry: Entry) -> str:

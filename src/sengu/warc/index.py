@@ -114,6 +114,7 @@ def _columns(pairs: Sequence[tuple[Entry, str]]) -> dict[str, list[Any]]:
         "taken": [entry.taken for entry, _ in pairs],
         "camera": [entry.camera for entry, _ in pairs],
         "whole": [entry.whole for entry, _ in pairs],
+        "shows": [entry.shows for entry, _ in pairs],
         "canonical": ["" if canonical == entry.url else canonical for entry, canonical in pairs],
         "count": [len(entry.headers) for entry, _ in pairs],
         "name": [name for entry, _ in pairs for name, _ in entry.headers],
@@ -127,9 +128,9 @@ def _rows(path: Path, columns: dict[str, list[Any]]) -> list[tuple[Entry, str]]:
     collects = gc.isenabled()
     gc.disable()  # it would scan everything again and again, and free nothing
     try:
-        for url, offset, fetched, status, digest, taken, camera, whole, canonical, count in zip(*columns.values(), strict=True):
+        for url, offset, fetched, status, digest, *rest, canonical, count in zip(*columns.values(), strict=True):
             headers = tuple(islice(pairs, count))
-            rows.append((Entry(url, path, offset, fetched, status, headers, digest, taken, camera, whole), canonical or url))
+            rows.append((Entry(url, path, offset, fetched, status, headers, digest, *rest), canonical or url))
     finally:
         if collects:
             gc.enable()

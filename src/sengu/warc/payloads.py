@@ -18,7 +18,8 @@ MAGIC = {
 SAYS_NOTHING = ("", "identity", "none", "utf-8", "utf8", "aws-chunked", "binary")  # servers send these, and they are no coding
 # the first bytes of pictures and videos
 PLAIN = (
-    b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*", b"\0\0\1\0", b"\x1aE\xdf\xa3", b"\0\0\1\xba",
+    b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\1\0", b"\x1aE\xdf\xa3",
+    b"\0\0\1\xba", b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ", b"\xff\x0a", b"\xff\x4f\xff\x51",
 )  # fmt: skip
 TEXT = 64  # bytes; if they are all of these, a body is a text
 TEXTUAL = bytes([*b"\t\n\r\f", *range(0x20, 0x7F), *range(0x80, 0x100)])
@@ -45,8 +46,14 @@ def decode(encoded: bytes, content_encoding: str) -> bytes:
     """
     payload = encoded
     for coding in reversed(content_encoding.lower().split(",")):
-        payload = _decoded(payload, coding.strip())
+        # some servers quote a coding, or give it a weight as in Accept-Encoding: gzip;q=1
+        payload = _decoded(payload, coding.partition(";")[0].strip(" \t\"'"))
     return payload
+
+
+def shows(payload: bytes) -> bool:
+    """True if it begins as a picture or a video."""
+    return payload.startswith(PLAIN) or payload[4:8] == b"ftyp"
 
 
 def dechunked(body: bytes) -> bytes:
@@ -96,7 +103,7 @@ def _decoded(encoded: bytes, coding: str) -> bytes:
 
 def _is_plain(body: bytes) -> bool:
     """True if it begins as a picture, a video or a text, which no compressed body does."""
-    if body.startswith(PLAIN) or body[4:8] == b"ftyp":
+    if shows(body):
         return True
     head = body[:TEXT]
     try:

@@ -18,7 +18,7 @@ from sengu.base.io_errors import is_refusal
 from sengu.warc import packing
 from sengu.warc.archive import PROFILE, Entry
 from sengu.warc.exif import taken_and_camera
-from sengu.warc.payloads import UnreadableCapture, dechunked, decode
+from sengu.warc.payloads import UnreadableCapture, dechunked, decode, shows
 
 # headers held in memory for each of half a million answers; the others are read again when needed
 KNOWN_HEADERS = (
@@ -104,7 +104,7 @@ def _entry(record: WarcRecord, path: Path, named: bool) -> tuple[Entry, Name] | 
     if named and not stated:
         name = replace(name, payload=f"sha1:{hashlib.sha1(sent, usedforsecurity=False).hexdigest()}")
     taken, camera = taken_and_camera(payload)
-    return Entry(*place, status, tuple(headers), block_digest, taken, camera, whole), name
+    return Entry(*place, status, tuple(headers), block_digest, taken, camera, whole, shows(payload)), name
 
 
 def uri(record: WarcRecord, header: str) -> str:

@@ -21,6 +21,7 @@ from sengu.base.errors import SenguError
 from sengu.base.io_errors import named
 from sengu.warc import packing
 from sengu.warc.archive import Entry
+from sengu.warc.payloads import shows
 from sengu.warc.reading import KNOWN_HEADERS, OPEN, files, info, is_whole
 
 CONTINUES = "continues"  # field of a warcinfo record: the file before this one of the same crawl
@@ -92,14 +93,16 @@ class Writer:
         offset, digest = self._append(record, deflate)
         texts = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         known = tuple(pair for pair in texts if pair[0].lower() in KNOWN_HEADERS)
-        return Entry(url, self._file(), offset, date, status, known, digest, whole=is_whole(status, texts, body))
+        return Entry(
+            url, self._file(), offset, date, status, known, digest, whole=is_whole(status, texts, body), shows=shows(body)
+        )
 
     def resource(self, url: str, date: str, headers: Mapping[str, str], body: bytes) -> Entry:
         """Appends the bytes of a file; `headers` are WARC headers such as its device and modification time."""
         record = _record(WarcRecordType.resource, date, body, {"WARC-Target-URI": url, **headers})
         offset, digest = self._append(record, deflate=False)
         known = tuple(pair for pair in headers.items() if pair[0].lower() in KNOWN_HEADERS)
-        return Entry(url, self._file(), offset, date, HTTPStatus.OK, known, digest)
+        return Entry(url, self._file(), offset, date, HTTPStatus.OK, known, digest, shows=shows(body))
 
     def copy(self, record: bytes, date: str, deflate: bool) -> None:
         """Appends a record of another archive unchanged, with headers and block."""
