@@ -1,4 +1,7 @@
+import importlib
 import json
+import logging
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -144,3 +147,11 @@ def test_distances_are_those_to_the_nearest_of_the_others(monkeypatch: pytest.Mo
     assert found == pytest.approx(1 - np.cos(np.radians([0, 80, 170, 0])), abs=1e-6)
     assert (found >= 0).all()
     assert embeddings.distances(np.array([1, 2]), np.array([], int), vectors).tolist() == [1, 1]
+
+
+def test_faiss_does_not_say_how_it_was_loaded(caplog: pytest.LogCaptureFixture) -> None:
+    vectors = directions(0, 60)
+    with caplog.at_level(logging.INFO):
+        assert embeddings.distances(np.array([0]), np.array([1]), vectors) == pytest.approx([0.5])
+        importlib.reload(sys.modules["faiss.loader"])  # another test may have loaded it before
+    assert not caplog.records

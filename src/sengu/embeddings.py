@@ -1,13 +1,13 @@
 """data/embeddings: the outputs of the released model and the frozen backbone for every picture, and the search among them."""
 
 import json
+import logging
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import faiss
 import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -175,6 +175,9 @@ def distances(rows: np.ndarray, others: np.ndarray, vectors: np.ndarray) -> np.n
     """
     if not len(others):
         return np.ones(len(rows), np.float32)
+    logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # while it is loaded, it tells which processors it tries
+    import faiss
+
     near = np.ascontiguousarray(vectors[others])
 
     def batches() -> Iterator[np.ndarray]:
