@@ -196,6 +196,12 @@ def test_no_release_is_an_error_of_one_line(folder: Path) -> None:
     assert done.stdout == "error: nowhere is missing: run `dvc repro export`, or `dvc pull` if someone else produced it\n"
 
 
+def test_outside_a_project_it_asks_for_a_release(tmp_path: Path) -> None:
+    done = attempt(tmp_path, "sengu", "predict", "a.jpg")
+    cure = "name a release with --model, or go to the folder of a project"
+    assert (done.returncode, done.stdout) == (1, f"error: no project here, so no models/release: {cure}\n")
+
+
 def test_it_imports_nothing_that_it_does_not_need(folder: Path) -> None:
     script = (
         "import sys\nfrom sengu.commands.main import main\nsys.argv = ['sengu', 'predict', 'in']\n"

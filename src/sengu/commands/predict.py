@@ -15,6 +15,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
+from sengu.base.errors import SenguError
 from sengu.base.names import cell
 from sengu.commands import places
 from sengu.parallel.threads import map_in_threads
@@ -162,6 +163,8 @@ def command(paths: tuple[str, ...], form: str | None, model: Path, max_pixels: i
     Folders are searched at any depth, without hidden files; - is one picture from stdin. Files that cannot be read as a
     picture are named on stderr, and the exit code is then 2.
     """
+    if model == places.RELEASE and not model.exists() and not Path("dvc.yaml").is_file():
+        raise SenguError(f"no project here, so no {model}: name a release with --model, or go to the folder of a project")
     loaded = bundle.load(model)
     header, line = FORMS[form](loaded.manifest.classes)
     if isinstance(sys.stdout, TextIOWrapper):
