@@ -246,7 +246,7 @@ def test_where_no_threshold_is_wanted_none_is_missed() -> None:
     [
         (0.041, 0.012, 0.07, "fine-tuning gains 4.1 points of accuracy"),
         (-0.041, -0.07, -0.012, "fine-tuning loses 4.1 points of accuracy"),
-        (0.041, 0.0, 0.07, "fine-tuning makes no difference in accuracy that these pictures can prove: +4.1 points"),
+        (0.041, 0.0, 0.07, "fine-tuning changes accuracy by +4.1 points, which these pictures cannot tell from no change"),
     ],
 )
 def test_a_difference_is_claimed_only_if_its_interval_leaves_out_zero(
