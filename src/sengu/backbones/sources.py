@@ -25,9 +25,9 @@ def write(source: str, embedded: Path, folder: Path, size: int) -> int:
     Raises SenguError if the source cannot be had, is not a trainable feature vector, or does not take that size.
     """
     if source == EMBEDDED:
-        efficientnet.unpack(embedded).save(folder, overwrite=True, include_optimizer=False)
+        backbone.save(efficientnet.unpack(embedded), folder)
     elif named := IMAGENET.fullmatch(source):
-        efficientnet.imagenet(named[1] or "b0").save(folder, overwrite=True, include_optimizer=False)
+        backbone.save(efficientnet.imagenet(named[1] or "b0"), folder)
     elif source.startswith(KAGGLE):
         downloads.from_kaggle(source.removeprefix(KAGGLE), folder)
     elif source.startswith(URLS):

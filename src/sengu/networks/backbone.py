@@ -3,6 +3,8 @@
 It takes float32 NHWC in 0..1 (TensorFlow Hub's convention) and gives float32 (n, d).
 """
 
+from __future__ import annotations  # those of TensorFlow would load it
+
 import platform
 import re
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from sengu.base.errors import SenguError
 from sengu.base.io_errors import is_refusal
 
 # no public module has it; tf2onnx, which the release needs, imports it from here, too
-from sengu.networks.runtime import convert_variables_to_constants_v2, hub, tf
+from sengu.networks.runtime import convert_variables_to_constants_v2, hub, keras, saved_model_pb2, tf
 
 # different in every run, and not needed for loading
 FINGERPRINT = "fingerprint.pb"
@@ -64,6 +66,36 @@ def frozen(folder: Path, size: int) -> Callable[[np.ndarray], np.ndarray]:
 
     constant = convert_variables_to_constants_v2(run.get_concrete_function())
     return lambda pixels: np.asarray(constant(tf.constant(pixels))[0])
+
+
+def save(network: keras.Model, folder: Path) -> None:
+    """Writes a Keras model from pictures to features as a SavedModel that runs and trains; its BatchNorm statistics stay frozen.
+
+    Not in Keras's own format, which holds several functions of each layer: hub.KerasLayer calls none of them, and to write and
+    to load them takes several times as long (https://www.tensorflow.org/hub/reusable_saved_models).
+    """
+    pictures = tf.TensorSpec((None, *network.input_shape[1:]), tf.float32, "pictures")
+    run = tf.function(lambda pictures: network(pictures, training=False), input_signature=[pictures], autograph=False)
+    serve = tf.function(lambda pictures: {"features": run(pictures)}, input_signature=[pictures], autograph=False)
+    vector = tf.train.Checkpoint()  # whatever can have attributes that are saved
+    vector.__call__ = run
+    vector.variables, vector.trainable_variables = network.weights, network.trainable_weights
+    vector.regularization_losses = []
+    tf.saved_model.save(vector, str(folder), serve)
+    make_reproducible(folder)
+
+
+def make_reproducible(folder: Path) -> None:
+    """Sorts the functions of a SavedModel by name, and drops its fingerprint: TensorFlow's differ from process to process."""
+    path = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    for graph in saved.meta_graphs:
+        library = graph.graph_def.library
+        functions = sorted(library.function, key=lambda function: function.signature.name)
+        del library.function[:]
+        library.function.extend(functions)
+    path.write_bytes(saved.SerializeToString(deterministic=True))
+    (folder / FINGERPRINT).unlink(missing_ok=True)
 
 
 def features(folder: Path, source: str, size: int) -> int:

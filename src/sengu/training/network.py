@@ -8,8 +8,8 @@ import numpy as np
 
 from sengu.examples import batch_size
 from sengu.networks import classifier
-from sengu.networks.backbone import FINGERPRINT, layer
-from sengu.networks.runtime import keras, saved_model_pb2, tf
+from sengu.networks.backbone import layer, make_reproducible
+from sengu.networks.runtime import keras, tf
 
 Head = tuple[np.ndarray, np.ndarray]  # kernel (d, classes) and bias (classes,)
 
@@ -74,8 +74,7 @@ class Network:
         """Saves the SavedModel that sengu.networks.classifier describes."""
         # not export(), whose files differ from run to run
         self.served.save(folder, include_optimizer=False)
-        _sort_functions(folder / "saved_model.pb")
-        (folder / FINGERPRINT).unlink(missing_ok=True)
+        make_reproducible(folder)
 
     def save_weights(self, folder: Path) -> None:
         """Writes the weights into a folder that was saved before they were learnt.
@@ -83,14 +82,3 @@ class Network:
         `save` numbers its functions by everything that the process did before, and a resumed training did something else.
         """
         tf.train.Checkpoint(root=self.served).write(str(folder / "variables" / "variables"))
-
-
-def _sort_functions(path: Path) -> None:
-    """Sorts the functions of a SavedModel by name: TensorFlow's own order differs from process to process."""
-    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
-    for graph in saved.meta_graphs:
-        library = graph.graph_def.library
-        functions = sorted(library.function, key=lambda function: function.signature.name)
-        del library.function[:]
-        library.function.extend(functions)
-    path.write_bytes(saved.SerializeToString(deterministic=True))
