@@ -303,7 +303,9 @@ def split(folder: Path, costs: Costs) -> str:
     """Returns one of the objects."""
     labels = tables.read(folder / "data/label.csv", tables.Label)
     versions.write(folder / "data/dataset/v1", versions.describe("v1", list(CLASSES), labels), labels)
-    costs.measure("split", program("sengu.stages.split", "data/dataset/v1", "data/duplicates.csv", "data/split_label.csv"))
+    costs.measure("version", program("sengu.stages.version", "data/version.txt"))
+    of_split = ("data/dataset/v1", "data/duplicates.csv", "data/version.txt", "data/split_label.csv")
+    costs.measure("split", program("sengu.stages.split", *of_split))
     return str(labels["objectId"].iloc[0])
 
 

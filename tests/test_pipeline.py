@@ -25,6 +25,7 @@ READ_TOO = {
     "export": {"prepare", "backbone", "project"},
     "evaluate": {"train", "prepare", "backbone"},
     "split": {"train"},
+    "version": {"split"},
 }
 
 
@@ -161,6 +162,7 @@ EDITS = {
     "src/sengu/training/phases.py": {"train", "evaluate"},
     "src/sengu/backbones/downloads.py": {"backbone"},
     "src/sengu/labels/sheets.py": {"label", "label_errors", "v1"},
+    "src/sengu/datasets/lineage.py": {"version", "v1"},
     "src/sengu/base/.ids.py.swp": set(),
     "src/sengu/base/ids.py~": set(),
     "src/sengu/pictures/.DS_Store": set(),
@@ -220,6 +222,7 @@ def test_the_pipeline_reads_as_the_design_orders_it() -> None:
         "objects",
         "label",
         "duplicates",
+        "version",
         "split",
         "prepare",
         "backbone",

@@ -30,7 +30,8 @@ python -m crawlers.extract demo_a data/raw/demo_a data/captures/demo_a.csv
 python -m sengu.stages.objects data/raw/demo_a data/captures/demo_a.csv tombstones.csv data/object/demo_a data/index/demo_a.csv \\
   data/rejected/demo_a.csv
 python -m sengu.stages.duplicates data/index data/object duplicate_groups.csv data/duplicates.csv
-python -m sengu.stages.split data/dataset/v1 data/duplicates.csv data/split_label.csv
+python -m sengu.stages.version data/version.txt
+python -m sengu.stages.split data/dataset/v1 data/duplicates.csv data/version.txt data/split_label.csv
 python -m sengu.stages.prepare data/split_label.csv data/object data/pixels
 """
 

@@ -41,4 +41,4 @@ def test_outside_a_project_nothing_is_completed_and_nothing_fails(tmp_path: Path
 def test_the_version_and_the_help_of_a_stage_are_printed(tmp_path: Path) -> None:
     assert run(tmp_path, "sengu", "--version").startswith("sengu, version ")
     told = run(tmp_path, "python", "-m", "sengu.stages.split", "--help")
-    assert told.startswith("usage: python -m sengu.stages.split VERSION DUPLICATES SPLIT_LABEL\n\nSplit a version into train")
+    assert told.startswith("usage: python -m sengu.stages.split VERSION DUPLICATES NAME SPLIT_LABEL\n\nSplit a version into")

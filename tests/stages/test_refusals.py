@@ -44,7 +44,7 @@ STAGES = {
 }
 # its folder is a new one, and so met before Scrapy starts, which runs once in a process: tests/crawlers/test_crawl.py goes on
 STAGES["crawl"] = [STAGES["crawl"][0], SITE, "data/raw/new", f"data/failed/{SITE}.csv"]
-ORDER = ["extract", "objects", "label", "duplicates", "v1", "split", "prepare", "backbone", "features", "train"]
+ORDER = ["extract", "objects", "label", "duplicates", "v1", "version", "split", "prepare", "backbone", "features", "train"]
 ORDER += ["label_errors", "evaluate", "export", "embed", "crawl"]
 OUTPUTS = {  # of those that have more than one argument of the kind, or another place for it
     "objects": -3, "label": -3, "train": -2, "evaluate": -4, "crawl": -2,

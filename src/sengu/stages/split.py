@@ -137,7 +137,7 @@ def check(rule: params.Split) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    version, duplicates, output = map(Path, arguments)
+    version, duplicates, _, output = map(Path, arguments)  # the third is for DVC, which then runs the stage `version` first
     rule = params.section("split", params.Split)
     check(rule)
     labels = tables.read(version / versions.LABELS, tables.Label)
@@ -160,4 +160,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run_program(main, "VERSION DUPLICATES SPLIT_LABEL")
+    run_program(main, "VERSION DUPLICATES NAME SPLIT_LABEL")

@@ -271,7 +271,8 @@ def test_archive_labels_and_training_are_repositories_of_their_own(finalised: Pa
     assert "1 finalised versions: v1; 0 faults" in run(labelled, "sengu", "dataset", "check", "v1")
     assert labels(labelled, "v1") == labels(finalised, "v1")
 
-    own_repository(finalised, training, ("split",), f"{IGNORED}!/data/dataset/\n/data/dataset/*\n!/data/dataset/*.dvc\n")
+    ignored = f"{IGNORED}!/data/dataset/\n/data/dataset/*\n!/data/dataset/*.dvc\n"
+    own_repository(finalised, training, ("version", "split"), ignored)
     (training / "datasets/dvc.yaml").write_text("stages: {}\n")
     (training / "data/dataset").mkdir(parents=True)
     run(training, "dvc", "import", "--quiet", str(finalised), "data/duplicates.csv", "--out", "data/duplicates.csv")
@@ -284,6 +285,22 @@ def test_archive_labels_and_training_are_repositories_of_their_own(finalised: Pa
     assert set(tables.read(training / "data/split_label.csv", tables.SplitLabel)["objectId"]) == set(labels(finalised, "v1"))
     versioned.commit(training, "training")
     assert set(run(training, "git", "ls-files", "data").split()) == {"data/duplicates.csv.dvc", "data/dataset/v1.dvc"}
+
+
+def test_training_on_a_name_that_is_no_version_lists_those_there_are(folder: Path) -> None:
+    done = attempt(folder, "dvc", "exp", "run", "--set-param", "split.dataset=nope", "split")
+    assert done.returncode != 0
+    assert "error: params.yaml: split.dataset is 'nope', which is no dataset version: the versions are B, C, D, v1" in done.stdout
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    assert params["split"]["dataset"] == "nope", "DVC leaves the value of a failed experiment there"
+    params["split"].update(dataset="D", test=[0, 60], validation=[61, 170])
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    run(folder, "dvc", "repro", "--quiet", "split")
+    assert "up to date" in run(folder, "dvc", "status", "version", "split")
+    params["split"]["dataset"] = "v1"
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    ran = [line for line in run(folder, "dvc", "repro", "split").splitlines() if line.startswith("Running stage")]
+    assert ran == ["Running stage 'version':", "Running stage 'split':"]
 
 
 def test_a_site_may_be_a_submodule(finalised: Path, tmp_path: Path) -> None:
