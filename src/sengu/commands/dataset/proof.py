@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -234,8 +235,13 @@ def _of_objects(tables: Mapping[str, bytes], notes: list[str], deep: bool) -> It
     trees = {site: ObjectTree(places.TREES / site) for site, _ in indexes if (places.TREES / site).is_dir()}
     erased = tombstones.erased()
     objects = _Objects(known, trees, erased, deep)
+    right: set[bytes] = set()  # lines of objects that are as they should be: versions share most of theirs
     for version, table in tables.items():
-        ids = [line.partition(b",")[0].decode("ascii", "replace") for line in table.splitlines()[1:]]
+        lines = table.splitlines()[1:]
+        if right.issuperset(lines):
+            continue
+        lines = list(filterfalse(right.__contains__, lines))
+        ids = [line.partition(b",")[0].decode("ascii", "replace") for line in lines]
         gone = [name for name in ids if name not in known and name.partition(".")[0] not in erased]
         if gone:
             yield Fault(
@@ -245,24 +251,20 @@ def _of_objects(tables: Mapping[str, bytes], notes: list[str], deep: bool) -> It
         if bad:
             what = f"{_some(bad)} are {objects.state(bad[0])}"
             yield Fault(version, f"data/object ({bad[0]})", what, "`sengu objects heal` restores them from the archive")
+        wrong = {*gone, *bad}
+        right.update(line for line, name in zip(lines, ids, strict=True) if name not in wrong)
 
 
 class _Objects:
-    """The objects of the index, by site and bytes, in the trees that are here; each is looked at once."""
+    """The objects of the index, by site and bytes, in the trees that are here."""
 
     def __init__(
         self, known: Mapping[str, tuple[str, int]], trees: Mapping[str, ObjectTree], erased: Collection[str], deep: bool
     ):
         self.known, self.trees, self.erased, self.deep = known, trees, erased, deep
-        self._states: dict[str, str] = {}
 
     def state(self, name: str) -> str:
         """The state of an object in the tree of its site: missing or damaged; empty if it is right, or no tree is here."""
-        if name not in self._states:
-            self._states[name] = self._look(name)
-        return self._states[name]
-
-    def _look(self, name: str) -> str:
         site, size = self.known[name]
         if site not in self.trees or name.partition(".")[0] in self.erased:
             return ""
