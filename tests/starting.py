@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).parent
-# modules, and names of classes, that a test uses which takes long
+# modules, and names of classes and functions, that a test uses which takes long
 MODULES = {"preloaded", "subprocess", "tensorflow", "tf_keras", "sengu.networks.runtime"}
-CLASSES = {"FTPServer", "MotoServer", "ThreadedMotoServer", "ThreadingHTTPServer", "sync_playwright"}
+CALLED = {"FTPServer", "MotoServer", "ThreadedMotoServer", "ThreadingHTTPServer", "fork", "supervise", "sync_playwright"}
 
 
 def starts_something(item: pytest.Item) -> bool:
@@ -29,7 +29,7 @@ def reaches(function: FunctionType) -> bool:
     waiting, known = [function], {function}
     while waiting:
         for name, value in _named(waiting.pop()):
-            if name in CLASSES | MODULES or (isinstance(value, ModuleType) and value.__name__ in MODULES):
+            if name in CALLED | MODULES or (isinstance(value, ModuleType) and value.__name__ in MODULES):
                 return True
             values = list(vars(value).values()) if inspect.isclass(value) else [value]
             functions = {function for function in map(plain, values) if isinstance(function, FunctionType) and _is_ours(function)}

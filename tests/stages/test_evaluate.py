@@ -20,6 +20,8 @@ from sengu.labels import label_errors
 from sengu.networks import classifier
 from sengu.stages import evaluate
 
+pytestmark = pytest.mark.slow  # most run the whole stage, some seconds each
+
 PARAMS = """
 sites:
   here: {{ fetch: {{ source: folder, folder: pictures }} }}

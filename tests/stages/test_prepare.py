@@ -22,6 +22,8 @@ from sengu.objects.store import ObjectTree
 from sengu.pictures import resizing
 from sengu.stages import prepare as stage
 
+pytestmark = pytest.mark.slow  # a pool of processes takes seconds to start
+
 PROGRAM = (sys.executable, "-m", "sengu.stages.prepare", "split.csv", "trees", "pixels")
 
 
