@@ -51,5 +51,13 @@ def _lines(value: dict[str, Any], indent: str) -> list[str]:
             lines += [f"{indent}{key}"]
             lines += [f"{indent}  {', '.join(f'{k} {v}' for k, v in entry.items() if v not in ('', [], None))}" for entry in item]
         else:
-            lines.append(f"{indent}{key:14} {', '.join(map(str, item)) if isinstance(item, list) else item}")
+            lines.append(f"{indent}{key:14} {_listed(key, item) if isinstance(item, list) else item}")
     return lines
+
+
+def _listed(key: str, items: list[Any]) -> str:
+    """A list on one line; of the sizes of pictures dataset.json holds the quantiles without a word."""
+    texts = list(map(str, items))
+    if key in ("width", "height", "bytes") and len(items) == len(facts.QUANTILES):
+        return f"{texts[0]} to {texts[-1]}, quartiles {', '.join(texts[1:-1])}"
+    return ", ".join(texts)
