@@ -15,8 +15,8 @@ SOURCES = sorted((ROOT / "src/sengu").rglob("*.py"))
 RELEASED = ROOT / "src/sengu/release/standalone.py"  # part of every release: a new word in it changes the pinned bytes
 # begin a question, half a sentence, or a sentence that needs the one before it
 NO_BEGINNING = re.compile(
-    r"(What|Whether|Which|Who|Whom|Whose|Where|When|Why|How|Is|Are|Was|Were|Does|Do|Did|Has|Have|Can|Could|May|Must|Should|Would|"
-    r"So|If|As|Likewise|And|Or|But|Because|Of|In|Within|By|From|With|Without|For|At|To|Into|On|This|That|These|Those|It|They)"
+    r"(What|Whether|Which|Who|Whom|Whose|Where|When|Why|How|Is|Are|Was|Were|Do|Did|Has|Have|Can|Could|May|Must|Should|Would|"
+    r"So|If|As|Likewise|And|Or|But|Because|Of|In|Within|By|From|With|Without|For|At|To|Into|On|This|That|These|Those|It|They)\b"
 )
 QUESTIONS = TEXT.partition("## Five questions")[2].split("\n- ")[1:]
 

@@ -87,7 +87,7 @@ def _regular(data: bytes) -> pd.DataFrame | None:
 
 
 def _between_quoted(data: bytes) -> bytes | None:
-    """What lies outside of quoted cells; None if a quote begins or ends within a cell."""
+    """The text outside of quoted cells; None if a quote begins or ends within a cell."""
     if b'"' not in data:
         return data
     parts = data.split(b'"')[::2]  # two quotes in a row, which stand for one, have nothing between them
