@@ -121,7 +121,7 @@ def run_program(main: Callable[[list[str]], None], usage: str) -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(Printable("%(levelname)s %(message)s"))
-    for library in ("scrapy", "twisted", "absl"):
+    for library in ("scrapy", "twisted", "absl", "matplotlib"):
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its warnings are of its own metrics and deprecations
     with one_line(_output(usage)):

@@ -42,6 +42,7 @@ ANYWHERE = ("predict", "where")  # these need no project: a release or a reposit
 def sengu(context: click.Context) -> None:
     """Sengu rebuilds an image classifier from raw crawled data. Run it in the folder that holds params.yaml."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # in a new home it tells that it lists the fonts
     for handler in logging.getLogger().handlers:
         handler.setFormatter(Printable("%(levelname)s %(message)s"))
     check_lock_files()

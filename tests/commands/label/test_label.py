@@ -102,7 +102,9 @@ def test_check_names_what_contradicts_and_fails(folder: Path) -> None:
 def test_nobody_blind_is_said_in_words(folder: Path) -> None:
     for path in (folder / "labels").glob("*.csv"):
         path.write_text(path.read_text().replace("blind", "page"))
-    assert "all: 0 pictures; raw undefined (no picture has words of two annotators)" in sengu_in(folder, "label", "check")
+    text = sengu_in(folder, "label", "check")
+    assert "all: 0 pictures; raw undefined (no picture has words of two annotators)" in text
+    assert "class dots:" not in text
 
 
 def test_consensus_is_a_suggestion_in_a_file_of_its_own(folder: Path) -> None:

@@ -76,6 +76,8 @@ def _report(
         click.echo(f"by {name}: " + (", ".join(f"{key} {number}" for key, number in numbers.items()) or "none"))
     click.echo("agreement on pictures labelled blind by two or more (value, 95% limits):")
     for name, measures in agreements.items():
+        if name != "all" and not agreements["all"].pictures:
+            continue  # one line says that nothing was measured
         click.echo(f"  {name}: {measures.pictures} pictures; raw {measures.raw}; alpha {measures.alpha}; AC1 {measures.ac1}")
     for name, (looks, same) in checks.steadiness(label_set.words).items():
         click.echo(f"{name} looked again at {looks} pictures, and said the same of {same}")
