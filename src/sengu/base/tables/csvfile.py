@@ -77,7 +77,7 @@ def _regular(data: bytes) -> pd.DataFrame | None:
     if not between.endswith(b"\n") or data.count(b"\n") != lines:
         return None
     try:
-        table = pd.read_csv(BytesIO(data), dtype="str", na_filter=False, skip_blank_lines=False, low_memory=False)
+        table = pd.read_csv(BytesIO(data), dtype="str", na_filter=False, skip_blank_lines=False)
         header = next(csv.reader([data[: data.index(b"\n")].decode("utf-8-sig")]))
     except (ValueError, csv.Error):  # pandas' and Unicode's errors are ValueErrors
         return None
