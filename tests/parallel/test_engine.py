@@ -1,12 +1,16 @@
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 
+import archived
 import pytest
+from bucket import SECRETS, served
 from project import BIN, ROOT, attempt, environment, run
 
 from crawlers.demo import pictures
@@ -78,6 +82,42 @@ def test_a_cluster_gives_the_same_bytes(tmp_path: Path, cluster: tuple[str, list
     assert tasks(cluster[0]) > before  # it was the cluster that worked
     assert len(results(here)) > 20
     assert results(there) == results(here)
+
+
+@pytest.mark.slow
+def test_workers_need_no_file_of_the_repository(tmp_path: Path, cluster: tuple[str, list[subprocess.Popen[bytes]]]) -> None:
+    from dvc.repo import Repo
+
+    here, there = archived.project(tmp_path / "here"), archived.project(tmp_path / "there")
+    archived.settings(here, tree=True)
+    archived.run(here)
+    archived.settings(there, tree=False, engine=cluster[0], archives="remote")
+    with served() as server:
+        with chdir(there), Repo.init(no_scm=True) as repo:
+            keys = {"access_key_id": SECRETS["AWS_ACCESS_KEY_ID"], "secret_access_key": SECRETS["AWS_SECRET_ACCESS_KEY"]}
+            with repo.config.edit("local") as conf:
+                conf["core"]["remote"] = "bucket"
+                conf["remote"]["bucket"] = {"url": "s3://sengu/store", "endpointurl": server.endpoint, **keys}
+            repo.add(str(archived.RAW))
+        with pytest.raises(
+            SenguError, match=r"data/raw/a: the remote does not have a-0000\d.warc.gz: run `dvc push .*data/raw/a`"
+        ):
+            archived.run_objects(there)
+        with chdir(there), Repo() as repo:
+            repo.push()
+        # what this machine has been read once for its index; from now on only the bucket has it
+        for path in warc.files(there / archived.RAW, "a"):
+            times, size = path.stat(), path.stat().st_size
+            path.unlink()  # DVC's cache may hold the same file
+            path.write_bytes(bytes(size))
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        before = tasks(cluster[0])
+        archived.run(there)
+        assert tasks(cluster[0]) > before  # it was the cluster that worked
+    assert len(archived.outputs(here)) > 8
+    assert archived.outputs(there) == archived.outputs(here)
+    frames = tables.read(here / "data/index/a.csv", tables.IndexRow).query("video != ''")["objectId"]
+    assert archived.leaves(there) == {"records.csv", *frames}
 
 
 def tasks(address: str) -> int:

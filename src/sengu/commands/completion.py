@@ -32,4 +32,8 @@ class ObjectPrefix(click.ParamType[str]):
         if len(incomplete) < 2 * FOLDERS:
             return []
         pattern = f"*/{incomplete[:2]}/{incomplete[2:4]}/{incomplete}*"
-        return [CompletionItem(name) for name in sorted({path.name for path in places.TREES.glob(pattern)})]
+        names = {path.name for path in places.TREES.glob(pattern)}
+        for table in places.TREES.glob("*/records.csv"):  # read as text, since a shell waits
+            with table.open(encoding="utf-8") as lines:
+                names |= {line.partition(",")[0] for line in lines if line.startswith(incomplete)}
+        return [CompletionItem(name) for name in sorted(names)]

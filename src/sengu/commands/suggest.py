@@ -100,6 +100,6 @@ def command(number: int, out: Path) -> None:
     groups = dict(zip(duplicates["objectId"], duplicates["group"], strict=True))
     lines = suggest(stored, labelled, _settled(stored), groups, number)
     store = ObjectStore.below(places.TREES)
-    _write(out, [[*line, str(store.path(ObjectId.parse(line[0])))] for line in lines])
+    _write(out, [[*line, str(store.sources(ObjectId.parse(line[0]))[0])] for line in lines])
     few = f": there are no more, and you asked for {number}" if len(lines) < number else ""
     click.echo(f"{out}: {len(lines)} pictures{few}; fill in the values, and move it to {places.LABELS}/")

@@ -23,6 +23,7 @@ from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.tables import tombstones
 from sengu.commands import places
+from sengu.objects.store import ObjectTree
 from sengu.repository import dvc_lock, pins, pipeline, restoring, verified
 
 OUTPUT, FOLDER, TREE, CACHE = "output", "folder", "tree", "cache"
@@ -133,18 +134,13 @@ def _size(path: Path) -> int:
 def check(item: Item) -> list[Damage]:
     """Hashes one item."""
     if item.kind == TREE:
-        return [Damage(state, path, item) for leaf in item.leaves if (state := _leaf(path := item.path.parent / leaf.path, leaf))]
+        tree = ObjectTree(item.path.parent)
+        return [Damage(state, tree.path(leaf), item) for leaf in item.leaves if (state := tree.state(leaf))]
     if item.kind == FOLDER:
         return [] if item.path.is_dir() and dvc_lock.dvc_hash(item.path) == item.digest else [Damage("damaged", item.path, item)]
     if not item.path.is_file():
         return [Damage("missing", item.path, item)]
     return [] if digests.md5(item.path) == item.digest.removesuffix(".dir") else [Damage("damaged", item.path, item)]
-
-
-def _leaf(path: Path, leaf: ObjectId) -> str:
-    if not path.is_file():
-        return "missing"
-    return "" if digests.sha1(path) == leaf.sha1 else "damaged"
 
 
 def stamp(item: Item) -> str:

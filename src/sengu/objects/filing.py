@@ -29,12 +29,21 @@ Outcome = list[Filed] | str  # an object and the frames of a video, or the reaso
 
 
 @dataclass(frozen=True)
+class Batch:
+    """What became of some records, in order; and the frames of videos among them that whoever asked is to store."""
+
+    outcomes: list[Outcome]
+    frames: list[tuple[ObjectId, bytes]]
+
+
+@dataclass(frozen=True)
 class Filing:
     """The tree that objects go to, and the conditions on a payload.
 
     The fields are plain values, because each worker would have to import the types of the parameters. `max_pixels` is the
     largest width times height; without `checks`, only the header of a picture is read; `frames` of each video become objects;
-    a payload with one of the SHA-1s `erased` does not come back.
+    a payload with one of the SHA-1s `erased` does not come back. Without `leaves` the archive is the only place of what it
+    holds: only frames of videos are stored, and not by a worker, which may see no file of this machine.
     """
 
     tree: ObjectTree
@@ -42,19 +51,35 @@ class Filing:
     checks: bool = True
     frames: int = 0
     erased: frozenset[str] = frozenset()
+    leaves: bool = True
 
-    def file_all(self, entries: Sequence[warc.Entry]) -> list[Outcome]:
-        """The outcome of each entry, in order. Runs in a worker."""
-        return [self.file(entry) for entry in entries]
+    def file_all(self, records: Sequence[warc.Entry | warc.Place]) -> Batch:
+        """The outcome of each record, in order, and what is left to store. Runs in a worker."""
+        frames: list[tuple[ObjectId, bytes]] = []
+        return Batch([self._file(record, frames) for record in records], frames)
 
-    def file(self, entry: warc.Entry) -> Outcome:
-        """Checks, names and stores the payload of one entry."""
+    def file(self, record: warc.Entry | warc.Place) -> Outcome:
+        """Checks, names and stores the payload of one record."""
+        batch = self.file_all([record])
+        self.store(batch)
+        return batch.outcomes[0]
+
+    def store(self, batch: Batch) -> None:
+        """Stores what a worker did not."""
+        for object_id, payload in batch.frames:
+            self.tree.put(object_id, payload)
+
+    def needs_leaf(self, filed: Filed) -> bool:
+        """Is the tree the place of an object?"""
+        return self.leaves or filed.video != ""
+
+    def _file(self, record: warc.Entry | warc.Place, frames: list[tuple[ObjectId, bytes]]) -> Outcome:
         try:
-            payload = warc.payload(entry)
+            payload = warc.payload(record)
             if self._is_erased(payload):
                 return ERASED
             if videos.sniff(payload):
-                return self._video(payload)
+                return self._video(payload, frames)
             return [self._picture(payload)]
         except (warc.UnreadableCapture, images.NotAPicture, videos.NotAVideo) as reason:
             return str(reason)
@@ -65,19 +90,22 @@ class Filing:
     def _picture(self, payload: bytes, milliseconds: int = 0, video: str = "") -> Filed:
         picture = images.examine(payload, self.max_pixels, self.checks)
         object_id = ObjectId.of(payload, picture.extension)
-        self.tree.put(object_id, payload)
+        if self.leaves:
+            self.tree.put(object_id, payload)
         return Filed(str(object_id), picture.extension, picture.width, picture.height, len(payload), milliseconds, video)
 
-    def _video(self, payload: bytes) -> list[Filed]:
+    def _video(self, payload: bytes, stored_later: list[tuple[ObjectId, bytes]]) -> list[Filed]:
         """Files a video. It is always played through, because its header only estimates its duration."""
         video = videos.examine(payload, self.max_pixels)
         object_id = ObjectId.of(payload, video.extension)
         chosen = videos.evenly(len(video.times), self.frames)
-        frames = [
-            self._picture(frame.payload, frame.milliseconds, str(object_id))
-            for frame in videos.frames(payload, video, chosen)
-            if not self._is_erased(frame.payload)
-        ]
-        self.tree.put(object_id, payload)
+        frames = []
+        for frame in videos.frames(payload, video, chosen):
+            if not self._is_erased(frame.payload):
+                frames.append(self._picture(frame.payload, frame.milliseconds, str(object_id)))
+                if not self.leaves:
+                    stored_later.append((ObjectId.parse(frames[-1].objectId), frame.payload))
+        if self.leaves:
+            self.tree.put(object_id, payload)
         whole = Filed(str(object_id), video.extension, video.width, video.height, len(payload), video.milliseconds)
         return [whole, *frames]

@@ -1,10 +1,11 @@
 """An engine's name -> where joblib's tasks run: in processes of this machine, or on an existing Dask cluster.
 
-The workers of a cluster need the same code and the same files at the same absolute paths (a shared file system): tasks hold
-absolute paths, and workers write leaves of the object tree themselves. Their working directories do not matter.
+The workers of a cluster need the same code. They also need the same files at the same absolute paths (a shared file system),
+for tasks hold absolute paths, and workers write leaves of the object tree themselves; but not where objects have no files of
+their own and archives are read from DVC's remote (docs/scale.md). Their working directories do not matter.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,8 +24,11 @@ LIBRARIES = (
 
 
 @contextmanager
-def running(engine: str) -> Iterator[None]:
-    """Lets `joblib.Parallel(n_jobs=-1)` within run on `engine` of params.yaml. Raises SenguError if that cannot be used."""
+def running(engine: str, shared: Sequence[object] = ()) -> Iterator[None]:
+    """Lets `joblib.Parallel(n_jobs=-1)` within run on `engine` of params.yaml. Raises SenguError if that cannot be used.
+
+    What is `shared` is sent to each worker of a cluster once, and not with every task that takes it as an argument.
+    """
     if engine == PROCESSES:
         yield
         return
@@ -39,7 +43,7 @@ def running(engine: str) -> Iterator[None]:
         ) from error
     with client:
         _check(client, engine)
-        with joblib.parallel_config(backend="dask"):
+        with joblib.parallel_config(backend="dask", **({"scatter": list(shared)} if shared else {})):
             yield
 
 

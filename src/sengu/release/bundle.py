@@ -69,6 +69,10 @@ class Release:
     manifest: Manifest
     model: bytes
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the session: each process makes its own."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     @cached_property
     def session(self) -> onnxruntime.InferenceSession:
         """A session with one thread per call; for many pictures, call it from several threads (see `map_in_threads`)."""
@@ -86,6 +90,10 @@ class Frozen:
 
     model: bytes
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the session: each process makes its own."""
+        return {"model": self.model}
+
     @cached_property
     def sha256(self) -> str:
         return hashlib.sha256(self.model).hexdigest()
@@ -98,6 +106,25 @@ class Frozen:
         """Features, float32 (d,) of length 1, of a picture, uint8 (height, width, 3)."""
         features: np.ndarray = self.session.run([FEATURES], {INPUT: picture})[0]
         return features
+
+
+@dataclass(frozen=True)
+class Models:
+    """The released model and the frozen backbone, as one."""
+
+    release: Release
+    backbone: Frozen
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """How many numbers probabilities, embedding and features are."""
+        outputs = [*self.release.session.get_outputs(), *self.backbone.session.get_outputs()]
+        sizes = {output.name: output.shape[0] for output in outputs}
+        return sizes["probabilities"], sizes["embedding"], sizes[FEATURES]
+
+    def run(self, picture: np.ndarray) -> np.ndarray:
+        """Probabilities, embedding and features, float32 (sum of `shape`,), of a picture, uint8 (height, width, 3)."""
+        return np.concatenate([*self.release.run(picture), self.backbone.run(picture)])
 
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:

@@ -16,7 +16,8 @@ from sengu.base.io_errors import named
 from sengu.duplicates import decisions, groups
 from sengu.duplicates.fingerprints import Journal, fingerprint, record
 from sengu.duplicates.groups import Looks
-from sengu.objects.store import ObjectStore
+from sengu.objects import archives
+from sengu.objects.store import ObjectStore, Sent
 from sengu.parallel import engine
 from sengu.pictures import images
 
@@ -56,7 +57,9 @@ def fingerprints(ids: list[str], store: ObjectStore, journal: Journal) -> np.nda
     """The records (RECORD) of these object ids, in their order."""
     prints = journal.read(ids)
     new = [row for row in range(len(ids)) if not prints["objectId"][row]]
-    made = Parallel(n_jobs=-1, return_as="generator")(delayed(_record)(ids[row], store) for row in new)
+    new_objects = (ObjectId.parse(ids[row]) for row in new)
+    work = (delayed(_record)(object_id, store.for_worker([object_id])) for object_id in new_objects)
+    made = Parallel(n_jobs=-1, return_as="generator")(work)
     with named(journal.path), journal.appending() as file:
         for row, each in zip(new, tqdm(made, total=len(new), desc="duplicates", disable=None), strict=True):
             file.write(each.tobytes())
@@ -64,10 +67,10 @@ def fingerprints(ids: list[str], store: ObjectStore, journal: Journal) -> np.nda
     return prints
 
 
-def _record(object_id: str, store: ObjectStore) -> np.ndarray:
+def _record(object_id: ObjectId, store: ObjectStore | Sent) -> np.ndarray:
     """The record of one picture. Runs in a worker."""
     with images.limited(None):
-        return record(object_id, fingerprint(store.pixels(ObjectId.parse(object_id))))
+        return record(str(object_id), fingerprint(store.pixels(object_id)))
 
 
 def _links(*columns: pd.Series) -> np.ndarray:
@@ -85,7 +88,8 @@ def main(arguments: list[str]) -> None:
     videos = {str(frame): str(video) for frame, video in frames.items()}
     with engine.running(params.engine()):
         # absolute: a worker of a cluster stands in a directory of its own
-        grouped = duplicates(objects, ObjectStore.below(trees.absolute()), videos, JOURNAL, decisions.read(decided))
+        store = ObjectStore.below(trees.absolute(), archives.locate(params.archives()))
+        grouped = duplicates(objects, store, videos, JOURNAL, decisions.read(decided))
     tables.write(output, grouped, tables.Duplicate)
     alike = grouped[grouped.duplicated("group", keep=False)]
     mirrored = int((grouped["mirrored"] != "").sum())

@@ -1,10 +1,11 @@
 """Run the released model and the frozen backbone over every object."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from sengu import embeddings, pictures, release
@@ -14,40 +15,58 @@ from sengu.base.errors import run_program
 from sengu.base.ids import ObjectId
 from sengu.caches import array_cache
 from sengu.caches.array_cache import Prepared
-from sengu.objects.store import ObjectStore
+from sengu.objects import archives
+from sengu.objects.store import ObjectStore, Sent
+from sengu.parallel import engine
 from sengu.parallel.threads import map_in_threads
 from sengu.pictures import images
 from sengu.release import bundle, portable
-from sengu.release.bundle import Frozen, Release
+from sengu.release.bundle import Models
 
+BATCH = 32  # pictures of one task of a cluster
 LIBRARIES = (*pictures.LIBRARIES, "onnxruntime")  # the libraries that compute an embedding
 
 logger = logging.getLogger("embed")
 
 
+Compute = Callable[[Sequence[ObjectId]], Iterator[np.ndarray]]
+
+
 def embed(
-    objects: Sequence[ObjectId], store: ObjectStore, models: tuple[Release, Frozen], known: Prepared, shape: tuple[int, int, int]
+    objects: Sequence[ObjectId], compute: Compute, known: Prepared, shape: tuple[int, int, int]
 ) -> Iterator[list[np.ndarray]]:
     """The probabilities, embedding and features of each picture, float32, in the order given; `shape` is how long they are.
 
-    Only pictures that are not `known` are read; what is computed is added there, and a few are held in memory at a time.
-    Raises SenguError for an object that is missing, damaged or cannot be decoded.
+    Only for pictures that are not `known` they are computed, and added there; a few are held in memory at a time. Raises
+    SenguError for an object that is missing, damaged or cannot be decoded.
     """
-
-    model, backbone = models
-
-    def work(object_id: ObjectId) -> np.ndarray:
-        picture = store.pixels(object_id)
-        return np.concatenate([*model.run(picture), backbone.run(picture)])
-
     new = [object_id for object_id in objects if str(object_id) not in known]
-    with images.limited(None):
-        results = iter(tqdm(map_in_threads(work, new), total=len(new), desc="embed", unit="picture", disable=None))
-        for name in map(str, objects):
-            if name not in known:
-                known.add([name], next(results)[np.newaxis])
-            yield np.split(known[name], np.cumsum(shape)[:-1])
+    results = iter(tqdm(compute(new), total=len(new), desc="embed", unit="picture", disable=None))
+    for name in map(str, objects):
+        if name not in known:
+            known.add([name], next(results)[np.newaxis])
+        yield np.split(known[name], np.cumsum(shape)[:-1])
     logger.info("%d pictures, %d of them new", len(objects), len(new))
+
+
+def in_threads(objects: Sequence[ObjectId], store: ObjectStore, models: Models) -> Iterator[np.ndarray]:
+    """What `Models.run` gives of each picture, computed in this process: its threads share one session."""
+    with images.limited(None):
+        yield from map_in_threads(lambda object_id: models.run(store.pixels(object_id)), objects)
+
+
+def on_cluster(objects: Sequence[ObjectId], store: ObjectStore, models: Models) -> Iterator[np.ndarray]:
+    """The same, computed by the workers of a cluster, each of which has a session of its own."""
+    batches = [objects[i : i + BATCH] for i in range(0, len(objects), BATCH)]
+    work = (delayed(rows)(batch, store.for_worker(batch), models) for batch in batches)
+    for batch in Parallel(n_jobs=-1, return_as="generator", batch_size=1)(work) if batches else ():
+        yield from batch
+
+
+def rows(objects: Sequence[ObjectId], store: ObjectStore | Sent, models: Models) -> np.ndarray:
+    """What `Models.run` gives of some pictures, float32 (n, sum of `shape`). Runs in a worker."""
+    with images.limited(None):
+        return np.stack([models.run(store.pixels(object_id)) for object_id in objects])
 
 
 def main(arguments: list[str]) -> None:
@@ -55,15 +74,22 @@ def main(arguments: list[str]) -> None:
     index = tables.read_sites(index_folder, params.site_names(), tables.IndexRow)
     objects = [picture for picture in map(ObjectId.parse, sorted(index["objectId"].unique())) if not picture.is_video]
     names = [str(picture) for picture in objects]
-    loaded, frozen = bundle.load(release_folder), bundle.load_backbone(release_folder)
-    model = embeddings.Model(loaded.manifest.name, loaded.manifest.version, loaded.manifest.files[bundle.MODEL], frozen.sha256)
-    outputs = [*loaded.session.get_outputs(), *frozen.session.get_outputs()]
-    sizes = {output.name: output.shape[0] for output in outputs}
-    shape = sizes["probabilities"], sizes["embedding"], sizes[bundle.FEATURES]
-    key = digests.key((portable.computation(loaded.model), frozen.sha256), (pictures, release, Path(__file__)), LIBRARIES)
-    with array_cache.opened(working.EMBEDDINGS, key, names, (sum(shape),), "<f4") as known, replaced_folder(output) as partial:
-        rows = embed(objects, ObjectStore.below(trees), (loaded, frozen), known, shape)
-        embeddings.write(partial, model, names, rows, shape)
+    models = Models(bundle.load(release_folder), bundle.load_backbone(release_folder))
+    manifest, frozen, shape = models.release.manifest, models.backbone, models.shape
+    model = embeddings.Model(manifest.name, manifest.version, manifest.files[bundle.MODEL], frozen.sha256)
+    computation = portable.computation(models.release.model), frozen.sha256
+    key = digests.key(computation, (pictures, release, Path(__file__)), LIBRARIES)
+    where = params.engine()
+    compute = in_threads if where == engine.PROCESSES else on_cluster
+    # absolute: a worker of a cluster stands in a directory of its own
+    store = ObjectStore.below(trees.absolute(), archives.locate(params.archives()))
+    with (
+        engine.running(where, [models]),
+        array_cache.opened(working.EMBEDDINGS, key, names, (sum(shape),), "<f4") as known,
+        replaced_folder(output) as partial,
+    ):
+        embedded = embed(objects, lambda new: compute(new, store, models), known, shape)
+        embeddings.write(partial, model, names, embedded, shape)
 
 
 if __name__ == "__main__":

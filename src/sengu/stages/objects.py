@@ -19,6 +19,7 @@ from sengu.base.ids import ObjectId
 from sengu.base.tables import tombstones
 from sengu.caches import outcomes
 from sengu.caches.outcomes import Outcomes
+from sengu.objects import archives, records
 from sengu.objects.filing import ERASED, Filed, Filing, Outcome
 from sengu.objects.store import ObjectTree
 from sengu.parallel import engine
@@ -30,12 +31,16 @@ logger = logging.getLogger("objects")
 
 
 def objects(
-    urls: Mapping[str, str], archive: warc.Archive, filing: Filing, journal: Outcomes | None = None
+    urls: Mapping[str, str],
+    archive: warc.Archive,
+    filing: Filing,
+    journal: Outcomes | None = None,
+    locate: archives.Locate | None = None,
 ) -> Iterator[list[tables.IndexRow] | tables.Rejected]:
     """The outcome of every URL id in `urls` (URL id -> URL as archived): a reject, or an object with its frames.
 
     The outcomes come in no order. Good payloads go into the tree of `filing`, which is then pruned. A record that `journal`
-    knows is not read again if its leaves are there.
+    knows is not read again if its leaves are there. Workers read records where `locate` says, or in the files of `archive`.
     """
     kept: list[ObjectId] = []
     unread: list[tuple[str, warc.Entry]] = []
@@ -44,22 +49,24 @@ def objects(
         if entry is None or not entry.is_good:
             yield _row(url_id, url, _unusable(entry))
         elif (outcome := _remembered(entry, filing, journal)) is not None:
-            kept += _ids(outcome)
+            kept += _leaves(outcome, filing)
             yield _row(url_id, url, outcome)
         else:
             unread.append((url_id, entry))
     unread.sort(key=lambda pair: (pair[1].file, pair[1].offset))  # sequential reading is faster
     size = max(1, min(BATCH, len(unread) // 16))
     batches = [unread[i : i + size] for i in range(0, len(unread), size)]
-    work = (delayed(filing.file_all)([entry for _, entry in batch]) for batch in batches)
+    work = (delayed(filing.file_all)([_record(entry, archive, locate) for _, entry in batch]) for batch in batches)
     # joblib's own batches grow until a single one keeps one worker busy at the end
-    outcomes_of_batches = Parallel(n_jobs=-1, return_as="generator", batch_size=1)(work) if batches else iter(())
-    for batch, results in zip(batches, outcomes_of_batches, strict=True):
+    filed_batches = Parallel(n_jobs=-1, return_as="generator", batch_size=1)(work) if batches else iter(())
+    for batch, filed in zip(batches, filed_batches, strict=True):
+        filing.store(filed)
+        results = filed.outcomes
         if journal is not None:
             pairs = ((_name(entry), result) for (_, entry), result in zip(batch, results, strict=True))
             journal.append((name, _plain(result)) for name, result in pairs if name and result != ERASED)
         for (url_id, _), result in zip(batch, results, strict=True):
-            kept += _ids(result)
+            kept += _leaves(result, filing)
             yield _row(url_id, urls[url_id], result)
     filing.tree.prune(kept)
 
@@ -81,8 +88,14 @@ def _row(url_id: str, url: str, outcome: Outcome) -> list[tables.IndexRow] | tab
     return [tables.IndexRow(urlId=url_id, **vars(filed)) for filed in outcome]
 
 
-def _ids(outcome: Outcome) -> list[ObjectId]:
-    return [] if isinstance(outcome, str) else [ObjectId.parse(filed.objectId) for filed in outcome]
+def _record(entry: warc.Entry, archive: warc.Archive, locate: archives.Locate | None) -> warc.Entry | warc.Place:
+    """What a worker is sent to read a record."""
+    return entry if locate is None else locate(archive.place(entry))
+
+
+def _leaves(outcome: Outcome, filing: Filing) -> list[ObjectId]:
+    """What the tree must hold of an outcome."""
+    return [] if isinstance(outcome, str) else [ObjectId.parse(filed.objectId) for filed in outcome if filing.needs_leaf(filed)]
 
 
 def _plain(outcome: Outcome) -> Any:
@@ -105,14 +118,16 @@ def _remembered(entry: warc.Entry, filing: Filing, journal: Outcomes | None) -> 
     if outcome is None or isinstance(outcome, str):
         return outcome
     filed = [Filed(*row) for row in outcome]
-    leaves = [(ObjectId.parse(row.objectId), row.bytes) for row in filed]
-    whole = all(leaf.sha1 not in filing.erased and filing.tree.size(leaf) == size for leaf, size in leaves)
-    return filed if whole else None
+    erased = any(ObjectId.parse(row.objectId).sha1 in filing.erased for row in filed)
+    leaves = [(ObjectId.parse(row.objectId), row.bytes) for row in filed if filing.needs_leaf(row)]
+    return filed if not erased and all(filing.tree.size(leaf) == size for leaf, size in leaves) else None
 
 
 def _key(settings: params.Objects) -> str:
-    """The key of everything that decides an outcome besides the record."""
-    return digests.key(settings, (pictures, sengu.objects, warc, ids, outcomes, sys.modules[__name__]), LIBRARIES)
+    """The key of everything that decides an outcome besides the record; where the object lies is no part of it."""
+    return digests.key(
+        replace(settings, tree=True), (pictures, sengu.objects, warc, ids, outcomes, sys.modules[__name__]), LIBRARIES
+    )
 
 
 def main(arguments: list[str]) -> None:
@@ -125,19 +140,24 @@ def main(arguments: list[str]) -> None:
     archive, leaves = warc.read(folder.absolute(), captures.stem, site.read.tracking), ObjectTree(tree.absolute())
     tree.mkdir(parents=True, exist_ok=True)
     journal = Outcomes(working.OBJECTS / f"{captures.stem}.journal", _key(settings))
-    filing = Filing(leaves, settings.max_pixels, settings.checks, settings.video.frames, tombstones.erased(erased_path))
+    erased = tombstones.erased(erased_path)
+    filing = Filing(leaves, settings.max_pixels, settings.checks, settings.video.frames, erased, settings.tree)
+    locate = archives.locate(params.archives())
     alone = locks.held(f"objects-{captures.stem}", f"the tree of site {captures.stem} is being filled")
     with alone, engine.running(params.engine()), closing(journal):
         results = list(
             tqdm(
-                objects(urls, archive, filing, journal),
+                objects(urls, archive, filing, journal, locate),
                 total=len(urls), desc=f"objects {captures.stem}", unit="object", disable=None,
             )
         )  # fmt: skip
     rows = [row for outcome in results if isinstance(outcome, list) for row in outcome]
     filenames = dict(zip(rows_of_captures["urlId"], rows_of_captures["filename"], strict=True))
     rejects = [replace(outcome, filename=filenames[outcome.urlId]) for outcome in results if isinstance(outcome, tables.Rejected)]
-    tables.write(index, tables.frame(rows, tables.IndexRow), tables.IndexRow)
+    table = tables.frame(rows, tables.IndexRow)
+    if not settings.tree:
+        records.write(leaves.root, table, urls, archive)
+    tables.write(index, table, tables.IndexRow)
     tables.write(rejected, tables.frame(rejects, tables.Rejected), tables.Rejected)
     logger.info("%s: %d URLs, %d rejected", captures.stem, len(results), len(rejects))
 

@@ -15,7 +15,8 @@ from sengu.base.errors import SenguError, run_program
 from sengu.base.ids import ObjectId
 from sengu.caches import array_cache
 from sengu.caches.array_cache import Prepared
-from sengu.objects.store import ObjectStore
+from sengu.objects import archives
+from sengu.objects.store import ObjectStore, Sent
 from sengu.parallel import engine
 from sengu.pictures import images, resizing
 
@@ -32,11 +33,11 @@ def prepare(objects: Sequence[ObjectId], store: ObjectStore, settings: params.Pr
     an object that is missing, or that must be read and is damaged or cannot be decoded.
     """
     for object_id in objects:
-        store.path(object_id)
+        store.sources(object_id)
     new = [object_id for object_id in dict.fromkeys(objects) if str(object_id) not in known]
     size = max(1, min(BATCH, len(new) // 16))
     batches = [new[i : i + size] for i in range(0, len(new), size)]
-    work = (delayed(read)(batch, store, settings.size, settings.fit) for batch in batches)
+    work = (delayed(read)(batch, store.for_worker(batch), settings.size, settings.fit) for batch in batches)
     # joblib's own batches grow until a single one keeps one worker busy at the end
     results = Parallel(n_jobs=-1, return_as="generator", batch_size=1)(work) if batches else iter(())
     with tqdm(desc="prepare", total=len(new), unit="example", disable=None) as progress:
@@ -47,7 +48,7 @@ def prepare(objects: Sequence[ObjectId], store: ObjectStore, settings: params.Pr
         yield known[str(object_id)]
 
 
-def read(objects: Sequence[ObjectId], store: ObjectStore, size: int, fit: str) -> np.ndarray:
+def read(objects: Sequence[ObjectId], store: ObjectStore | Sent, size: int, fit: str) -> np.ndarray:
     """Pixels of some objects, uint8 (n, size, size, 3). Runs in a worker."""
     resize = resizing.resizer(size, fit)
     with images.limited(None):
@@ -70,9 +71,8 @@ def main(arguments: list[str]) -> None:
     ):
         before = sum(name in known for name in rows["objectId"])
         # absolute: a worker of a cluster stands in a directory of its own
-        examples.write(
-            partial / examples.PIXELS, len(rows), prepare(objects, ObjectStore.below(trees.absolute()), settings, known)
-        )
+        store = ObjectStore.below(trees.absolute(), archives.locate(params.archives()))
+        examples.write(partial / examples.PIXELS, len(rows), prepare(objects, store, settings, known))
         tables.write(partial / examples.EXAMPLES, rows, tables.SplitLabel)
     logger.info("%d examples of %d x %d pixels, %d known before", len(rows), settings.size, settings.size, before)
 

@@ -1,5 +1,6 @@
 """Captures -> the answers that count for every URL of a site."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -9,6 +10,7 @@ from urllib.parse import urljoin
 from w3lib.url import safe_url_string
 
 from sengu.base.urls import archived_url, canonical_url
+from sengu.warc.place import Place
 
 ERRORS = 400
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -59,6 +61,7 @@ class Archive:
     def __init__(self, tracking: Sequence[str] = ()):
         self.tracking = tuple(tracking)
         self.missing: list[Entry] = []  # revisit records whose answers are in no file of the site
+        self.offsets: dict[Path, list[int]] = {}  # of every record that its files hold, in order
         self._latest: dict[str, Entry] = {}
         self._earlier: dict[str, list[Entry]] = {}
         self._spellings: dict[str, str] = {}  # URL as archived -> canonical, since w3lib is slow
@@ -109,6 +112,13 @@ class Archive:
         """The answer that counts for a URL, which may be an error, and its other successful ones, the latest first."""
         latest = self.find(url)
         return ([latest] if latest else []) + self._earlier.get(self.canonical(url), [])[::-1]
+
+    def place(self, entry: Entry) -> Place:
+        """Where the record of an entry lies, and how long it may be: up to the next one, or to the end of its file."""
+        offsets = self.offsets[entry.file]
+        following = bisect_right(offsets, entry.offset)
+        end = offsets[following] if following < len(offsets) else entry.file.stat().st_size
+        return Place(str(entry.file), entry.offset, end - entry.offset, entry.url)
 
     def resolve(self, url: str) -> Entry | None:
         """The answer at the end of the redirects from `url`; None if the archive does not hold it.

@@ -47,7 +47,8 @@ def gather(paths: Iterable[Path], tracking: Sequence[str] = ()) -> Archive:
     paths = list(paths)
     rows = [(path, list(indexed(path, tracking))) for path in paths]
     originals: Originals | None = None
-    for _, known in rows:
+    for path, known in rows:
+        archive.offsets[path] = [entry.offset for entry, _ in known]
         for entry, canonical in known:
             if not entry.refers:
                 archive.add(entry, canonical)

@@ -19,6 +19,7 @@ from sengu.warc import packing
 from sengu.warc.archive import PROFILE, Entry
 from sengu.warc.exif import taken_and_camera
 from sengu.warc.payloads import UnreadableCapture, dechunked, decode, shows
+from sengu.warc.place import Place
 
 # headers held in memory for each of half a million answers; the others are read again when needed
 KNOWN_HEADERS = (
@@ -31,6 +32,10 @@ OPEN = ".open"  # suffix of the one file that a crawl is writing
 REFERENCES = ("WARC-Refers-To-Target-URI", "WARC-Refers-To-Date", "WARC-Refers-To", "WARC-Payload-Digest")
 CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 SCHEMES = ("http", "https", "file", "s3")  # crawlers archive their DNS look-ups, too
+
+
+class DamagedRecord(SenguError):
+    """A record that cannot be read, or has other bytes than its digest says."""
 
 
 def files(folder: Path, site: str) -> list[Path]:
@@ -166,22 +171,21 @@ def info(path: Path) -> dict[str, str]:
 
 
 def body(entry: Entry) -> bytes:
-    """The HTTP body as it was sent (still encoded), or the bytes of a resource. Raises SenguError if the file is damaged."""
+    """The HTTP body as it was sent (still encoded), or the bytes of a resource. Raises DamagedRecord if the file is damaged."""
     with _record(entry) as record:
         return content(record)
 
 
-def headers_and_body(entry: Entry) -> tuple[list[tuple[str, str]], bytes]:
-    """All headers of an answer, and its body. Raises SenguError if the file is damaged."""
+def headers_and_body(entry: Entry | Place) -> tuple[list[tuple[str, str]], bytes]:
+    """All headers of an answer, and its body. Raises DamagedRecord if the file is damaged."""
     with _record(entry) as record:
         return _headers(record), content(record)
 
 
 @contextmanager
-def _record(entry: Entry) -> Iterator[WarcRecord]:
+def _record(entry: Entry | Place) -> Iterator[WarcRecord]:
     try:
-        with _file(entry) as stream:
-            stream.seek(entry.offset)
+        with _opened(entry) as stream:
             record = next(iter(ArchiveIterator(stream, parse_http=False)))
             if not record.record_type & CAPTURES:
                 raise OSError("it holds no answer")
@@ -193,9 +197,20 @@ def _record(entry: Entry) -> Iterator[WarcRecord]:
     except (OSError, KeyError, StopIteration) as error:
         if is_refusal(error):
             raise
-        raise SenguError(
+        raise DamagedRecord(
             f"{entry.file}: damaged record at byte {entry.offset}, {entry.url} ({error}): `sengu heal` restores what is pinned"
         ) from error
+
+
+@contextmanager
+def _opened(entry: Entry | Place) -> Iterator[BinaryIO]:
+    """A stream that begins with the record of an entry."""
+    if isinstance(entry, Place):
+        yield entry.open()
+        return
+    with _file(entry) as stream:
+        stream.seek(entry.offset)
+        yield stream
 
 
 def _file(entry: Entry) -> BinaryIO:
@@ -206,8 +221,11 @@ def _file(entry: Entry) -> BinaryIO:
         return entry.file.with_name(entry.file.name.removesuffix(OPEN)).open("rb")
 
 
-def payload(entry: Entry) -> bytes:
+def payload(entry: Entry | Place) -> bytes:
     """The decoded payload. Raises UnreadableCapture for an unknown or broken content encoding."""
+    if isinstance(entry, Place):  # what an entry knows of its headers stands in the record
+        headers, encoded = headers_and_body(entry)
+        return decode(encoded, _codings(headers))
     return decode(body(entry), _codings(entry.headers))
 
 

@@ -33,7 +33,7 @@ from sengu.base.params.sections import (
 )
 from sengu.base.params.sites import SOURCES, Archived, Fetch, FolderFetch, GenericFetch, Read, S3Fetch, Site, WarcFetch
 from sengu.base.params.upload import UploadDevice
-from sengu.base.params.values import Engine
+from sengu.base.params.values import Archives, Engine
 
 PARAMS = Path("params.yaml")
 SET = "labels_"  # and its name: the folder of another label set
@@ -56,11 +56,13 @@ SECTIONS: Mapping[str, Any] = {
     "remote": RemoteParams,
     "upload": dict[str, UploadDevice],
     "engine": Engine,
+    "archives": Archives,
 }
 __all__ = [
     "PARAMS",
     "SECTIONS",
     "Archived",
+    "Archives",
     "Augmentation",
     "Backbone",
     "Bucket",
@@ -91,6 +93,7 @@ __all__ = [
     "UploadDevice",
     "Video",
     "WarcFetch",
+    "archives",
     "check_site_name",
     "document",
     "engine",
@@ -116,6 +119,21 @@ def section(name: str, kind: type[Section], path: Path = PARAMS) -> Section:
 def engine(path: Path = PARAMS) -> str:
     """The place where the file-parallel stages run. No stage depends on it: the results are the same everywhere."""
     return section("engine", Engine, path) if "engine" in document(path) else "processes"
+
+
+def archives(path: Path = PARAMS) -> Archives:
+    """Where stages read archive files that they take payloads out of. It is no dependency of any stage, as `engine`.
+
+    Raises SenguError if the objects have files of their own, where nothing would heed it.
+    """
+    if "archives" not in document(path):
+        return "local"
+    where: Archives = section("archives", Archives, path)
+    if where == "remote" and section("objects", Objects, path).tree:
+        raise SenguError(
+            f"{path}: archives: remote is for objects without files: set objects.tree to false, or archives to local"
+        )
+    return where
 
 
 def labelling(folder: Path, path: Path = PARAMS) -> tuple[str, LabelParams]:

@@ -44,6 +44,7 @@ class Video:
 class Objects:
     max_pixels: Count  # width times height above which a picture is rejected before decoding
     checks: bool = True  # is every picture decoded, to see that it is whole? Without, only its header is read
+    tree: bool = True  # has every object a file of its own? Without, it is read out of the archive
     video: Video = field(default_factory=Video)
 
 

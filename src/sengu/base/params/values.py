@@ -54,3 +54,5 @@ Pattern = Annotated[str, AfterValidator(_compiles)]
 Text = Annotated[str, AfterValidator(nfc)]  # typed text, which is compared with text that others typed
 # processes of this machine, or the address of a Dask scheduler
 Engine = Annotated[str, Field(pattern=r"^(processes|(tcp|tls|ws|wss)://[^\s/]+:[0-9]+)$")]
+# where those who read payloads out of archives find the archive files: in this folder, or in the remote of DVC
+Archives = Literal["local", "remote"]

@@ -62,6 +62,20 @@ class IndexRow:
 
 
 @dataclass(frozen=True)
+class Record:
+    """Where an archive holds an object that has no file of its own (data/object/<site>/records.csv, see `objects.tree`).
+
+    `file` is the path of the archive file from the folder of this table on; `offset` and `length` in bytes say where in it the
+    record begins, and at most how long it is.
+    """
+
+    objectId: str
+    file: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
 class Rejected:
     """One captured URL that did not become an object (data/rejected/<site>.csv); `url` and `filename` as its capture has them."""
 

@@ -269,10 +269,11 @@ class _Objects:
         if site not in self.trees or name.partition(".")[0] in self.erased:
             return ""
         tree, object_id = self.trees[site], ObjectId.parse(name)
+        if self.deep:
+            return tree.state(object_id)
         if (bytes_here := tree.size(object_id)) < 0:
-            return "missing"
-        damaged = bytes_here != size or (self.deep and digests.sha1(tree.path(object_id)) != object_id.sha1)
-        return "damaged" if damaged else ""
+            return "" if tree.records.find(object_id) else "missing"
+        return "" if bytes_here == size else "damaged"
 
 
 def _index(site: str, lock: Mapping[str, Any], notes: list[str]) -> tuple[dict[str, tuple[str, int]] | None, list[Fault]]:

@@ -14,6 +14,7 @@ from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.tables import tombstones, versions
 from sengu.commands import places
+from sengu.commands.objects import view
 from sengu.datasets import croissant, facts, lineage, samples
 from sengu.datasets.recipe import FOLDER
 from sengu.objects.store import ObjectStore
@@ -45,7 +46,7 @@ def publish(name: str, folder: Path, store: ObjectStore) -> int:
             shutil.copyfile(path, partial / path.name)
         (partial / IMAGES).mkdir()
         for object_id in tqdm(labels["objectId"], desc="publish", unit="picture", disable=None):
-            shutil.copyfile(store.path(ObjectId.parse(object_id)), partial / IMAGES / object_id)
+            view.place(ObjectId.parse(object_id), store, partial / IMAGES / object_id, copy=True)
         _write_metadata(labels, version.classes, partial / IMAGES / "metadata.csv")
         patterns = [f"{IMAGES}/*.{extension}" for extension in sorted(labels["objectId"].str.slice(41).unique())]
         text = croissant.document(version, facts.Facts(**known), partial, patterns)

@@ -188,7 +188,7 @@ def command(
             citation,
             "repeat" if picture in said else "blind",
             "",
-            str(store.path(ObjectId.parse(picture))),
+            str(store.sources(ObjectId.parse(picture))[0]),
         ]
         for picture in names[:number]
     ]

@@ -1,7 +1,6 @@
 """A dataset version, split -> a folder that other programs read: DIR/<type>/<class>/<object id>, or a table for each type."""
 
 import csv
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +43,8 @@ def export(version: str, form: Form, folder: Path, store: ObjectStore) -> pd.Dat
 
     `imagefolder`: DIR/<type>/<class>/<object id>. `csv`: DIR/<type>/metadata.csv with the columns file_name and label, and the
     files beside it, which Hugging Face reads as one split for each type. Files are hard links, or symbolic ones across file
-    systems, unless `copy`. With `convert`, what is neither JPEG nor PNG becomes a PNG of the same name. Raises SenguError if
-    the version, or an object of it, is not there; then nothing is written.
+    systems, unless `copy`, or the objects lie in archives. With `convert`, what is neither JPEG nor PNG becomes a PNG of the
+    same name. Raises SenguError if the version, or an object of it, is not there; then nothing is written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SenguError(f"{folder} is there already, and not empty: choose another folder")
@@ -71,10 +70,8 @@ def export(version: str, form: Form, folder: Path, store: ObjectStore) -> pd.Dat
             if converted:
                 with images.limited(None):
                     Image.fromarray(store.pixels(object_id)).save(target)
-            elif form.copy:
-                shutil.copyfile(store.path(object_id), target)
             else:
-                view.place(store.path(object_id), target)
+                view.place(object_id, store, target, form.copy)
             listed.append((name.as_posix(), label, row.type))
         exported = pd.DataFrame(listed, columns=["file_name", "label", "type"])
         for type_name, table in exported.groupby("type") if form.kind == "csv" else ():

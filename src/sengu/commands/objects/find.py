@@ -166,7 +166,7 @@ def info_command(object_id: str, as_json: bool) -> None:
     store = ObjectStore.below(places.TREES)
     wanted = named(object_id, store)
     facts = known(wanted, places.DATA)
-    facts.files = [str(path) for path in store.paths(wanted)]
+    facts.files = [str(place) for place in store.places(wanted)]
     if as_json:
         click.echo(json.dumps(facts.as_dict(), ensure_ascii=False, indent=2))
         return

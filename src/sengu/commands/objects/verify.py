@@ -11,12 +11,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from sengu import warc
-from sengu.base import digests, params, tables
+from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
 from sengu.base.tables import tombstones
 from sengu.commands import places
 from sengu.commands.completion import SiteName
+from sengu.objects import records
 from sengu.objects.filing import Filing
 from sengu.objects.store import ObjectTree
 from sengu.stages import objects as stage
@@ -32,18 +33,16 @@ class Finding:
 
 
 def verify(site: str, root: Path, indexed: Iterable[ObjectId]) -> list[Finding]:
-    """Hashes every object of one site again; sorted."""
+    """Hashes every object of one site again, in its leaf or in the archive; sorted."""
     expected = {object_id.path.as_posix(): object_id for object_id in indexed}
-    here = set(_files(root))
-    findings = [Finding("foreign", site, name) for name in here - expected.keys()]
-    findings += [Finding("missing", site, name) for name in expected.keys() - here]
-    whole = sorted(here & expected.keys())
+    findings = [Finding("foreign", site, name) for name in set(_files(root)) - expected.keys() - {records.NAME}]
+    tree = ObjectTree(root)
     # threads: hashing and reading release Python's lock
     with ThreadPoolExecutor() as pool:
-        hashed = pool.map(lambda name: digests.sha1(root / name), whole)
-        for name, digest in tqdm(zip(whole, hashed, strict=True), total=len(whole), desc=f"verify {site}", disable=None):
-            if digest != expected[name].sha1:
-                findings.append(Finding("damaged", site, name))
+        states = pool.map(tree.state, expected.values())
+        for name, state in tqdm(zip(expected, states, strict=True), total=len(expected), desc=f"verify {site}", disable=None):
+            if state:
+                findings.append(Finding(state, site, name))
     return sorted(findings)
 
 
@@ -72,15 +71,20 @@ def heal_trees(findings: Sequence[Finding]) -> list[Finding]:
         archive = warc.read(places.RAW / site, site, params.section(f"sites.{site}", params.Site).read.tracking)
         urls = index.loc[index["objectId"].isin(bad), "urlId"].unique()
         tree = ObjectTree(places.TREES / site)
-        filing = Filing(tree, settings.max_pixels, settings.checks, settings.video.frames, tombstones.erased())
+        erased = tombstones.erased()
+        filing = Filing(tree, settings.max_pixels, settings.checks, settings.video.frames, erased, settings.tree)
+        if not settings.tree:  # the table of an archive that has changed since is as good as none
+            records.write(tree.root, index[~index["objectId"].str.partition(".")[0].isin(erased)], dict(captures["url"]), archive)
+            urls = index.loc[index["objectId"].isin(bad) & (index["video"] != ""), "urlId"].unique()
         for url_id in tqdm(urls, desc=f"heal {site}", disable=None):
             entry = archive.resolve(str(captures.loc[url_id, "url"]))
             stage.file_capture(entry, filing)
-    return [finding for finding in wanted if not _is_whole(places.TREES / finding.site / finding.path)]
+    trees = {finding.site: ObjectTree(places.TREES / finding.site) for finding in wanted}
+    return [finding for finding in wanted if trees[finding.site].state(_object(finding))]
 
 
-def _is_whole(path: Path) -> bool:
-    return path.is_file() and digests.sha1(path) == ObjectId.parse(path.name).sha1
+def _object(finding: Finding) -> ObjectId:
+    return ObjectId.parse(finding.path.rpartition("/")[2])
 
 
 def _table(findings: Sequence[Finding]) -> str:

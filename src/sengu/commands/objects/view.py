@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
+from tqdm import tqdm
 
 from sengu.base import working
 from sengu.base.errors import SenguError
+from sengu.base.ids import ObjectId
 from sengu.commands import places
 from sengu.objects.store import ObjectStore
 
@@ -22,6 +24,11 @@ def mount(roots: Sequence[Path], folder: Path) -> str:
     It uses the kernel's OverlayFS for root, and fuse-overlayfs for others. Raises SenguError if neither works.
     """
     _check(roots, folder)
+    for tree in ObjectStore(roots).trees:
+        if tree.records:
+            raise SenguError(
+                f"{tree.root} has no files to mount, because objects.tree is false: `sengu objects link {folder}` writes them"
+            )
     EMPTY.mkdir(parents=True, exist_ok=True)
     layers = [str(path.resolve()) for path in (*roots, EMPTY)]
     # a colon separates layers, a comma options
@@ -62,7 +69,8 @@ def umount(folder: Path) -> None:
 def link(roots: Sequence[Path], folder: Path) -> int:
     """Links every object below `folder` at ab/cd/<object id>; returns how many.
 
-    Hard links, or symbolic ones where the trees are on another file system. Raises SenguError for a folder that is not empty.
+    Hard links, or symbolic ones where the trees are on another file system; an object that lies in an archive is written. Raises
+    SenguError for a folder that is not empty.
     """
     _check(roots, folder)
     count = 0
@@ -72,12 +80,33 @@ def link(roots: Sequence[Path], folder: Path) -> int:
             if target.exists():  # another site has it too
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
-            place(path, target)
+            _link(path, target)
+            count += 1
+    store = ObjectStore(roots)
+    archived = {object_id for tree in store.trees for object_id in tree.records}
+    for object_id in tqdm(sorted(archived), desc="link", unit="object", disable=None) if archived else ():
+        target = folder / object_id.path
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(store.read(object_id))
             count += 1
     return count
 
 
-def place(path: Path, target: Path) -> None:
+def place(object_id: ObjectId, store: ObjectStore, target: Path, copy: bool = False) -> None:
+    """Makes `target` a file with the bytes of an object: a link, unless it is to be a copy or lies in an archive.
+
+    Raises SenguError if the object is missing; or, where it lies in an archive, damaged.
+    """
+    if not (paths := store.paths(object_id)):
+        target.write_bytes(store.read(object_id))
+    elif copy:
+        shutil.copyfile(paths[0], target)
+    else:
+        _link(paths[0], target)
+
+
+def _link(path: Path, target: Path) -> None:
     """A hard link, or a symbolic one across file systems."""
     try:
         os.link(path, target)
