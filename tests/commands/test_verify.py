@@ -196,7 +196,10 @@ def test_a_named_path_is_fetched_even_if_all_of_it_is_missing(folder: Path) -> N
     before = state(folder)
     shutil.rmtree(folder / "data/raw/web")
     shutil.rmtree(folder / ".dvc/cache")
-    assert "whole" in run(folder, "sengu", "verify")  # what a clone has not pulled is not damaged
+    said = run(folder, "sengu", "verify")  # what a clone has not pulled is not damaged
+    assert (
+        "whole" in said and "1 pinned outputs are not here, and were not checked: data/raw/web; `dvc pull` restores them" in said
+    )
     done = attempt(folder, *CRAWL)
     assert done.returncode != 0
     cure = re.search(r"`(sengu heal[^`]*)`", done.stdout)

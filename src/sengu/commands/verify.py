@@ -28,6 +28,7 @@ from sengu.repository import dvc_lock, pins, pipeline, restoring, verified
 
 OUTPUT, FOLDER, TREE, CACHE = "output", "folder", "tree", "cache"
 EARLIER = "an earlier commit"  # needs what is in the cache and in no lock file
+NAMED = 5  # outputs that a message names at most
 AHEAD = 4  # files that are hashed at once
 BUDGET = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 HEAL = "`sengu heal` takes it from {}"
@@ -71,6 +72,11 @@ def items(repo: Any, below: Sequence[Path] = ()) -> list[Item]:
     if not below:  # an output may be a hard link of its copy in the cache: one file is hashed once
         listed += [item for item in _cache(repo, outputs) if (_inode(item.path), item.digest) not in inodes]
     return [item for item in listed if not below or any(item.path.is_relative_to(path) for path in below)]
+
+
+def absent(outputs: Iterable[pins.Output]) -> list[Path]:
+    """The pinned outputs of which nothing is here, as in a clone before `dvc pull`; object trees may be dropped at any time."""
+    return [output.path for output in outputs if output.path.parent != places.TREES and not output.path.exists()]
 
 
 def _of_output(repo: Any, output: pins.Output, named: Sequence[Path]) -> Iterator[Item]:
@@ -275,6 +281,11 @@ def command(paths: tuple[Path, ...], limit: str) -> None:
             memory.keep_only(meant, lambda place: not place.startswith("remote "))
         rewritten = changed(damages, repo)
         damages = [damage for damage in damages if damage.path not in rewritten]
+        if not paths and (away := absent(pins.outputs(repo))):
+            names = ", ".join(map(str, away[:NAMED])) + (" …" if len(away) > NAMED else "")
+            click.echo(
+                f"{len(away)} pinned outputs are not here, and were not checked: {names}; `dvc pull` restores them", err=True
+            )
         if count < len(every) and limit:
             click.echo(f"{count} of {len(every)} items were verified in {limit}; the next run takes the others first", err=True)
         if not damages:
