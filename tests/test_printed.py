@@ -113,7 +113,7 @@ CANNOT = {
     "python -m sengu.stages.label labels_sharpness tombstones.csv data/captures data/index data/rejected": (
         "it is part of a stage that the page explains; the paths go on in the next line"
     ),
-    "python -m sengu.stages.split data/dataset/v1 data/duplicates.csv data/split_label.csv": (
+    "python -m sengu.stages.split data/dataset/v1 data/duplicates.csv data/version.txt data/split_label.csv": (
         "test_pipeline.py holds the commands of stages against their paths, and `dvc repro` runs them"
     ),
     "python models/embedded/distil.py LITE0.whl cifar10.zip PHOTOGRAPHS models/embedded/efficientnet-b0.npz --state STATE": (

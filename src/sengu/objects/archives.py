@@ -17,7 +17,7 @@ Locate = Callable[[warc.Place], warc.Place]
 
 
 def locate(where: str) -> Locate | None:
-    """What turns the place of a record in data/raw into one in DVC's remote; None if it is to be read in data/raw.
+    """A function from the place of a record in data/raw to one in DVC's remote; None if it is to be read in data/raw.
 
     `where` is `archives` of params.yaml. It raises SenguError for an archive file that the remote does not have.
     """

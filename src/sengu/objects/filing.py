@@ -30,7 +30,7 @@ Outcome = list[Filed] | str  # an object and the frames of a video, or the reaso
 
 @dataclass(frozen=True)
 class Batch:
-    """What became of some records, in order; and the frames of videos among them that whoever asked is to store."""
+    """The outcomes of some records, in order; and the frames of videos among them that the caller must store."""
 
     outcomes: list[Outcome]
     frames: list[tuple[ObjectId, bytes]]
@@ -70,7 +70,7 @@ class Filing:
             self.tree.put(object_id, payload)
 
     def needs_leaf(self, filed: Filed) -> bool:
-        """Is the tree the place of an object?"""
+        """True if the tree is the place of an object."""
         return self.leaves or filed.video != ""
 
     def _file(self, record: warc.Entry | warc.Place, frames: list[tuple[ObjectId, bytes]]) -> Outcome:

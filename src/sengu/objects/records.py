@@ -37,7 +37,7 @@ class Records:
         return (ObjectId.parse(line.partition(",")[0]) for line in self._lines)
 
     def find(self, object_id: ObjectId) -> warc.Place | None:
-        """Where the archive holds an object; None if the table does not say. Raises SenguError for a line that is none."""
+        """The place of an object in the archive; None if the table has none. Raises SenguError for a broken line."""
         position = bisect_left(self._lines, f"{object_id},")
         if position == len(self._lines) or not self._lines[position].startswith(f"{object_id},"):
             return None

@@ -30,14 +30,14 @@ class ObjectTree:
 
     @cached_property
     def records(self) -> Records:
-        """Where the archive holds the objects of the site that have no leaf."""
+        """The places in the archive of the site's objects without a leaf."""
         return Records(self.root)
 
     def path(self, object_id: ObjectId) -> Path:
         return self.root / object_id.path
 
     def state(self, object_id: ObjectId) -> str:
-        """What is wrong with an object, which is read and hashed: missing or damaged; empty text if nothing is."""
+        """The fault of an object, which is read and hashed: missing or damaged; empty text if it has none."""
         if (leaf := self.path(object_id)).is_file():
             return "" if digests.sha1(leaf) == object_id.sha1 else "damaged"
         try:
@@ -117,7 +117,7 @@ def _make(folder: str) -> None:
 
 
 def _sources(tree: ObjectTree, object_id: ObjectId) -> list[Source]:
-    """Where the site of a tree has an object: in a leaf, in the archive, or not at all."""
+    """The source of an object in the site of a tree: a leaf, the archive, or none."""
     if (leaf := tree.path(object_id)).is_file():
         return [leaf]
     place = tree.records.find(object_id)
@@ -152,7 +152,7 @@ class ObjectStore:
         return cls([path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else [], locate)
 
     def for_worker(self, objects: Sequence[ObjectId]) -> "ObjectStore | Sent":
-        """What a worker needs to read these objects. Raises SenguError if one is missing.
+        """The data with which a worker reads these objects. Raises SenguError if one is missing.
 
         With `locate` it may lie on another machine, so that it is sent what only lies in a file here.
         """
@@ -167,7 +167,7 @@ class ObjectStore:
         return sources
 
     def sources(self, object_id: ObjectId) -> list[Source]:
-        """Where the bytes of an object are: once for each site that has it. Raises SenguError if none has it."""
+        """The sources of an object's bytes: one for each site that has it. Raises SenguError if none has it."""
         sources = self.places(object_id)
         if not sources:
             trees = ", ".join(str(tree.root) for tree in self.trees) or "no tree at all"
@@ -177,7 +177,7 @@ class ObjectStore:
         return sources
 
     def places(self, object_id: ObjectId) -> list[Source]:
-        """Where the object lies in this repository: in files, or in archive files; as text each is for people to read."""
+        """The places of an object in this repository, in files or in archive files; their text is for people."""
         return [source for tree in self.trees for source in _sources(tree, object_id)]
 
     def paths(self, object_id: ObjectId) -> list[Path]:
@@ -224,7 +224,7 @@ class Sent:
         self._sources = sources
 
     def pixels(self, object_id: ObjectId) -> np.ndarray:
-        """As `ObjectStore.pixels`."""
+        """The pixels of a picture, as `ObjectStore.pixels` gives them."""
         return _pixels(object_id, _read(object_id, self._sources[object_id]))
 
 

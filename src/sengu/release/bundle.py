@@ -70,7 +70,7 @@ class Release:
     model: bytes
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the session: each process makes its own."""
+        """The state without the session: each process makes its own."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
@@ -91,7 +91,7 @@ class Frozen:
     model: bytes
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the session: each process makes its own."""
+        """The state without the session: each process makes its own."""
         return {"model": self.model}
 
     @cached_property
@@ -117,7 +117,7 @@ class Models:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """How many numbers probabilities, embedding and features are."""
+        """The lengths of probabilities, embedding and features."""
         outputs = [*self.release.session.get_outputs(), *self.backbone.session.get_outputs()]
         sizes = {output.name: output.shape[0] for output in outputs}
         return sizes["probabilities"], sizes["embedding"], sizes[FEATURES]

@@ -50,7 +50,7 @@ def embed(
 
 
 def in_threads(objects: Sequence[ObjectId], store: ObjectStore, models: Models) -> Iterator[np.ndarray]:
-    """What `Models.run` gives of each picture, computed in this process: its threads share one session."""
+    """The results of `Models.run` for each picture, computed in this process: its threads share one session."""
     with images.limited(None):
         yield from map_in_threads(lambda object_id: models.run(store.pixels(object_id)), objects)
 
@@ -64,7 +64,7 @@ def on_cluster(objects: Sequence[ObjectId], store: ObjectStore, models: Models) 
 
 
 def rows(objects: Sequence[ObjectId], store: ObjectStore | Sent, models: Models) -> np.ndarray:
-    """What `Models.run` gives of some pictures, float32 (n, sum of `shape`). Runs in a worker."""
+    """The results of `Models.run` for some pictures, float32 (n, sum of `shape`). Runs in a worker."""
     with images.limited(None):
         return np.stack([models.run(store.pixels(object_id)) for object_id in objects])
 

@@ -89,12 +89,12 @@ def _row(url_id: str, url: str, outcome: Outcome) -> list[tables.IndexRow] | tab
 
 
 def _record(entry: warc.Entry, archive: warc.Archive, locate: archives.Locate | None) -> warc.Entry | warc.Place:
-    """What a worker is sent to read a record."""
+    """The data with which a worker reads a record."""
     return entry if locate is None else locate(archive.place(entry))
 
 
 def _leaves(outcome: Outcome, filing: Filing) -> list[ObjectId]:
-    """What the tree must hold of an outcome."""
+    """The leaves that the tree must hold for an outcome."""
     return [] if isinstance(outcome, str) else [ObjectId.parse(filed.objectId) for filed in outcome if filing.needs_leaf(filed)]
 
 

@@ -114,7 +114,7 @@ class Archive:
         return ([latest] if latest else []) + self._earlier.get(self.canonical(url), [])[::-1]
 
     def place(self, entry: Entry) -> Place:
-        """Where the record of an entry lies, and how long it may be: up to the next one, or to the end of its file."""
+        """The place of an entry's record, and its greatest length: up to the next record, or to the end of its file."""
         offsets = self.offsets[entry.file]
         following = bisect_right(offsets, entry.offset)
         end = offsets[following] if following < len(offsets) else entry.file.stat().st_size

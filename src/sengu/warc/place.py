@@ -1,4 +1,4 @@
-"""Where the record of one answer lies, on this machine or in a store that fsspec reads -> its bytes, in one piece."""
+"""The place of an answer's record, on this machine or in a store that fsspec reads -> its bytes, in one piece."""
 
 from dataclasses import dataclass, replace
 from io import BytesIO

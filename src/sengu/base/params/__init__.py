@@ -122,7 +122,7 @@ def engine(path: Path = PARAMS) -> str:
 
 
 def archives(path: Path = PARAMS) -> Archives:
-    """Where stages read archive files that they take payloads out of. It is no dependency of any stage, as `engine`.
+    """The place from which stages read payloads of archive files. No stage depends on it, as with `engine`.
 
     Raises SenguError if the objects have files of their own, where nothing would heed it.
     """

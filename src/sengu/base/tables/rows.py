@@ -63,7 +63,7 @@ class IndexRow:
 
 @dataclass(frozen=True)
 class Record:
-    """Where an archive holds an object that has no file of its own (data/object/<site>/records.csv, see `objects.tree`).
+    """The place in an archive of an object without a file of its own (data/object/<site>/records.csv, see `objects.tree`).
 
     `file` is the path of the archive file from the folder of this table on; `offset` and `length` in bytes say where in it the
     record begins, and at most how long it is.
