@@ -171,6 +171,7 @@ def test_a_check_that_gets_no_answer_ends_and_says_so(
     made: Handmade, proxy: Proxy, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda self, context: 0.0)
+    monkeypatch.setattr("s3fs.core.S3FileSystem.retries", 1)  # each waits as long as the connection may
     upload(server, made.objects, "faults")
     proxy.decide = lambda request: HOLD if request.method == "GET" else PASS
     made.forget_locally(made.objects)  # so that the listing of a folder must be read
