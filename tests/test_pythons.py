@@ -79,12 +79,15 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy_of_the_project(tmp_path_factory.mktemp("archived") / "project")
     text = (folder / "params.yaml").read_text()
     (folder / "params.yaml").write_text(re.sub(r"(?m)^  demo_b:\n(?:    .*\n)+", "", text))
-    run(folder, "python", "-m", "crawlers.crawl", "demo_a", "data/raw/demo_a", "data/failed/demo_a.csv")
-    run(folder, "python", "-m", "crawlers.extract", "demo_a", "data/raw/demo_a", "data/captures/demo_a.csv")
     of_site = "data/object/demo_a data/index/demo_a.csv data/rejected/demo_a.csv"
-    run(folder, "bash", "-c", f"python -m sengu.stages.objects data/raw/demo_a data/captures/demo_a.csv tombstones.csv {of_site}")
     of_all = "data/captures data/index data/rejected data/label.csv data/label_conflicts.csv data/label_details.csv"
-    run(folder, "bash", "-c", f"python -m sengu.stages.label labels tombstones.csv {of_all}")
+    for command in (
+        "crawlers.crawl demo_a data/raw/demo_a data/failed/demo_a.csv",
+        "crawlers.extract demo_a data/raw/demo_a data/captures/demo_a.csv",
+        f"sengu.stages.objects data/raw/demo_a data/captures/demo_a.csv tombstones.csv {of_site}",
+        f"sengu.stages.label labels tombstones.csv {of_all}",
+    ):
+        run(folder, sys.executable, "-m", *command.split())
     labels = tables.read(folder / "data/label.csv", tables.Label)
     (folder / "data/dataset").mkdir(parents=True)
     versions.write(folder / "data/dataset/v1", versions.describe("v1", ["dots", "stripes"], labels), labels)
@@ -105,9 +108,17 @@ def outputs(archived: Path, folder: Path, path: str) -> dict[str, bytes]:
     }
 
 
+@pytest.fixture(scope="module")
+def here(archived: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The outputs under the Python of this environment."""
+    return outputs(archived, tmp_path_factory.mktemp("here") / "project", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("version", [version for version in SUPPORTED if version != OWN])
-def test_data_outputs_are_the_same_under_another_python(version: str, archived: Path, tmp_path: Path) -> None:
+def test_data_outputs_are_the_same_under_another_python(
+    version: str, archived: Path, here: dict[str, bytes], tmp_path: Path
+) -> None:
     python = interpreter(version)
     if python is None:
         pytest.skip(f"this machine has no Python {version}")
@@ -117,7 +128,6 @@ def test_data_outputs_are_the_same_under_another_python(version: str, archived: 
     install = ("uv", "pip", "install", "--quiet", "--python", str(venv / "bin/python"), "--no-deps")
     run(tmp_path, *install, "--require-hashes", "--requirement", "requirements.txt")
     run(archived, *install, "--no-build-isolation", "--editable", ".")
-    here = outputs(archived, tmp_path / "here", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     there = outputs(archived, tmp_path / "there", f"{venv / 'bin'}:{os.environ['PATH']}")
     assert here.keys() == there.keys()
     assert len([name for name in here if name.startswith("data/object")]) > 500
