@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tiny
 import yaml
 from project import BIN, ROOT, copy_of_the_project, run
 
@@ -30,6 +31,11 @@ def test_pictures_and_labels_that_one_already_has(tmp_path: Path) -> None:
     (tmp_path / "label.csv").write_text("\n".join(lines) + "\n")
     folder = copy_of_the_project(tmp_path / "project")
     params = yaml.safe_load((folder / "params.yaml").read_text()) | yaml.safe_load(block("params"))
+    # a tiny network, as how well it learns is not asked here
+    params["backbone"]["source"] = f"../{tiny.save(tmp_path / 'tiny').name}"
+    params["prepare"]["size"] = 32
+    params["train"]["fine_tune"]["epochs"] = 1
+    params["evaluate"]["bootstrap"] = 20
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
     assert block("commands").count("\n") <= 10
