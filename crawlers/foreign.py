@@ -23,6 +23,7 @@ from sengu import warc
 from sengu.base.errors import SenguError
 from sengu.base.io_errors import is_refusal
 from sengu.base.tables import Failed
+from sengu.base.urls import is_address
 
 GZIP, ARC = b"\x1f\x8b", b"filedesc://"
 UNDATED = "1970-01-01T00:00:00Z"
@@ -93,6 +94,8 @@ def check(name: str, folder: Path, tracking: Sequence[str], failures: Collection
 def _copy(record: WarcRecord, place: str, adoption: Adoption) -> bool:
     """Copies one record. Returns False if it is not wanted, or cannot be read, which is then listed."""
     try:
+        if not is_address(url := warc.uri(record, "WARC-Target-URI")):
+            raise ValueError(f"{url} is no address")
         data = _whole(record)
         # not by its id: some writers give none, or all the same
         digest = hashlib.sha1(data, usedforsecurity=False).digest()

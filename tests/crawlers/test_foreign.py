@@ -124,6 +124,19 @@ def test_the_second_file_of_a_deduplicated_pair_says_what_is_missing(tmp_path: P
     assert tables.read(tmp_path / "failed/web.csv", tables.Failed).empty
 
 
+@pytest.mark.parametrize("url", ["http://[x/c.jpg", "http://a.example:99999/c.jpg"])
+def test_an_address_that_is_none_is_a_row_and_costs_no_other(tmp_path: Path, url: str) -> None:
+    broken = gzip.compress(
+        gzip.decompress(record("response", "/c.jpg", JPEG["c"])).replace(f"{HOST}/c.jpg".encode(), url.encode())
+    )
+    copied, unread = adopted(tmp_path, broken + site())
+    assert (copied, [failure.url for failure in unread]) == (3, [url])
+    assert f"{url} is no address" in unread[0].reason
+    path = tmp_path / "web-00000.warc.gz"  # as an earlier Sengu copied it
+    path.write_bytes(broken + site())
+    assert len(list(warc.gather([path]))) == 3
+
+
 def test_a_page_that_cannot_be_decoded_is_a_row_and_costs_no_other(tmp_path: Path) -> None:
     broken = record("response", "/broken", gzip.compress(PAGE)[:-9], "text/html\r\nContent-Encoding: gzip")
     decoded = record("response", "/decoded", b"<img src='/c.jpg'>", "text/html\r\nContent-Encoding: gzip")

@@ -67,6 +67,11 @@ def test_a_coding_may_be_quoted_or_have_a_parameter(coding: str) -> None:
     assert warc.decode(JPEG, coding) == JPEG
 
 
+def test_gzip_may_have_several_members_and_something_behind_them() -> None:
+    assert warc.decode(gzip.compress(JPEG[:99]) + gzip.compress(JPEG[99:]) + b"junk", "gzip") == JPEG
+    assert warc.decode(gzip.compress(JPEG) + bytes(9), "gzip") == JPEG
+
+
 def test_several_codings_are_undone_from_the_last() -> None:
     assert warc.decode(brotli.compress(gzip.compress(PAGE)), "gzip, br") == PAGE
     assert warc.decode(gzip.compress(PAGE), "aws-chunked,gzip") == PAGE

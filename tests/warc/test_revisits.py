@@ -54,7 +54,9 @@ TO_NOW = {"WARC_Refers_To_Target_URI": f"{HOST}/now.jpg", "WARC_Refers_To_Date":
     "reference",
     [
         TO_NOW,
-        {"WARC_Refers_To": "<urn:uuid:1>"},
+        {"WARC_Refers_To": "<urn:uuid:a1>"},
+        {"WARC_Refers_To": "urn:uuid:A1"},
+        {"WARC_Payload_Digest": sha1(OLD).removeprefix("sha1:")},
         {"WARC_Payload_Digest": sha1(OLD)},
         {"WARC_Payload_Digest": f"sha1:{hashlib.sha1(OLD).hexdigest()}"},
         TO_NOW | {"WARC_Refers_To_Date": "2024-03-01T10:00:00.123Z", "WARC_Payload_Digest": sha1(OLD)},
@@ -65,13 +67,26 @@ def test_a_revisit_is_the_answer_that_it_names_though_the_url_changed_later(tmp_
     answers = archive(
         tmp_path,
         revisit("/first.jpg", **reference),
-        record("response", "/now.jpg", OLD, WARC_Record_ID="<urn:uuid:1>"),
-        record("response", "/now.jpg", NEW, LATER, WARC_Record_ID="<urn:uuid:2>"),
+        record("response", "/now.jpg", OLD, WARC_Record_ID="<urn:uuid:a1>"),
+        record("response", "/now.jpg", NEW, LATER, WARC_Record_ID="<urn:uuid:a2>"),
         revisit("/then.jpg", **reference),
     )
     assert [body(answers, f"/{name}.jpg") for name in ("first", "then", "now")] == [OLD, OLD, NEW]
     assert answers.find(f"{HOST}/then.jpg").fetched == LATER
     assert not answers.missing
+
+
+def test_a_revisit_may_be_of_a_revisit_but_not_of_itself(tmp_path: Path) -> None:
+    answers = archive(
+        tmp_path,
+        revisit("/third.jpg", WARC_Refers_To_Target_URI=f"{HOST}/second.jpg"),
+        record("response", "/first.jpg", OLD),
+        revisit("/second.jpg", WARC_Refers_To_Target_URI=f"{HOST}/first.jpg"),
+        revisit("/circle.jpg", WARC_Refers_To_Target_URI=f"{HOST}/round.jpg"),
+        revisit("/round.jpg", WARC_Refers_To_Target_URI=f"{HOST}/circle.jpg"),
+    )
+    assert [body(answers, f"/{name}.jpg") for name in ("second", "third", "circle")] == [OLD, OLD, None]
+    assert [entry.url for entry in answers.missing] == [f"{HOST}/circle.jpg", f"{HOST}/round.jpg"]
 
 
 def test_a_url_that_went_back_to_what_it_was_has_the_old_payload(tmp_path: Path) -> None:

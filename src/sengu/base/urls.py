@@ -56,6 +56,15 @@ def without_user(url: str) -> str:
     return f"{head}{slashes}{netloc.rpartition('@')[2]}{slash}{path}" if slashes and "@" in netloc else url
 
 
+def is_address(url: str) -> bool:
+    """True if it can be taken apart, which a host in half a bracket or a port that is none cannot."""
+    try:
+        parts = urlsplit(url)
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+
+
 def archived_url(url: str, encoding: str = "utf-8") -> str:
     """The spelling under which a URL is fetched: percent-encoded, without its fragment.
 

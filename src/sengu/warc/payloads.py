@@ -1,11 +1,9 @@
 """Bodies as they were sent -> payloads: chunks joined and content codings undone, within limits."""
 
 import codecs
-import gzip
 import hashlib
 import re
 import zlib
-from io import BytesIO
 
 import brotli
 
@@ -83,8 +81,7 @@ def _decoded(encoded: bytes, coding: str) -> bytes:
         raise UnreadableCapture(f"unknown content encoding {coding}")
     try:
         if coding.endswith("gzip"):
-            with gzip.open(BytesIO(encoded)) as stream:
-                decoded = stream.read(MAX_DECODED + 1)
+            decoded = _gunzipped(encoded)
         elif coding == "br":
             brotli_stream = brotli.Decompressor()
             decoded = brotli_stream.process(encoded, output_buffer_limit=MAX_DECODED + 1)
@@ -111,6 +108,18 @@ def _is_plain(body: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return not head.translate(None, TEXTUAL)
+
+
+def _gunzipped(data: bytes) -> bytes:
+    """All members of a gzip file; what follows them, and is none, browsers and warcio pass over."""
+    decoded = bytearray()
+    while data.startswith(MAGIC["gzip"]) and len(decoded) <= MAX_DECODED:
+        stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        decoded += stream.decompress(data, MAX_DECODED + 1 - len(decoded))
+        if len(decoded) <= MAX_DECODED and not stream.eof:
+            raise zlib.error("cut off")
+        data = stream.unused_data
+    return bytes(decoded)
 
 
 def _inflate(data: bytes) -> bytes:

@@ -15,6 +15,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from sengu.base.errors import SenguError
 from sengu.base.io_errors import is_refusal
+from sengu.base.urls import is_address
 from sengu.warc import packing
 from sengu.warc.archive import PROFILE, Entry
 from sengu.warc.exif import taken_and_camera
@@ -84,12 +85,12 @@ def _scanned(path: Path, named: bool) -> Iterator[tuple[Entry, Name]]:
 
 def _entry(record: WarcRecord, path: Path, named: bool) -> tuple[Entry, Name] | None:
     url = uri(record, "WARC-Target-URI")
-    if url.partition(":")[0].lower() not in SCHEMES:
+    if url.partition(":")[0].lower() not in SCHEMES or not is_address(url):
         return None
     place = (url, path, record.stream_pos, record.headers.get("WARC-Date") or "")
     block_digest = record.headers.get("WARC-Block-Digest") or ""
     stated = digest(record.headers.get("WARC-Payload-Digest") or "")
-    name = Name(record.record_id or "", stated)
+    name = Name(record_id(record.record_id or ""), stated)
     if record.record_type == WarcRecordType.revisit:
         said = [(key, record.headers.get(key) or "") for key in (*REFERENCES, PROFILE)]
         headers = [(key, value) for key, value in said if value] + ([] if said[-1][1] else [(PROFILE, "unknown")])
@@ -117,9 +118,19 @@ def uri(record: WarcRecord, header: str) -> str:
     return str(record.headers.get(header) or "").strip("<> ")
 
 
+def record_id(stated: str) -> str:
+    """The id of a record in one spelling: some writers leave the angle brackets away, or write its digits in upper case."""
+    return stated.strip("<> ").lower()
+
+
 def digest(stated: str) -> str:
-    """A digest as records state it, in one spelling: the SHA-1 in base32 of most as the hex of others."""
-    algorithm, _, value = stated.strip().lower().partition(":")
+    """A digest as records state it, in one spelling: the SHA-1 in base32 of most as the hex of others.
+
+    Without the name of an algorithm, what is as long as a SHA-1 is one.
+    """
+    algorithm, colon, value = stated.strip().lower().partition(":")
+    if not colon and len(algorithm) in (32, 40):
+        algorithm, value = "sha1", algorithm
     if algorithm == "sha1" and len(value) == 32:
         try:
             value = base64.b32decode(value.upper()).hex()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from sengu.warc.archive import Entry
-from sengu.warc.reading import Name, digest
+from sengu.warc.reading import Name, digest, record_id
 
 SECOND = len("2013-10-05T20:00:00")  # some dates have fractions, and revisits may cite them without
 
@@ -21,8 +21,10 @@ class Originals:
         self.by_record: dict[str, list[Entry]] = {}
         self.by_payload: dict[str, list[Entry]] = {}
         self.payloads: dict[Entry, str] = {}
+        self.revisits: dict[str, list[Entry]] = {}  # by URL; another one may refer to a revisit in the place of its answer
         for entry, name in entries:
             if entry.refers:
+                self.revisits.setdefault(entry.url, []).append(entry)
                 continue
             self.by_url.setdefault(entry.url, []).append(entry)
             if name.record:
@@ -33,12 +35,20 @@ class Originals:
 
     def answer(self, revisit: Entry) -> Entry | None:
         """The answer that a revisit record refers to, with the URL and date of the revisit; None if it is not here."""
-        original = self._original(revisit)
+        original, step, known = self._original(revisit), revisit, {revisit}
+        while original is None and not step.header("WARC-Payload-Digest"):
+            url = step.header("WARC-Refers-To-Target-URI").strip("<> ") or step.url
+            others = [entry for entry in self.revisits.get(url, []) if entry not in known]
+            if not others:
+                break
+            step = others[-1]
+            known.add(step)
+            original = self._original(step)
         return None if original is None else replace(original, url=revisit.url, fetched=revisit.fetched)
 
     def _original(self, revisit: Entry) -> Entry | None:
         url, date = revisit.header("WARC-Refers-To-Target-URI").strip("<> "), revisit.header("WARC-Refers-To-Date")
-        payload, record = digest(revisit.header("WARC-Payload-Digest")), revisit.header("WARC-Refers-To")
+        payload, record = digest(revisit.header("WARC-Payload-Digest")), record_id(revisit.header("WARC-Refers-To"))
         at_url = self.by_url.get(url or revisit.url, [])
         that_day = [entry for entry in at_url if date and entry.fetched[:SECOND] == date[:SECOND]]
         candidates = [
