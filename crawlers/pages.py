@@ -26,9 +26,10 @@ class Page(HtmlResponse):
         for href in page.css("base::attr(href)").getall()[:1]:
             try:
                 base = urljoin(page.url, href.strip())
-                if urlsplit(base).scheme in ("http", "https") and urlsplit(base).hostname:
+                parts = urlsplit(base)
+                if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
                     page.base = base
-            except ValueError:  # a broken base is none, as in browsers
+            except ValueError:  # a broken base, or one with a port that is none, is none, as in browsers
                 break
         return page
 

@@ -9,7 +9,8 @@ from scrapy.http import HtmlResponse
 from served import CRAWL, EXTRACT, HTML, JPEG, Site, failures, fetch_of, page, write_params
 
 from crawlers.demo.sites import Answer
-from crawlers.pages import is_cookie_wall
+from crawlers.media import shown_addresses
+from crawlers.pages import Page, is_cookie_wall
 from sengu import warc
 from sengu.base import tables
 from sengu.repository.dvc_lock import dvc_hash
@@ -95,6 +96,12 @@ def test_a_base_counts_wherever_it_stands(work: Path, site: Site) -> None:
     run(work, *CRAWL)
     assert {"/deep/a.jpg", "/d.jpg"} <= set(site.paths())
     assert captured(work, site) == {"/deep/a.jpg", "/d.jpg"}
+
+
+@pytest.mark.parametrize("base", ["http://[x", "http://127.0.0.1:99999/", "mailto:a@b.example", "data:text/html,x", ""])
+def test_a_base_that_is_none_harms_nothing(base: str) -> None:
+    shown = Page.of(HtmlResponse("http://a.example/dir/", body=f'<base href="{base}"><img src="a.jpg">'.encode()))
+    assert [shown.urljoin(address) for address in shown_addresses(shown, "all")] == ["http://a.example/dir/a.jpg"]
 
 
 def test_a_start_page_that_adds_a_session_id_loses_nothing_and_adds_nothing_when_crawled_again(work: Path, site: Site) -> None:
