@@ -1,6 +1,8 @@
 """Pictures that decoders forgive: what is missing or zeroed in them is found, and what does no harm is not."""
 
+import re
 import struct
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -169,3 +171,33 @@ def test_an_avif_that_is_cut_off_is_said_to_be_that() -> None:
     whole = encoded("AVIF")
     assert reason(whole) == ""
     assert reason(whole[: len(whole) // 2]) == "truncated"
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_progressive_jpeg_whose_last_scans_are_missing_is_rejected(mode: str) -> None:
+    whole = encoded("JPEG", mode=mode, progressive=True)
+    scans = [match.start() for match in re.finditer(rb"\xff\xda", whole)]
+    assert reason(whole) == ""
+    for place in (scans[1], scans[-1]):
+        assert reason(whole[:place] + b"\xff\xd9") == "truncated"
+
+
+@pytest.mark.parametrize("form", ["WEBP", "AVIF"])
+def test_a_run_of_ones_is_found(form: str) -> None:
+    data = encoded(form)
+    middle = len(data) // 2
+    assert reason(data[:middle] + b"\xff" * 300 + data[middle + 300 :]) in ("damaged: a filling in the data", "broken")
+
+
+def test_a_png_whose_last_rows_are_missing_is_rejected_though_all_its_sums_are_right() -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    def png(length: int, interlaced: int) -> bytes:
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, interlaced))
+        return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(length))) + chunk(b"IEND", b"")
+
+    passes = (1 + 1) + (1 + 1) + (1 + 2) + 2 * (1 + 2) + 2 * (1 + 4) + 4 * (1 + 4) + 4 * (1 + 8)
+    for length, interlaced in ((8 * 9, 0), (passes, 1)):
+        assert reason(png(length, interlaced)) == ""  # black, but whole
+        assert reason(png(length - 9, interlaced)) == "truncated"

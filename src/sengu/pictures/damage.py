@@ -2,10 +2,13 @@
 
 A decoder of JPEG goes on behind damage, and decoders of WebP, AVIF and HEIC often do not see it: all show grey, stripes or noise.
 So libjpeg-turbo is asked for its warnings (Pillow drops them), at an eighth of the size, which takes a third of the time
-of decoding. The others are looked at more closely if they hold a run of zero bytes, as a broken transfer or disk leaves them.
+of decoding. The others are looked at more closely if they hold a run of one byte, as a broken transfer or disk leaves it. A
+progressive JPEG whose last scans are missing shows a coarse picture, and a PNG whose last rows are missing shows them black.
 """
 
 import re
+import struct
+import zlib
 from io import BytesIO
 
 import numpy as np
@@ -14,14 +17,21 @@ from PIL import Image
 from sengu.pictures import videos
 from sengu.pictures.items import items
 
-ZEROS = bytes(32)
+ZEROS, ONES = bytes(32), b"\xff" * 32
 ZEROED = "damaged: zeros in the data"
+FILLED = "damaged: a filling in the data"
 SPARE = 64  # bytes behind the last block of a JPEG that do not say that blocks before were lost
 AHEAD = 8  # bytes that libjpeg-turbo reads ahead
 TRIES = 20  # markers of one JPEG before which spare bytes are looked for
 CUT = 16  # bytes at the end of a WebP's data without which it cannot be decoded, if it is whole
 SCAN, END = b"\xff\xda", b"\xff\xd9"
 JPEG, SEPARATE = 7, 2  # of TIFF: a compression, and a plane for each colour
+PROGRESSIVE = 0xC2  # the marker of a JPEG's frame
+COEFFICIENTS = 64  # of a block
+SCANS = re.compile(rb"\xff\xda\0[\x06-\x0e]([\x01-\x04])", re.DOTALL)
+# of PNG: samples of a pixel by its kind of colours, and the first column and row and the steps of the passes of an interlaced one
+SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 EXTRANEOUS = re.compile(r"(?<!\d)(\d++) extraneous bytes before marker 0x(\w\w)")
 STANDALONE = (0x01, *range(0xD0, 0xD9))  # markers of a JPEG that no length follows
 
@@ -40,7 +50,7 @@ def jpeg(data: bytes, mode: str) -> str | None:
         if (spare := EXTRANEOUS.search(warning)) and _is_harmless(data, mode, int(spare[1]), bytes.fromhex(spare[2])):
             warning = ""
     if not warning:
-        return ZEROED if _has_zeros(data, mode) else ""
+        return ZEROED if _has_zeros(data, mode) else "truncated" if _lacks_scans(data) else ""
     if warning.startswith("Premature end"):
         return "truncated"
     return f"damaged: {warning.partition(': ')[2]}" if warning.startswith("Corrupt JPEG data") else None
@@ -55,20 +65,45 @@ def webp(data: bytes) -> str:
         kind, payload = data[place : place + 4], data[place + 8 : place + 8 + size]
         if kind not in (b"VP8 ", b"VP8L"):
             continue
-        return ZEROED if ZEROS in payload and _decodes(kind, payload[:-CUT]) else ""
+        run = ZEROED if ZEROS in payload else FILLED if ONES in payload else ""
+        return run if run and _decodes(kind, payload[:-CUT]) else ""
     return ""
 
 
 def avif(data: bytes) -> str:
     """The reason why an AVIF that dav1d decodes is not whole; empty text if nothing says so. libaom looks where data ends."""
-    if not any(ZEROS in data[start:end] for item in items(data) if item.kind == b"av01" for start, end in item.parts):
+    parts = [data[start:end] for item in items(data) if item.kind == b"av01" for start, end in item.parts]
+    run = ZEROED if any(ZEROS in part for part in parts) else FILLED if any(ONES in part for part in parts) else ""
+    if not run:
         return ""
     cv2 = videos.opencv()
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         decoded = None
-    return ZEROED if decoded is None else ""
+    return run if decoded is None else ""
+
+
+def png(data: bytes, picture: Image.Image) -> str:
+    """The reason why a PNG that was decoded is not whole; empty text if nothing says so. Rows that are missing are zeros."""
+    width, height = picture.size
+    last = picture.crop((0, max(0, height - 2), width, height))  # of an interlaced one, the last pass fills one of them
+    if all(np.asarray(last)[row].any() for row in range(last.height)):
+        return ""
+    bits, kind, interlaced = data[24], data[25], data[28]
+    passes = PASSES if interlaced else ((0, 0, 1, 1),)
+    sizes = [(len(range(left, width, right)), len(range(top, height, down))) for left, top, right, down in passes]
+    wanted = sum(rows * (1 + (columns * bits * SAMPLES[kind] + 7) // 8) for columns, rows in sizes if columns)
+    stream, place, length = zlib.decompressobj(), 8, 0
+    try:
+        while place + 8 <= len(data) and length < wanted:
+            (size,) = struct.unpack(">I", data[place : place + 4])
+            if data[place + 4 : place + 8] == b"IDAT":
+                length += len(stream.decompress(data[place + 8 : place + 8 + size]))
+            place += 12 + size
+    except zlib.error:
+        pass
+    return "truncated" if length < wanted else ""
 
 
 def tiff(data: bytes) -> str:
@@ -187,6 +222,24 @@ def _has_zeros(data: bytes, mode: str) -> bool:
         scan_data += b"\0"
     # zeros before the end may be padding
     return ZEROS in scan_data or (ZEROS in data[start:end] and bool(_warning(data[:start] + scan_data + END, mode)))
+
+
+def _lacks_scans(data: bytes) -> bool:
+    """True for a progressive JPEG without some scans; all give every bit of every coefficient (ITU-T T.81, G.1.1)."""
+    if b"\xff\xc2\0" not in data:
+        return False
+    data, place = _without_junk(data), 2
+    while data[place + 1 : place + 2] not in (b"", b"\xda") and data[place + 1] != PROGRESSIVE:
+        place += 2 + (0 if data[place + 1] in STANDALONE else int.from_bytes(data[place + 2 : place + 4]))
+    if data[place + 1 : place + 2] != bytes([PROGRESSIVE]):
+        return False
+    done: dict[int, set[int]] = {}
+    for scan in SCANS.finditer(data, place, data.find(END, place)):
+        components = data[scan.end() : scan.end() + 2 * scan[1][0] : 2]
+        first, last, bits = data[scan.end() + 2 * scan[1][0] : scan.end() + 2 * scan[1][0] + 3]
+        for component in components if bits & 15 == 0 else b"":
+            done.setdefault(component, set()).update(range(first, last + 1))
+    return len(done) < data[place + 9] or any(len(whole) < COEFFICIENTS for whole in done.values())
 
 
 def _chunks(data: bytes) -> list[tuple[int, int]]:

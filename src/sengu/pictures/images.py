@@ -95,7 +95,7 @@ def _check(data: bytes, picture: Image.Image) -> None:
         if picture.mode not in PLAIN or picture.has_transparency_data:
             _visible(picture)  # the same steps as `decode`, so that it decodes what is accepted here
         look = LOOKS.get(picture.format or "")
-        reason = look(data) if look else ""
+        reason = look(data) if look else damage.png(data, picture) if picture.format == "PNG" else ""
     if reason:
         raise NotAPicture(reason)
 
