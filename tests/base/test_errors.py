@@ -1,6 +1,8 @@
 """Programs that fail: one line for what the user can mend, a traceback for a bug, nothing for a reader who has enough."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +91,12 @@ def test_a_folder_where_a_file_should_be_and_a_link_to_nothing_are_said_to_be_th
 def test_control_characters_of_an_error_do_not_reach_the_terminal() -> None:
     with pytest.raises(SystemExit, match=r"^error: a\\x1b\[2J$"), errors.one_line():
         raise errors.SenguError("a\x1b[2J")
+
+
+def test_the_cure_of_too_many_open_files_cures(tmp_path: Path) -> None:
+    many = PROGRAM.format("files = [open('/dev/null') for _ in range(400)]")
+    program = f"ulimit -S -n 200; {{}} {shlex.quote(sys.executable)} -P -c {shlex.quote(many)}"
+    done = attempt(tmp_path, "bash", "-c", program.format(""))
+    cure = re.search("Too many open files: `(ulimit .*?)` allows more", done.stdout)
+    assert cure is not None, done.stdout
+    assert attempt(tmp_path, "bash", "-c", program.format(f"{cure[1]};")).stdout == ""

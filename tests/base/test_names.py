@@ -26,6 +26,10 @@ def test_what_a_folder_can_be_called_everywhere_is_allowed(name: str) -> None:
         ("a:b", "has the character ':'"),
         ("NUL", "device"),
         ("com1.txt", "device"),
+        ("COM¹", "device"),
+        ("conin$", "device"),
+        ("\u200b", "no letter that can be seen"),
+        ("\u200d\ufeff", "no letter that can be seen"),
         ("猫" * 86, "more than 255 bytes"),
     ],
 )

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 # all but tab and the ends of lines; with what turns the direction of writing
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 FORBIDDEN = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
-DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # of Windows, whatever their extension
+# of Windows, whatever their extension
+DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
+INVISIBLE = ("Cf", "Zs")  # Unicode's categories of letters without width, and of spaces
 LONGEST = 255  # bytes of a name, on most file systems
 
 
@@ -30,6 +32,8 @@ def fault(name: str) -> str:
     """The reason why a name cannot be that of a folder on every system; empty text if it can."""
     if not name.strip():
         return "is empty"
+    if all(unicodedata.category(letter) in INVISIBLE for letter in name):
+        return "has no letter that can be seen"
     if match := FORBIDDEN.search(name):
         return f"has the character {match[0]!r}, which a folder cannot have on every system"
     if name.strip(".") == "" or name[-1] in ". " or name[0] == " ":
