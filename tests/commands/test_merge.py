@@ -100,10 +100,15 @@ def test_a_file_that_people_write_is_theirs_to_mend(folder: Path) -> None:
     before = (folder / "dvc.lock").read_bytes()
     with (
         chdir(folder),
-        pytest.raises(SenguError, match="notes.md: both branches changed it.*and run `sengu merge`"),
+        pytest.raises(SenguError, match="notes.md: both branches changed it.*edit it, `git add` it, and run `sengu merge` again"),
     ):
         resolve("ben")
     assert (folder / "dvc.lock").read_bytes() == before
+    (folder / "notes.md").write_text("ours\n")
+    run(folder, "git", "add", "notes.md")
+    assert "merged; look at it with `git status`, and `git commit`" in run(folder, "sengu", "merge")
+    assert "UU" not in run(folder, "git", "status", "--short")
+    run(folder, "git", "commit", "--quiet", "--no-edit")
 
 
 def test_without_a_merge_it_asks_for_the_branch(tmp_path: Path) -> None:

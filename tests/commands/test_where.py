@@ -122,6 +122,26 @@ def test_a_file_that_git_tracks_is_known_too(folder: Path, tmp_path: Path) -> No
     assert answer(folder, tmp_path / "renamed")["what"] == "note.txt, which Git tracks"
 
 
+def test_what_a_clone_has_not_fetched_is_found_by_the_cures_that_are_named(folder: Path, tmp_path: Path) -> None:
+    sengu_in(folder, "model", "bundle", str(tmp_path))
+    with zipfile.ZipFile(folder / "models/release/tiny-0.1.0.zip") as archive:
+        archive.extract("model.onnx", tmp_path)
+    clone = tmp_path / "clone"
+    run(tmp_path, "git", "init", "--quiet", str(clone))
+    run(clone, "git", "remote", "add", "origin", str(folder))
+    run(clone, "git", "fetch", "--quiet", "--no-tags", "origin", "classifier@v0.1.0")
+    run(clone, "git", "checkout", "--quiet", "FETCH_HEAD")
+    run(clone, "dvc", "remote", "modify", "--local", "store", "url", str(folder / ".dvc/cache"))
+    with pytest.raises(SenguError, match="which is not in this repository") as refused:
+        sengu_in(clone, "where", str(tmp_path / "tiny-0.1.0.zip"))
+    run(clone, *re.findall("`(.*?)`", str(refused.value))[0].split())
+    assert answer(clone, tmp_path / "tiny-0.1.0.zip")["commit"].split()[0] == commit(folder, "third")
+    with pytest.raises(SenguError, match="is not pinned or tracked by this repository") as refused:
+        sengu_in(clone, "where", str(tmp_path / "model.onnx"))
+    run(clone, *re.findall("`(.*?)`", str(refused.value))[0].split())
+    assert answer(clone, tmp_path / "model.onnx")["tags"] == "classifier@v0.1.0"
+
+
 def test_a_stranger_is_an_error_that_says_what_to_try(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "stranger.csv").write_text("?\n")
     with pytest.raises(SenguError, match="is not pinned or tracked by this repository: .* `dvc fetch --all-commits`"):

@@ -1,6 +1,7 @@
 """Every verb of DVC that works at other revisions finds the remote, before and after it moves to a bucket."""
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -171,7 +172,11 @@ def test_a_relative_address_can_name_no_place_that_is_not_there(folder: Path) ->
 def test_doubts_name_the_cure(folder: Path, arguments: tuple[str, ...], message: str) -> None:
     configuration.set_up(folder)
     attempt(folder, "dvc", *arguments)
-    assert [message in line for line in configuration.doubts(folder)] == ([True] if message else [])
+    doubts = configuration.doubts(folder)
+    assert [message in line for line in doubts] == ([True] if message else [])
+    for cure in re.findall("`(.*?)`", " ".join(doubts)):
+        run(folder, *cure.split())
+    assert configuration.doubts(folder) == []
 
 
 def test_an_option_without_an_address_is_a_doubt(folder: Path) -> None:

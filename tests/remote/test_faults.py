@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -255,7 +256,10 @@ def test_a_shallow_clone_says_that_it_asks_for_what_it_knows(made: Handmade, ser
     said = sengu(shallow, "remote", "check")
     assert said.code == 0
     assert "this clone is shallow: what only other branches, tags and older commits pin was not asked for" in said.err
-    assert "git fetch --unshallow --tags --all" in said.err
+    cure = re.search("`(git fetch [^`]*)` brings them", said.err)
+    assert cure is not None
+    refused = sengu(shallow, "remote", "prune", "--dry-run")
+    assert cure[0].split(" brings")[0] in refused.err
     assert "shallow" not in sengu(made.folder, "remote", "check").err
     key = f"faults/files/md5/{made.paths['data/label.csv'][:2]}/{made.paths['data/label.csv'][2:]}"
     server.client.delete_object(Bucket=BUCKET, Key=key)
@@ -263,5 +267,12 @@ def test_a_shallow_clone_says_that_it_asks_for_what_it_knows(made: Handmade, ser
     shutil.copytree(made.folder / ".dvc/cache", shallow / ".dvc/cache", dirs_exist_ok=True)
     assert sengu(shallow, "remote", "heal").code == 0
     assert server.read(key) == made.objects[made.paths["data/label.csv"]]
-    assert sengu(shallow, "remote", "catalog").code == 0
+    said = sengu(shallow, "remote", "catalog")
+    assert said.code == 0
     assert "faults/repository.bundle" not in server.keys("faults")
+    assert "goes without the repository: `git fetch --unshallow`" in said.err
+    run(shallow, *cure[1].split())  # which is the other with more
+    assert "shallow" not in sengu(shallow, "remote", "check").err
+    assert "shallow" not in sengu(shallow, "remote", "prune", "--dry-run").err
+    assert sengu(shallow, "remote", "catalog").code == 0
+    assert "faults/repository.bundle" in server.keys("faults")

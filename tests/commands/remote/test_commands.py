@@ -490,6 +490,20 @@ def test_errors_of_the_store_are_named_with_the_cure(
     assert message in said.err
 
 
+def test_a_lock_file_that_is_no_yaml_comes_back_from_git(made: Handmade) -> None:
+    path = made.folder / "datasets/dvc.lock"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("stages: {}\n")
+    run(made.folder, "git", "add", "--force", "datasets/dvc.lock")
+    run(made.folder, "git", "commit", "--quiet", "--message", "versions")
+    path.write_text("stages: [\n")
+    said = sengu(made.folder, "remote", "check")
+    cure = re.search("not YAML: .*: restore it with `(git checkout [^`]*)`", said.err)
+    assert cure is not None, said.err
+    run(made.folder, *cure[1].split())
+    assert sengu(made.folder, "remote", "check").code == 0
+
+
 def test_an_empty_lock_file_is_named(made: Handmade) -> None:
     (made.folder / "dvc.lock").write_text("")
     said = sengu(made.folder, "remote", "check")

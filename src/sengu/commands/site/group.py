@@ -103,7 +103,7 @@ def remove_command(name: str, force: bool) -> None:
         click.echo(f"deleted {path}")
     click.echo(
         f"site {name} is gone from params.yaml and dvc.lock; what was pinned stays in DVC's cache and remote: "
-        "`git checkout params.yaml dvc.lock && dvc checkout` brings it back until you commit"
+        "`git checkout params.yaml dvc.lock && dvc checkout --allow-missing` brings it back until you commit"
     )
 
 
