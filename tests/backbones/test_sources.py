@@ -1,6 +1,7 @@
 """Every source of a backbone but Kaggle; TensorFlow Hub's protocol is spoken by a real server that can also misbehave."""
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
-from project import ROOT
+from project import ROOT, run
 
 from sengu.base.errors import SenguError
 from sengu.networks import classifier
@@ -198,8 +199,14 @@ def test_the_embedded_weights_must_be_whole(tmp_path: Path) -> None:
     with pytest.raises(SenguError, match=rf"weights.npz is damaged \(File is not a zip file\): {cure}"):
         efficientnet.unpack(path)
     np.savez(path, **{name: array[:1] for name, array in arrays.items()})
-    with pytest.raises(SenguError, match=f"weights.npz does not hold the weights of EfficientNet-B0: {cure}"):
+    with pytest.raises(SenguError, match=f"weights.npz does not hold the weights of EfficientNet-B0: {cure}") as refused:
         efficientnet.unpack(path)
+    shutil.copy(WEIGHTS, path)
+    for words in (["init"], ["add", str(path)], ["commit", "--message", "weights"]):
+        run(tmp_path, "git", words[0], "--quiet" if words[0] != "add" else "--force", *words[1:])
+    path.write_bytes(b"")
+    run(tmp_path, *re.findall("`(.*)`", str(refused.value))[0].split())
+    assert path.read_bytes() == WEIGHTS.read_bytes()
 
 
 @pytest.mark.parametrize(
