@@ -94,7 +94,11 @@ def test_workers_need_no_file_of_the_repository(tmp_path: Path, cluster: tuple[s
     archived.settings(there, tree=False, engine=cluster[0], archives="remote")
     with served() as server:
         with chdir(there), Repo.init(no_scm=True) as repo:
-            keys = {"access_key_id": SECRETS["AWS_ACCESS_KEY_ID"], "secret_access_key": SECRETS["AWS_SECRET_ACCESS_KEY"]}
+            keys = {
+                "access_key_id": SECRETS["AWS_ACCESS_KEY_ID"],
+                "secret_access_key": SECRETS["AWS_SECRET_ACCESS_KEY"],
+                "region": "us-east-1",
+            }
             with repo.config.edit("local") as conf:
                 conf["core"]["remote"] = "bucket"
                 conf["remote"]["bucket"] = {"url": "s3://sengu/store", "endpointurl": server.endpoint, **keys}
