@@ -124,6 +124,10 @@ def _sources(tree: ObjectTree, object_id: ObjectId) -> list[Source]:
     return [] if place is None else [place]
 
 
+def _named(source: Source) -> str:
+    return "bytes sent to a worker" if isinstance(source, bytes) else str(source)
+
+
 def _content(source: Source, object_id: ObjectId) -> bytes | None:
     """The bytes of an object at one place; None if they are not what its id says.
 
@@ -188,9 +192,9 @@ class ObjectStore:
         """The file of an object. Raises SenguError if no tree has it, or it lies in an archive only."""
         if paths := self.paths(object_id):
             return paths[0]
-        source = self.sources(object_id)[0]
+        where = _named(self.sources(object_id)[0])
         raise SenguError(
-            f"object {object_id} has no file of its own, it lies in {source}: `sengu objects link DIR` writes every object into "
+            f"object {object_id} has no file of its own, it lies in {where}: `sengu objects link DIR` writes every object into "
             "a file; with objects.tree true in params.yaml, `dvc repro` keeps all of them in files"
         )
 
@@ -208,7 +212,7 @@ class ObjectStore:
 
     def beginning_with(self, prefix: str) -> list[ObjectId]:
         """The objects whose id begins with `prefix`, which is a whole id, a SHA-1 or at least four of its digits; sorted."""
-        matches = set()
+        matches: set[ObjectId] = set()
         for tree in self.trees:
             matches.update(tree.records.beginning_with(prefix))
             for path in (tree.root / prefix[:2] / prefix[2:4]).glob(f"{prefix}*"):
@@ -240,7 +244,7 @@ def _read(object_id: ObjectId, sources: Sequence[Source]) -> bytes:
             return data
     if missing is not None:
         raise missing
-    raise SenguError(f"object {object_id} is damaged ({sources[-1]}): {CURE}")
+    raise SenguError(f"object {object_id} is damaged ({_named(sources[-1])}): {CURE}")
 
 
 def _pixels(object_id: ObjectId, data: bytes) -> np.ndarray:

@@ -128,7 +128,7 @@ def archives(path: Path = PARAMS) -> Archives:
     """
     if "archives" not in document(path):
         return "local"
-    where: Archives = section("archives", Archives, path)
+    where: Archives = section("archives", Archives, path)  # type: ignore[arg-type]  # pydantic takes a Literal, too
     if where == "remote" and section("objects", Objects, path).tree:
         raise SenguError(
             f"{path}: archives: remote is for objects without files: set objects.tree to false, or archives to local"
