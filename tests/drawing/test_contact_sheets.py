@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+import pytest
+from PIL import Image, ImageFont, features
 
 from sengu.drawing import contact_sheets
 
@@ -35,3 +36,15 @@ def test_captions_of_a_contact_sheet_stay_below_their_picture(tmp_path: Path) ->
     below = contact_sheets.LINE + 2 * contact_sheets.MARGIN + contact_sheets.TILE + 4
     assert (pixels[below:, : gap[0]] < 100).any()
     assert (pixels[below:, gap] > 200).all()
+
+
+@pytest.mark.skipif(not features.check("raqm"), reason="libfribidi is not here: `apt-get install libfribidi0`")
+def test_a_machine_without_the_library_for_arabic_draws_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sheet(name: str, text: str) -> bytes:
+        contact_sheets.contact_sheet(text, [np.zeros((8, 8, 3), np.uint8)], [[text, "AV To 0f3a"]], tmp_path / name)
+        return (tmp_path / name).read_bytes()
+
+    latin, arabic = sheet("latin.jpg", "Worst mistakes: Væ, 写真"), sheet("arabic.jpg", "\u0633\u0644\u0627\u0645")
+    monkeypatch.setattr(ImageFont.core, "HAVE_RAQM", False)
+    assert sheet("latin.jpg", "Worst mistakes: Væ, 写真") == latin
+    assert sheet("arabic.jpg", "\u0633\u0644\u0627\u0645") != arabic  # which is shaped where it can be

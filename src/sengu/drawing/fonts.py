@@ -1,5 +1,6 @@
 """Texts and a width -> a font of this machine with their glyphs, and the texts cut to fit."""
 
+import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -51,7 +52,14 @@ def loaded(text: str, size: float) -> ImageFont.FreeTypeFont:
     """A font for Pillow that has the glyphs of the text, or else the default one."""
     font = font_of(text) or font_of("")
     assert font is not None  # matplotlib brings the default
-    return ImageFont.truetype(font.fname, size)
+    # only scripts that need it are shaped: the library for that is not on every machine, and draws other bytes
+    engine = None if any(map(_is_shaped, text)) else ImageFont.Layout.BASIC
+    return ImageFont.truetype(font.fname, size, layout_engine=engine)
+
+
+def _is_shaped(letter: str) -> bool:
+    """True if a letter is written from right to left, or joins with the letter before it."""
+    return unicodedata.bidirectional(letter) in ("R", "AL", "AN") or unicodedata.category(letter) in ("Mn", "Mc")
 
 
 @lru_cache
