@@ -75,7 +75,9 @@ def test_newest_libraries_that_change_nothing_become_a_branch(source: Path, tmp_
     lock = run(source, "git", "show", f"{branch}:requirements.txt")
     assert "ada==2" in lock
     assert str(tmp_path) not in lock and "sengu-rerun" not in lock
-    assert '"ada>=1"' in run(source, "git", "show", f"{branch}:pyproject.toml")
+    pyproject = run(source, "git", "show", f"{branch}:pyproject.toml")
+    assert '"ada==2"' in pyproject and '"dora==1"' in pyproject
+    assert "| ada | 1 | 2 |" in run(source, "git", "show", f"{branch}:reports/rebuild.md")
     assert "ada==1" in (source / "requirements.txt").read_text()
     assert not run(source, "git", "status", "--porcelain")
 

@@ -81,6 +81,7 @@ def rebuild(source: Path) -> Rebuilt:
         result = Rebuilt(tuple(libraries.table(old, new)), tuple(rows), tuple(metrics))
         if result.is_good:
             (clone.folder / REQUIREMENTS).write_text(lock, encoding="utf-8")
+            pyproject.write_text(libraries.repinned(exact, new), encoding="utf-8")
             return replace(result, branch=_branch(source, clone, report(result)))
         bad = next((row for row in rows if row.state == "failed"), None) or first_bad(rows)
         if bad is None or old == new:
@@ -156,6 +157,7 @@ def _branch(source: Path, clone: Clone, text: str) -> str:
     (clone.folder / REPORT).parent.mkdir(exist_ok=True)
     (clone.folder / REPORT).write_text(text, encoding="utf-8")
     clone.must_run("git", "checkout", "--quiet", "-B", name)
+    clone.must_run("git", "add", "--force", "--", str(REPORT))  # Git ignores it elsewhere
     clone.must_run("git", "add", "--", *(path for path in COMMITTED if (clone.folder / path).exists()))
     who = ask("config", "user.name") or "sengu", ask("config", "user.email") or "sengu@localhost"
     roles = ("AUTHOR", "COMMITTER")
@@ -172,11 +174,13 @@ def report(result: Rebuilt) -> str:
     lines += ["| package | before | now |", "| --- | --- | --- |", *(f"| {' | '.join(row)} |" for row in result.packages)]
     lines += ["", "| stage | result | seconds | first difference |", "| --- | --- | --- | --- |"]
     lines += [f"| {row.stage} | {row.state} | {row.seconds:.1f} | {row.why.replace('|', '/')} |" for row in result.rows]
-    if result.metrics:
+    moved = [metric for metric in result.metrics if metric.new != metric.old]
+    lines += ["", f"Of {len(result.metrics)} metrics with an interval, {len(moved)} have another value."]
+    if moved:
         lines += ["", "| metric | before | 95% interval | now | |", "| --- | --- | --- | --- | --- |"]
         lines += [
             f"| {m.name} | {m.old} | {m.low} to {m.high} | {m.new} | {'within' if m.is_within else '**outside**'} |"
-            for m in result.metrics
+            for m in moved
         ]
     if result.guilty:
         lines += ["", f"Guilty: {_in_words(result.guilty)}."]

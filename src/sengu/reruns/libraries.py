@@ -32,6 +32,16 @@ def loosened(pyproject: str) -> str:
     return EXACT.sub(r'\1>=\2"', pyproject)
 
 
+def repinned(pyproject: str, wanted: Versions) -> str:
+    """pyproject.toml with every exact version turned into the one of the package in `wanted`."""
+
+    def exact(match: re.Match[str]) -> str:
+        name = match[1].strip('"').partition("[")[0].lower().replace("_", "-")
+        return f'{match[1]}=={wanted.get(name, match[2])}"'
+
+    return EXACT.sub(exact, pyproject)
+
+
 def compile_newest(pyproject: Path, until: date | None = None) -> str:
     """The lock file of the newest versions, or of those of a day if the index has dates. Raises SenguError if none fit."""
     options = ["--exclude-newer", until.isoformat()] if until else []
