@@ -196,7 +196,7 @@ def test_a_threshold_out_of_reach_is_said_and_not_used(caplog: pytest.LogCapture
     missed = "no threshold reaches it on the 20 validation pictures, with the necessary 20 pictures above it"
     assert found["network"]["threshold"]["missed"] == missed
     assert f"no threshold for {{'precision': 0.95}}: {missed}" in caplog.text
-    assert f"The network has no threshold for the wanted precision of 0.95: {missed}" in Path("reports/index.html").read_text()
+    assert f"The network has no threshold with a precision of 0.95: {missed}" in Path("reports/index.html").read_text()
     assert found["network"]["at_threshold"] == {}
 
 
