@@ -1,6 +1,8 @@
 """The one long run that many tests look at, how two workers share the tests, and which of them `make check` runs."""
 
 import re
+import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ settings.register_profile("sengu", deadline=None)  # a busy machine is no fault 
 settings.load_profile("sengu")
 
 
-SHARED = ("rebuilt: Path", "finalised: Path")  # fixtures that take minutes, and are made once: in this order
+SHARED = ("rebuilt: Path", "finalised: Path", "staged: Path")  # fixtures that take minutes, and are made once: in this order
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -83,3 +85,14 @@ def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy_of_the_project(tmp_path_factory.mktemp("rebuilt") / "project")
     (folder / "repro.log").write_text(run(folder, "dvc", "repro"))
     return folder
+
+
+@pytest.fixture(scope="session")
+def staged() -> Iterator[Path]:
+    """A folder that other users may enter, in which `staged.run` runs the stages; once for all tests, which leave it as it is."""
+    import staged  # loads onnx and more, which few tests need
+
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        yield staged.make(folder)

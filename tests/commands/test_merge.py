@@ -1,5 +1,6 @@
 """`sengu merge` of two branches that both labelled, in a real Git and DVC repository; and what no rerun can decide."""
 
+import re
 from contextlib import chdir
 from pathlib import Path
 
@@ -132,6 +133,7 @@ def conflict(folder: Path, path: str, stage: str) -> None:
     """Leaves a merge in which both sides have another entry for a stage."""
     run(folder, "git", "init", "--quiet", "--initial-branch", "main")
     (folder / path).parent.mkdir(exist_ok=True)
+    (folder / "params.yaml").write_text("sites: {}\n")
     for branch, digest in (("main", "0"), ("ben", "1"), ("main", "2")):
         run(folder, "git", "checkout", "--quiet", *(["-B", branch] if digest != "2" else [branch]))
         entry = {stage: {"cmd": "x", "outs": [{"path": "data/x", "md5": digest}]}}
@@ -145,14 +147,52 @@ def test_two_crawls_of_one_site_are_not_decided_by_a_rerun(tmp_path: Path) -> No
     conflict(tmp_path, "dvc.lock", "crawl@mine")
     with (
         chdir(tmp_path),
-        pytest.raises(SenguError, match="dvc.lock: both branches crawled mine, and an archive"),
+        pytest.raises(SenguError, match="dvc.lock: both branches crawled mine, and an archive") as refused,
     ):
         resolve("ben")
+    run(tmp_path, *re.findall("`(.*?)`", str(refused.value))[0].split())  # to merge with one of the crawls taken back
+    run(tmp_path, "git", "checkout", "--quiet", "ben")
+    run(tmp_path, "git", "checkout", "--quiet", "main", "--", "dvc.lock")
+    run(tmp_path, "git", "commit", "--quiet", "--message", "taken back")
+    run(tmp_path, "git", "checkout", "--quiet", "main")
+    run(tmp_path, "sengu", "merge", "--no-repro", "ben")
+
+
+def test_a_lock_file_that_is_no_yaml_is_mended_before_the_merge(tmp_path: Path) -> None:
+    conflict(tmp_path, "dvc.lock", "x")
+    run(tmp_path, "git", "merge", "--abort")
+    run(tmp_path, "git", "checkout", "--quiet", "ben")
+    whole = (tmp_path / "dvc.lock").read_bytes()
+    (tmp_path / "dvc.lock").write_text("stages: [\n")
+    run(tmp_path, "git", "commit", "--quiet", "--all", "--message", "broken")
+    run(tmp_path, "git", "checkout", "--quiet", "main")
+    attempt(tmp_path, "git", "merge", "ben")
+    with (
+        chdir(tmp_path),
+        pytest.raises(SenguError, match=r"dvc.lock, side 3, is not YAML \(.*\): `git merge --abort`") as refused,
+    ):
+        resolve("ben")
+    run(tmp_path, *re.findall("`(.*?)`", str(refused.value))[0].split())
+    run(tmp_path, "git", "checkout", "--quiet", "ben")
+    (tmp_path / "dvc.lock").write_bytes(whole)
+    run(tmp_path, "git", "commit", "--quiet", "--all", "--message", "mended")
+    run(tmp_path, "git", "checkout", "--quiet", "main")
+    assert "both branches changed x" in run(tmp_path, "sengu", "merge", "--no-repro", "ben")
 
 
 def test_two_final_versions_of_one_name_are_not_decided_by_a_rerun(tmp_path: Path) -> None:
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets/dvc.yaml").write_text("stages:\n  v2: { cmd: x, frozen: true }\n")
     conflict(tmp_path, "datasets/dvc.lock", "v2")
-    with chdir(tmp_path), pytest.raises(SenguError, match="both branches made the dataset version v2, which is final"):
+    with chdir(tmp_path), pytest.raises(SenguError, match="both branches made the dataset version v2, which is final") as refused:
         resolve("ben")
+    run(tmp_path, *re.findall("`(.*?)`", str(refused.value))[0].split())  # to rename one of the two
+    run(tmp_path, "git", "checkout", "--quiet", "ben")
+    for path in ("datasets/dvc.yaml", "datasets/dvc.lock"):
+        text = (tmp_path / path).read_text()
+        run(tmp_path, "git", "checkout", "--quiet", "main~1", "--", path)
+        (tmp_path / path).write_text((tmp_path / path).read_text() + re.sub("(?s)^.*?(  v2:)", "  v3:", text))
+    run(tmp_path, "git", "commit", "--quiet", "--all", "--message", "renamed")
+    run(tmp_path, "git", "checkout", "--quiet", "main")
+    run(tmp_path, "sengu", "merge", "--no-repro", "ben")
+    assert {"v2", "v3"} <= set(yaml.safe_load((tmp_path / "datasets/dvc.lock").read_text())["stages"])

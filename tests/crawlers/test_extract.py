@@ -90,7 +90,7 @@ def test_replaying_again_gives_the_same_bytes_and_a_new_tag_rule_needs_no_crawl(
 def test_no_archive_is_an_error(work: Path) -> None:
     done = attempt(work, *EXTRACT)
     assert done.returncode == 1
-    assert "error: raw/web holds no archive of site web: run `dvc repro crawl@web`" in done.stdout
+    assert "error: raw/web has no archive of site web: run `dvc repro crawl@web`" in done.stdout
 
 
 def test_a_damaged_page_stops_the_replay(work: Path) -> None:

@@ -33,7 +33,9 @@ def read(folder: Path, site: str, tracking: Sequence[str] = ()) -> Archive:
     """The archive of a site. Raises SenguError if there is none."""
     paths = files(folder, site)
     if not paths:
-        raise SenguError(f"{folder} holds no archive of site {site}: run `dvc repro crawl@{site}`, or `dvc pull`")
+        raise SenguError(
+            f"{folder} has no archive of site {site}: run `dvc repro crawl@{site}`, or `sengu heal {folder}` if dvc.lock pins it"
+        )
     forget(site, {path.name for path in paths})
     return gather(paths, tracking)
 

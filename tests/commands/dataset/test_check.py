@@ -12,7 +12,7 @@ import pytest
 import versioned
 import yaml
 from click.testing import CliRunner, Result
-from project import run
+from project import attempt, run
 
 from sengu.commands.main import sengu
 
@@ -378,13 +378,29 @@ def test_a_clone_without_tags_is_told_so(finalised: Path, tmp_path: Path) -> Non
     assert done.exit_code == 2
     assert "this clone has no tags, so nothing can be proved of B: run `git fetch --tags`" in done.stderr
     assert check(tmp_path / "clone", "--quiet").exit_code == 0
+    run(tmp_path / "clone", *["git", "fetch", "--tags"])
+    assert check(tmp_path / "clone").exit_code == 0
+
+
+def test_a_tag_without_its_message_is_fetched_before_a_version_is_restored(finalised: Path, tmp_path: Path) -> None:
+    run(tmp_path, "git", "clone", "--quiet", str(finalised), "clone")
+    run(tmp_path / "clone", "git", "tag", "--force", TAG)
+    done = attempt(tmp_path / "clone", "sengu", "dataset", "restore", "B")
+    cure = re.search("has no message of hashes: .*`(git fetch [^`]*)`", done.stdout)
+    assert cure is not None, done.stdout
+    run(tmp_path / "clone", *cure[1].split())
+    assert "has no message of hashes" not in attempt(tmp_path / "clone", "sengu", "dataset", "restore", "B").stdout
 
 
 def test_a_clone_that_pulled_nothing_proves_what_git_knows(finalised: Path, tmp_path: Path) -> None:
     run(tmp_path, "git", "clone", "--quiet", str(finalised), "clone")
     done = check(tmp_path / "clone")
     assert (done.exit_code, done.stdout) == (0, "1 finalised versions: B; 0 faults\n"), done.output
-    assert "its tables are not here, so its objects were not looked for: `dvc pull data/dataset/B`" in done.stderr
+    gone = "its tables are not here, so its objects were not looked for: `dvc pull data/dataset/B`"
+    assert gone in done.stderr
+    run(tmp_path / "clone", "dvc", "remote", "modify", "--local", "beside", "url", str((finalised.parent / "remote").resolve()))
+    run(tmp_path / "clone", *re.findall("`(.*)`", gone)[0].split())
+    assert gone not in check(tmp_path / "clone").stderr
     shutil.copy(finalised / "datasets/dvc.lock", tmp_path)
     lock_edited(tmp_path / "clone")
     assert check(tmp_path / "clone").exit_code == 1

@@ -165,7 +165,7 @@ def test_heal_says_what_the_archive_cannot_give(folder: Path) -> None:
     shutil.rmtree(folder / "data/raw/one")
     done = attempt(folder, "sengu", "objects", "heal")
     assert done.returncode == 1
-    assert "data/raw/one holds no archive of site one" in done.stdout
+    assert "data/raw/one has no archive of site one" in done.stdout
 
 
 @pytest.mark.parametrize(("kind", "word"), [("missing", "is missing"), ("damaged", "is damaged")])
@@ -217,6 +217,8 @@ def test_where_mounting_is_refused_the_cure_is_named(folder: Path) -> None:
     assert done.returncode == 1
     assert "not permitted" in done.stdout
     assert "use `sengu objects link view`" in done.stdout
+    run(folder, *re.findall("`(sengu objects link .*?)`", done.stdout)[0].split())
+    assert any(path.is_file() for path in (folder / "view").rglob("*"))
 
 
 def test_links_are_hard_on_one_file_system_and_symbolic_across(folder: Path) -> None:
