@@ -468,7 +468,7 @@ class Answers(BaseHTTPRequestHandler):
         (500, "InternalError", "the store has an error of its own"),
         (403, "AccessDenied", "the credentials may not do this"),
         (400, "AuthorizationHeaderMalformed", "the bucket is in another region"),
-        (503, "SlowDown", "asks to be left alone for a while"),
+        (503, "SlowDown", "asks for a pause"),
     ],
 )
 def test_errors_of_the_store_are_named_with_the_cure(
