@@ -11,6 +11,7 @@ import pytest
 
 from sengu.base import params
 from sengu.examples import Examples
+from sengu.networks import backbone
 from sengu.training import fine_tuning
 from sengu.training import network as network_module
 from sengu.training.network import Network
@@ -193,14 +194,14 @@ def test_half_precision_is_for_gpus(
 def test_the_functions_of_a_saved_network_have_one_order_whatever_tensorflow_gave_them(tmp_path: Path) -> None:
     found = []
     for names in (["c", "a", "b"], ["b", "c", "a"]):
-        saved = network_module.saved_model_pb2.SavedModel()
+        saved = backbone.saved_model_pb2.SavedModel()
         library = saved.meta_graphs.add().graph_def.library
         for name in names:
             library.function.add().signature.name = name
         path = tmp_path / "saved_model.pb"
         path.write_bytes(saved.SerializeToString())
-        network_module._sort_functions(path)
+        backbone.make_reproducible(tmp_path)
         found.append(path.read_bytes())
     assert found[0] == found[1]
-    functions = network_module.saved_model_pb2.SavedModel.FromString(found[0]).meta_graphs[0].graph_def.library.function
+    functions = backbone.saved_model_pb2.SavedModel.FromString(found[0]).meta_graphs[0].graph_def.library.function
     assert [function.signature.name for function in functions] == ["a", "b", "c"]
