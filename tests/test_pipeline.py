@@ -19,7 +19,7 @@ from sengu.datasets import recipe
 
 # sections that a stage reads besides its own: the network must fit the pictures, and a release tells how it was made
 SINGLE_FILES = ("stages", "commands")  # their modules are independent of each other
-MOST_CODE_DEPS = 11
+MOST_CODE_DEPS = 10
 READ_TOO = {
     "backbone": {"prepare"},
     "export": {"prepare", "backbone", "project"},

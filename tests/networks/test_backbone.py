@@ -62,3 +62,19 @@ def test_its_functions_are_in_order_and_nothing_of_the_run_is_left(folder: Path)
     saved = backbone.saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     names = [function.signature.name for function in saved.meta_graphs[0].graph_def.library.function]
     assert names == sorted(names)
+
+
+def test_the_functions_of_a_saved_network_have_one_order_whatever_tensorflow_gave_them(tmp_path: Path) -> None:
+    found = []
+    for names in (["c", "a", "b"], ["b", "c", "a"]):
+        saved = backbone.saved_model_pb2.SavedModel()
+        library = saved.meta_graphs.add().graph_def.library
+        for name in names:
+            library.function.add().signature.name = name
+        path = tmp_path / "saved_model.pb"
+        path.write_bytes(saved.SerializeToString())
+        backbone.make_reproducible(tmp_path)
+        found.append(path.read_bytes())
+    assert found[0] == found[1]
+    functions = backbone.saved_model_pb2.SavedModel.FromString(found[0]).meta_graphs[0].graph_def.library.function
+    assert [function.signature.name for function in functions] == ["a", "b", "c"]

@@ -10,7 +10,7 @@ import pytest
 from released import tiny_release
 
 from sengu.base.errors import SenguError
-from sengu.parallel.threads import map_in_threads
+from sengu.base.threads import map_in_threads
 from sengu.release import bundle
 
 

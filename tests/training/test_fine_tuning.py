@@ -2,7 +2,6 @@
 
 import threading
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 
 from sengu.base import params
 from sengu.examples import Examples
-from sengu.networks import backbone
 from sengu.training import fine_tuning
 from sengu.training import network as network_module
 from sengu.training.network import Network
@@ -189,19 +187,3 @@ def test_half_precision_is_for_gpus(
     assert not np.array_equal(network.weights[-1].numpy(), before)
     assert {weight.dtype for weight in network.weights} == {tf.float32}
     assert isinstance(tuning.learner.optimizer, keras.mixed_precision.LossScaleOptimizer) is half
-
-
-def test_the_functions_of_a_saved_network_have_one_order_whatever_tensorflow_gave_them(tmp_path: Path) -> None:
-    found = []
-    for names in (["c", "a", "b"], ["b", "c", "a"]):
-        saved = backbone.saved_model_pb2.SavedModel()
-        library = saved.meta_graphs.add().graph_def.library
-        for name in names:
-            library.function.add().signature.name = name
-        path = tmp_path / "saved_model.pb"
-        path.write_bytes(saved.SerializeToString())
-        backbone.make_reproducible(tmp_path)
-        found.append(path.read_bytes())
-    assert found[0] == found[1]
-    functions = backbone.saved_model_pb2.SavedModel.FromString(found[0]).meta_graphs[0].graph_def.library.function
-    assert [function.signature.name for function in functions] == ["a", "b", "c"]

@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from sengu.base.errors import SenguError
 from sengu.base.names import cell
+from sengu.base.threads import map_in_threads
 from sengu.commands import places
-from sengu.parallel.threads import map_in_threads
 from sengu.pictures import images
 from sengu.release import bundle
 from sengu.release.bundle import Release

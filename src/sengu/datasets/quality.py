@@ -9,8 +9,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from sengu.base.ids import ObjectId
+from sengu.base.threads import map_in_threads
 from sengu.objects.store import ObjectStore
-from sengu.parallel.threads import map_in_threads
 from sengu.pictures import images
 
 SIDE = 256  # pixels that the longer side has at most before a picture is measured

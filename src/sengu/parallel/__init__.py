@@ -1,1 +1,1 @@
-"""Processes and threads: how many things are done at once, and where. Owns no data; imports base."""
+"""The processes that share a stage's work: those of this machine, or of a cluster. Owns no data; imports base."""

@@ -13,12 +13,12 @@ from sengu.base import digests, params, tables, working
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import run_program
 from sengu.base.ids import ObjectId
+from sengu.base.threads import map_in_threads
 from sengu.caches import array_cache
 from sengu.caches.array_cache import Prepared
 from sengu.objects import archives
 from sengu.objects.store import ObjectStore, Sent
 from sengu.parallel import engine
-from sengu.parallel.threads import map_in_threads
 from sengu.pictures import images
 from sengu.release import bundle, portable
 from sengu.release.bundle import Models
@@ -37,8 +37,8 @@ def embed(
 ) -> Iterator[list[np.ndarray]]:
     """The probabilities, embedding and features of each picture, float32, in the order given; `shape` is how long they are.
 
-    Only for pictures that are not `known` they are computed, and added there; a few are held in memory at a time. Raises
-    SenguError for an object that is missing, damaged or cannot be decoded.
+    Those of pictures that are not `known` are computed and added there, a few at a time. Raises SenguError for an object that
+    is missing, damaged or cannot be decoded.
     """
     new = [object_id for object_id in objects if str(object_id) not in known]
     results = iter(tqdm(compute(new), total=len(new), desc="embed", unit="picture", disable=None))

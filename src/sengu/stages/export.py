@@ -18,11 +18,11 @@ from sengu.base.ids import ObjectId
 from sengu.base.measurements import Measurements
 from sengu.base.tables import versions
 from sengu.base.tables.versions import Version
+from sengu.base.threads import map_in_threads
 from sengu.examples import Examples, read_pixels
 from sengu.networks import classifier
 from sengu.networks.runtime import tf
 from sengu.objects.store import ObjectStore
-from sengu.parallel.threads import map_in_threads
 from sengu.pictures import images, resizing
 from sengu.release import bundle, card, conversion, portable, standalone
 from sengu.release.bundle import Manifest, Release

@@ -111,7 +111,7 @@ def _is_plain(body: bytes) -> bool:
 
 
 def _gunzipped(data: bytes) -> bytes:
-    """All members of a gzip file; what follows them, and is none, browsers and warcio pass over."""
+    """The content of all members of a gzip file. Other bytes after them are ignored, as browsers and warcio do."""
     decoded = bytearray()
     while data.startswith(MAGIC["gzip"]) and len(decoded) <= MAX_DECODED:
         stream = zlib.decompressobj(zlib.MAX_WBITS | 16)

@@ -22,7 +22,7 @@ SUSPECT = "suspect"
 # the code that a version depends on; tests/test_pipeline.py holds it against the imports
 CODE = (
     *("src/sengu/__init__.py", "src/sengu/base", "src/sengu/datasets", "src/sengu/drawing", "src/sengu/labels"),
-    *("src/sengu/objects", "src/sengu/parallel", "src/sengu/pictures", "src/sengu/repository", "src/sengu/warc"),
+    *("src/sengu/objects", "src/sengu/pictures", "src/sengu/repository", "src/sengu/warc"),
     "src/sengu/stages/dataset.py",
 )
 
