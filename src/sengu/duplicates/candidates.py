@@ -25,7 +25,7 @@ logger = logging.getLogger("duplicates")
 class Table:
     """The entries in the order of their keys: those of key k are order[starts[k] : starts[k + 1]].
 
-    int32 holds 700 million pictures, and half of the memory is looked up quicker.
+    int32 is enough for 700 million pictures, and half the memory is quicker to search.
     """
 
     bits: np.ndarray  # which bits of a hash make the key, the lowest first

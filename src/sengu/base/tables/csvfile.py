@@ -16,8 +16,8 @@ from sengu.base.errors import MOVE, SenguError, in_the_way
 from sengu.base.names import escaped
 
 CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
-SEARCHED = 20  # texts at most; from so many on, parsing every row is quicker than a search for each
-ROWS = 1 << 14  # written at a time: as much as the processor holds near
+SEARCHED = 20  # texts at most; for more, parsing every row is quicker than a search for each
+ROWS = 1 << 14  # rows written at a time: the part of a big table that fits into the processor's cache
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -102,7 +102,7 @@ def rows_with(path: Path, column: str, wanted: Collection[str]) -> Iterator[dict
     """The rows of a table whose cell in `column` is one of `wanted`, in their order; none if there is no table.
 
     Few texts are searched for in the bytes of the file, and only rows that hold them are parsed: of a million rows, in a tenth of
-    a second instead of several.
+    a second instead of seconds.
     """
     if not path.is_file() or not wanted:
         return
