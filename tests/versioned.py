@@ -49,7 +49,7 @@ def make(folder: Path) -> Path:
         stream.write("/camera/\n/scanner/\n")
     for lock in ("dvc.lock", "datasets/dvc.lock"):
         (folder / lock).unlink(missing_ok=True)
-    run(folder, "dvc", "remote", "add", "--force", "--default", "--quiet", "beside", "../../remote")
+    run(folder, "dvc", "remote", "add", "--force", "--default", "--quiet", "beside", str(folder.parent / "remote"))
     run(folder, "dvc", "repro", "--quiet", "datasets/dvc.yaml:v1", "duplicates")
     commit(folder, "v1")
     run(folder, "dvc", "push", "--quiet")
