@@ -31,7 +31,7 @@ BATCHES = ((64, 32), (96, 16), (128, 9), (192, 4))  # height and width in pixels
 SHARES = (0.25, 0.2, 0.3, 0.25)  # of the sizes
 RATE = 5e-4  # of Adam at its peak
 WARM_UP = 20  # steps
-CHANGE = 0.5  # share of the steps over which ReLU6 becomes swish
+CHANGE = 250  # steps over which ReLU6 becomes swish; a resumed run of more steps does not go back
 SHARPNESS = 4.0  # k of the activation swish(kx) / k, which is folded into the weights at the end
 TEMPERATURE = 2.0  # of the classes that teacher and student are compared by
 STAGES_WEIGHT, CLASSES_WEIGHT = 0.1, 0.5  # beside 1 for the features
@@ -212,7 +212,7 @@ def main() -> None:
     first = int(step)
     drawn = in_advance(batches, first, args.steps)
     for number in trange(first, args.steps, desc="distil", initial=first, total=args.steps, disable=None):
-        distillation.activation.share.assign(min(1.0, number / (CHANGE * args.steps)))
+        distillation.activation.share.assign(min(1.0, number / CHANGE))
         distillation.optimizer.learning_rate.assign(rate(number, args.steps))
         losses.append([float(loss) for loss in distillation.learn(tf.constant(next(drawn)))])
         if (number + 1) % EVERY == 0 or number + 1 == args.steps:

@@ -118,7 +118,7 @@ def test_a_damaged_journal_changes_nothing(tmp_path: Path, damage: str) -> None:
     trees, journal = tmp_path / "trees", tmp_path / "journal"
     ids = some(trees)
     first = duplicates(ids, ObjectStore.below(trees), {}, journal)
-    (file,) = journal.iterdir()
+    (file,) = (journal / "duplicates").iterdir()
     data = file.read_bytes()
     middle = len(data) // 2
     file.write_bytes(

@@ -1,5 +1,6 @@
 """Hashes and thumbnails of pictures -> groups of near-duplicates: candidates from an index, each verified by its pixels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -57,6 +58,9 @@ class Looks:
         return cls(prints["hashes"], prints["mirrored"], prints["thumbnail"], prints["colours"])
 
 
+Measure = Callable[[np.ndarray, Looks, bool], np.ndarray]
+
+
 @dataclass(frozen=True)
 class Groups:
     """The number of the group of each of n pictures, int (n,); the numbers only say which are equal.
@@ -68,12 +72,13 @@ class Groups:
     mirrored: np.ndarray
 
 
-def groups(looks: Looks, links: np.ndarray) -> Groups:
+def groups(looks: Looks, links: np.ndarray, measure: Measure | None = None) -> Groups:
     """The groups of near-duplicates: pictures are together if a chain of pairs joins them, of which at most the last is weak.
 
-    `links` int (m, 2) are pairs known beforehand. Which pictures are together does not depend on their order, unless there are
-    so many alike that some are left out (see `candidates`).
+    `links` int (m, 2) are pairs known beforehand. `measure` gives what `likenesses` does, perhaps quicker. Which pictures are
+    together does not depend on their order, unless there are so many alike that some are left out (see `candidates`).
     """
+    measure = measure or likenesses
     labels = _joined(np.arange(len(looks.hashes)), links)
     seen = np.flatnonzero(~_flat(looks.thumbnails))
     if not len(seen):
@@ -81,13 +86,13 @@ def groups(looks: Looks, links: np.ndarray) -> Groups:
     hashes = looks.hashes[seen]
     weak, scores = [np.empty((0, 2), np.int64)], [np.empty(0)]
     for pairs in candidates.pairs(hashes, hashes[:, 0], RADIUS):
-        labels, more, how = _verified(seen[pairs], labels, looks)
+        labels, more, how = _verified(seen[pairs], labels, looks, measure)
         weak.append(more)
         scores.append(how)
     labels = _with_weak(labels, np.concatenate(weak), np.concatenate(scores))
     mirrored = labels
     for pairs in candidates.pairs(hashes, looks.mirrored[seen], RADIUS, is_mirror=True):
-        mirrored, more, _ = _verified(seen[pairs], mirrored, looks, is_mirror=True)
+        mirrored, more, _ = _verified(seen[pairs], mirrored, looks, measure, is_mirror=True)
         mirrored = _joined(mirrored, more)
     return Groups(labels, mirrored)
 
@@ -110,7 +115,7 @@ def _flat(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def _verified(
-    pairs: np.ndarray, labels: np.ndarray, looks: Looks, is_mirror: bool = False
+    pairs: np.ndarray, labels: np.ndarray, looks: Looks, measure: Measure, is_mirror: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The labels after the pairs that hold have joined them; the pairs that are weak links, int (m, 2), and how alike they are.
 
@@ -127,7 +132,7 @@ def _verified(
         if not len(pairs):
             break
         chosen = np.arange(len(pairs)) if number == ROUNDS - 1 else _tree(labels[pairs])
-        likeness = _likeness_of(pairs[chosen], looks, is_mirror)
+        likeness = measure(pairs[chosen], looks, is_mirror)
         strong, faint = likeness > 1, (likeness > 0) & (likeness <= 1)
         labels = _joined(labels, pairs[chosen][strong])
         weak.append(pairs[chosen][faint])
@@ -136,7 +141,10 @@ def _verified(
     return labels, np.concatenate(weak), np.concatenate(scores)
 
 
-def _likeness_of(pairs: np.ndarray, looks: Looks, is_mirror: bool) -> np.ndarray:
+def likenesses(pairs: np.ndarray, looks: Looks, is_mirror: bool) -> np.ndarray:
+    """The `likeness` of each pair, int (m, 2), as float64 (m,); if `is_mirror`, the first of each is mirrored."""
+    if not len(pairs):
+        return np.empty(0)
     turned = slice(None, None, -1 if is_mirror else 1)
 
     def part(rows: np.ndarray, turned: slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:

@@ -9,42 +9,43 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from sengu.base import params, tables
+from sengu.base import params, tables, working
 from sengu.base.errors import run_program
 from sengu.base.ids import ObjectId
 from sengu.base.io_errors import named
 from sengu.duplicates import decisions, groups
 from sengu.duplicates.fingerprints import Journal, fingerprint, record
 from sengu.duplicates.groups import Looks
+from sengu.duplicates.likenesses import Known
 from sengu.objects import archives
 from sengu.objects.store import ObjectStore, Sent
 from sengu.parallel import engine
 from sengu.pictures import images
 
-JOURNAL = Path(".sengu/duplicates")
-
 logger = logging.getLogger("duplicates")
 
 
 def duplicates(
-    objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[str, str], journal: Path, decided: pd.DataFrame | None = None
+    objects: Iterable[ObjectId], store: ObjectStore, videos: Mapping[str, str], kept: Path, decided: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """The pictures that have duplicates or mirror images, as rows of Duplicate.
 
     `videos` gives the video of each frame, by object id: frames of one video are duplicates. So are pictures that are equal in
     every decoded pixel, whatever their bytes, and those that are nearly equal (sengu.duplicates.groups). Objects without a
     duplicate are not listed. What people said of groups is heeded: `decided` are rows of GroupDecision. The fingerprints of the
-    pictures are kept in the folder `journal`; only new objects are read. Raises SenguError for one that is missing, damaged or
-    cannot be decoded.
+    pictures and the likenesses of pairs are kept in folders of the folder `kept`; only new objects are read. Raises SenguError
+    for one that is missing, damaged or cannot be decoded.
     """
     ids = sorted(str(object_id) for object_id in objects if not object_id.is_video)
     table = pd.DataFrame({"objectId": ids}, dtype="str")
-    prints = fingerprints(ids, store, Journal(journal))
+    prints = fingerprints(ids, store, Journal(kept / working.DUPLICATES.name))
     table["pixels"] = [pixels.tobytes() for pixels in prints["pixels"]]
     table["video"] = [videos.get(object_id, object_id) for object_id in ids]
     decided = tables.empty(tables.GroupDecision) if decided is None else decided
     table["decided"] = decisions.linked(ids, decided)
-    alike = groups.groups(Looks.of(prints), _links(table["pixels"], table["video"], table["decided"]))
+    known = Known(kept / working.LIKENESSES.name, prints["pixels"])
+    alike = groups.groups(Looks.of(prints), _links(table["pixels"], table["video"], table["decided"]), known.likenesses)
+    known.save()
     table["group"] = table.groupby(alike.labels)["objectId"].transform("min")
     table["mirrored"] = table.groupby(alike.mirrored)["objectId"].transform("min")
     has_mirror = table.groupby("mirrored")["group"].transform("nunique") > 1
@@ -89,7 +90,7 @@ def main(arguments: list[str]) -> None:
     with engine.running(params.engine()):
         # absolute: a worker of a cluster stands in a directory of its own
         store = ObjectStore.below(trees.absolute(), archives.locate(params.archives()))
-        grouped = duplicates(objects, store, videos, JOURNAL, decisions.read(decided))
+        grouped = duplicates(objects, store, videos, working.ROOT, decisions.read(decided))
     tables.write(output, grouped, tables.Duplicate)
     alike = grouped[grouped.duplicated("group", keep=False)]
     mirrored = int((grouped["mirrored"] != "").sum())
