@@ -21,8 +21,9 @@ def without_meaning(captures: pd.DataFrame, index: pd.DataFrame, labelled: pd.Se
 
     Objects with a tag that means a class are left out: their sources disagree, which is reported elsewhere.
     """
-    unlabelled = index.loc[~index["objectId"].isin(labelled), ["site", "objectId", "urlId"]]
-    seen = unlabelled.merge(captures[["site", "urlId", "tags"]], on=["site", "urlId"])
+    tagged = captures.loc[captures["tags"] != "", ["site", "urlId", "tags"]]
+    seen = index[["site", "objectId", "urlId"]].merge(tagged, on=["site", "urlId"])
+    seen = seen[~seen["objectId"].isin(labelled)] if len(seen) else seen
     single = seen.assign(tag=seen["tags"].str.split("|")).explode("tag")[["objectId", "tag"]].drop_duplicates()
     single = single[(single["tag"] != "") & ~single["objectId"].isin(single.loc[single["tag"].isin(list(tags)), "objectId"])]
     counts: pd.Series = single.groupby("tag")["objectId"].nunique().sort_values(ascending=False, kind="stable")

@@ -134,14 +134,13 @@ class _Reader:
         rule = self._mapped(sheet, "rule", wrong, self._rule)
         how = self._mapped(sheet, "how", wrong, self._how)
         time = self._mapped(sheet, "labelledAt", wrong, self._time)
-        time = np.where(time == None, BEFORE_ALL, time).astype(np.int64)  # noqa: E711 elementwise
         keep = ~wrong[row]
         row, names = row[keep], names[keep]
         annotator = cells["annotator"].where(cells["annotator"] != "", sheet.path.stem)
         if without := int((cells["value"] == "").sum()):
             logger.info("%s: %d lines without a value", sheet.path, without)
         columns = {
-            "objectId": names, "value": value.astype(np.int64)[row], "annotator": annotator.array.take(row),
+            "objectId": names, "value": value[row], "annotator": annotator.array.take(row),
             "labelledAt": written(time)[row], "time": time[row], "rule": rule[row], "how": how[row],
             "note": cells["note"].array.take(row), "subject": cells["subject"].array.take(row),
             "line": sheet.lines[row],
@@ -170,20 +169,20 @@ class _Reader:
         codes, different = pd.factorize(sheet.cells[column])
         if column == "labelledAt" and (times := self._plain_times(list(different))) is not None:
             return times[codes]
-        results = np.empty(len(different), dtype=object)
+        nothing = {"value": NONE, "labelledAt": BEFORE_ALL}.get(column, "")
+        results = np.full(len(different), nothing, dtype=object if nothing == "" else np.int64)
         bad = {}
         for number, cell in enumerate(different):
             try:
                 results[number] = convert(cell)
             except ValueError as error:
                 bad[number] = str(error)
-                results[number] = NONE if column == "value" else None if column == "labelledAt" else ""
         if bad:
             for row in np.flatnonzero(np.isin(codes, list(bad))).tolist():
                 if not wrong[row]:
                     self._fault(sheet, row, bad[codes[row]])
                     wrong[row] = True
-        return results[codes] if len(different) else np.array([], dtype=object)
+        return results[codes]
 
     def _value(self, cell: str) -> int:
         if cell not in self.numbers:
@@ -211,11 +210,11 @@ class _Reader:
             times = np.array([cell[:-1] for cell in cells], dtype="datetime64[us]").astype(np.int64)
         except ValueError:
             return None
-        return None if times.max() > self.latest.timestamp() * 1e6 else times.astype(object)
+        return None if times.max() > self.latest.timestamp() * 1e6 else times
 
-    def _time(self, cell: str) -> int | None:
+    def _time(self, cell: str) -> int:
         if not cell:
-            return None
+            return BEFORE_ALL
         try:
             if DATE.fullmatch(cell) is None:
                 raise ValueError
