@@ -12,6 +12,7 @@ fixed camera saw.
 import argparse
 import os
 import resource
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -28,9 +29,11 @@ from scenes import fixed_camera, letter, sign
 from sengu.duplicates import groups
 from sengu.duplicates.fingerprints import Fingerprint, fingerprint
 from sengu.duplicates.groups import Looks
+from sengu.duplicates.likenesses import Known
 from sengu.pictures import images
 
 FIELDS = ("hashes", "mirrored", "thumbnail", "colours")  # of a fingerprint, in the order of Looks
+NEW = 1_000  # pictures that a rerun finds beside the known ones
 NO_LINKS = np.empty((0, 2), np.int64)
 
 
@@ -157,29 +160,45 @@ def told_apart() -> None:
 
 
 def timed(count: int, alike: float) -> float:
-    """A share of the pictures is in clusters of 2 to 200 that differ by a few bits and some noise, the others are random."""
+    """Seconds of processors for so many pictures; prints those of a rerun with NEW pictures more, which knows the likenesses.
+
+    A share of the pictures is in clusters of 2 to 200 that differ by a few bits and some noise, the others are random.
+    """
     chance = np.random.default_rng(0)
-    sources = np.arange(count)
-    edges = np.cumsum(chance.integers(2, 201, count))
-    clustered = round(count * alike)
-    for start, end in pairwise(count - clustered + np.concatenate([[0], edges[edges < clustered], [clustered]])):
+    every = count + NEW
+    sources = np.arange(every)
+    edges = np.cumsum(chance.integers(2, 201, every))
+    clustered = round(every * alike)
+    for start, end in pairwise(every - clustered + np.concatenate([[0], edges[edges < clustered], [clustered]])):
         sources[start:end] = start
-    hashes = chance.integers(0, 256, (count, 3, 8), dtype=np.uint8)[sources]
-    hashes[np.arange(count), 0, chance.integers(0, 8, count)] ^= (1 << chance.integers(0, 8, count)).astype(np.uint8)
-    thumbnails = np.empty((count, 64, 64), np.uint8)
-    coarse = chance.integers(0, 230, (count, 8, 8), dtype=np.uint8)
-    for start in range(0, count, 10_000):  # at once, it would take three times the memory
+    sources = chance.permutation(sources)  # so that the new pictures are of every kind
+    hashes = chance.integers(0, 256, (every, 3, 8), dtype=np.uint8)[sources]
+    hashes[np.arange(every), 0, chance.integers(0, 8, every)] ^= (1 << chance.integers(0, 8, every)).astype(np.uint8)
+    thumbnails = np.empty((every, 64, 64), np.uint8)
+    coarse = chance.integers(0, 230, (every, 8, 8), dtype=np.uint8)
+    for start in range(0, every, 10_000):  # at once, it would take three times the memory
         rows = slice(start, start + 10_000)
         thumbnails[rows] = coarse[sources[rows]].repeat(8, axis=1).repeat(8, axis=2)
         thumbnails[rows] += chance.integers(0, 25, thumbnails[rows].shape, dtype=np.uint8)
-    mirrored = chance.integers(0, 256, (count, 8), dtype=np.uint8)
+    mirrored = chance.integers(0, 256, (every, 8), dtype=np.uint8)
+    looks = Looks(hashes, mirrored, thumbnails, np.zeros((every, 8, 8, 2), np.int8))
+    pixels = chance.integers(0, 256, (every, 20), dtype=np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        before = Looks(hashes[:count], mirrored[:count], thumbnails[:count], looks.colours[:count])
+        seconds = _run("", sources[:count], before, Known(Path(folder), pixels[:count]))
+        _run(f", {NEW} of them new", sources, looks, Known(Path(folder), pixels))
+    return seconds
+
+
+def _run(title: str, sources: np.ndarray, looks: Looks, known: Known) -> float:
     begun, used = time.perf_counter(), processors()
-    labels = groups.groups(Looks(hashes, mirrored, thumbnails, np.zeros((count, 8, 8, 2), np.int8)), NO_LINKS).labels
+    labels = groups.groups(looks, NO_LINKS, known.likenesses).labels
+    known.save()
     seconds, used = time.perf_counter() - begun, processors() - used
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(
-        f"{count} hashes: {len(np.unique(labels))} of {len(np.unique(sources))} groups in {seconds:.1f} s, of processors "
-        f"{used:.1f} s, up to {memory:.1f} GiB, load {os.getloadavg()[0]:.1f}",
+        f"{len(sources)} pictures{title}: {len(np.unique(labels))} of {len(np.unique(sources))} groups in {seconds:.1f} s, of "
+        f"processors {used:.1f} s, up to {memory:.1f} GiB, load {os.getloadavg()[0]:.1f}",
         flush=True,
     )
     return used
