@@ -81,7 +81,8 @@ def test_label_and_address_are_shown_where_they_are_known(made: Path) -> None:
 
 
 def test_a_page_holds_every_picture_and_asks_nothing_of_the_network(made: Path, tmp_path: Path) -> None:
-    sengu_in(made, "similar", "-n", "4", "--html", str(tmp_path / "page.html"), IDS["red"])
+    said = sengu_in(made, "similar", "-n", "4", "--html", str(tmp_path / "page.html"), IDS["red"])
+    assert f"{tmp_path / 'page.html'}: written" in said
     text = (tmp_path / "page.html").read_text()
     thumbnails = [images.decode(b64decode(one)) for one in re.findall(r'src="data:image/jpeg;base64,([^"]+)"', text)]
     expected = cosines(made, "red")

@@ -194,6 +194,7 @@ def command(query: str, by: str, number: int, as_json: bool, html: Path | None) 
     if html is not None:
         with replaced_file(html) as partial:
             partial.write_text(page((query, by), asked, hits, stored, store), encoding="utf-8")
+        click.echo(f"{html}: written", err=True)
     width = max((len(hit.label) for hit in hits), default=0)
     for hit in hits:
         if as_json:
