@@ -4,10 +4,12 @@ import json
 import re
 import shutil
 from base64 import b64decode
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from embedded import COLOURS, IDS, make, picture, sengu_in
 from onnx import helper, numpy_helper
 from project import run
@@ -17,6 +19,7 @@ from crawlers.demo import pictures
 from sengu import embeddings
 from sengu.base import tables
 from sengu.base.errors import SenguError
+from sengu.commands.main import sengu
 from sengu.pictures import images
 from sengu.release import bundle
 
@@ -81,8 +84,9 @@ def test_label_and_address_are_shown_where_they_are_known(made: Path) -> None:
 
 
 def test_a_page_holds_every_picture_and_asks_nothing_of_the_network(made: Path, tmp_path: Path) -> None:
-    said = sengu_in(made, "similar", "-n", "4", "--html", str(tmp_path / "page.html"), IDS["red"])
-    assert f"{tmp_path / 'page.html'}: written" in said
+    with chdir(made):
+        done = CliRunner().invoke(sengu, ["similar", "-n", "4", "--html", str(tmp_path / "page.html"), IDS["red"]])
+    assert (done.exit_code, done.stderr) == (0, f"{tmp_path / 'page.html'}: written\n")
     text = (tmp_path / "page.html").read_text()
     thumbnails = [images.decode(b64decode(one)) for one in re.findall(r'src="data:image/jpeg;base64,([^"]+)"', text)]
     expected = cosines(made, "red")
