@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -177,6 +178,27 @@ def test_the_class_that_all_are_cut_to_is_named() -> None:
     table = split(rows, NO_DUPLICATES, BARE, Origins(by_models=by_models))
     with pytest.raises(SenguError, match=r"class 'dogs' is .*: 30 of its labels are a model's, which are not held out: label th"):
         check_classes(table, ["cats", "dogs"], BARE, by_models)
+
+
+def test_few_pictures_are_split_by_the_ranges_that_the_error_names() -> None:
+    bytes_of = {0: range(0, 256, 16), 1: [0, 16, *range(64, 256, 16)]}
+    rows = labels(*((name(byte, value), value) for value, low_bytes in bytes_of.items() for byte in low_bytes))
+    with pytest.raises(SenguError, match="class 'dogs' is left without a validation picture") as error:
+        check_classes(split(rows, NO_DUPLICATES, BARE), ["cats", "dogs"], BARE)
+    ranges = re.search(r"test: \[(\d+), (\d+)\] and validation: \[(\d+), (\d+)\] leave at least 3 of", str(error.value))
+    assert ranges is not None, error.value
+    first, last, start, end = map(int, ranges.groups())
+    wider = replace(BARE, test=(first, last), validation=(start, end))
+    check(wider)
+    table = split(rows, NO_DUPLICATES, wider)
+    check_classes(table, ["cats", "dogs"], wider)
+    assert table.groupby(["value", "type"]).size().unstack()[["test", "validation"]].min().min() == 3
+
+
+def test_no_ranges_are_named_where_none_would_do() -> None:
+    rows = labels(*((name(byte, value), value) for value in (0, 1) for byte in (0, 1, 200, 201) if (byte, value) != (0, 1)))
+    with pytest.raises(SenguError, match="cut to the size of the smallest, 0$"):
+        check_classes(split(rows, NO_DUPLICATES, BARE), ["cats", "dogs"], BARE)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ logger = logging.getLogger("split")
 HELD_OUT = ("test", "validation")
 USED = ("train", *HELD_OUT)
 SHOWN = 10  # warnings about groups
+FEW = 3  # pictures of each class, that advice on the ranges aims at in test and in validation
+WIDEST = 80  # low bytes of 256 that such advice gives to each of them
 CERTAINTY = 0.95  # the confidence with which a small test proves something
 
 
@@ -107,7 +109,8 @@ def check_classes(table: pd.DataFrame, classes: Sequence[str], rule: params.Spli
         lack = f"class {name!r} is left without a {kind} picture, of {int(row.sum())} that are labelled ({others}): "
         if kind in HELD_OUT and (of_models := int((is_by_model & (table["value"] == value)).sum())):
             raise SenguError(f"{lack}{of_models} of its labels are a model's, which are not held out: label them by people")
-        raise SenguError(f"{lack}label more pictures of it that show something else; {_advice(counts, row)}")
+        people = table[~is_by_model & ~are_videos(table["objectId"].to_numpy())]
+        raise SenguError(f"{lack}label more pictures of it that show something else; {_advice(counts, row, people)}")
     # the limit of Clopper and Pearson if all are right
     few = [(classes[int(str(value))], int(row["test"])) for value, row in counts.iterrows() if row["test"] < rule.minimum]
     return [
@@ -117,13 +120,23 @@ def check_classes(table: pd.DataFrame, classes: Sequence[str], rule: params.Spli
     ]
 
 
-def _advice(counts: pd.DataFrame, row: pd.Series) -> str:
+def _advice(counts: pd.DataFrame, row: pd.Series, people: pd.DataFrame) -> str:
     if row["excluded"] > row["train"]:
         return (
             "most are excluded because near-duplicates, mirror images or a subject reach into what is held out: see the log of "
             "`dvc repro --force --single-item duplicates`, and set split.leaks to keep only if those groups are wrong"
         )
-    return f"in test and validation each class is cut to the size of the smallest, {int(counts[list(HELD_OUT)].min().min())}"
+    smallest = int(counts[list(HELD_OUT)].min().min())
+    cut = f"in test and validation each class is cut to the size of the smallest, {smallest}"
+    low_byte, values = low_bytes(people["objectId"].to_numpy()), people["value"].to_numpy()
+    for width in range(2, WIDEST + 1):
+        parts = low_byte // width  # 0 test, 1 validation
+        if all((values[parts == part] == value).sum() >= FEW for part in (0, 1) for value in np.unique(values)):
+            return (
+                f"{cut}; or hold out a larger share, as long as there are few pictures: in params.yaml, under split, "
+                f"test: [0, {width - 1}] and validation: [{width}, {2 * width - 1}] leave at least {FEW} of each class in both"
+            )
+    return cut
 
 
 def check(rule: params.Split) -> None:
