@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 import types
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from multiprocessing.connection import Connection
@@ -134,6 +135,7 @@ def _program(command: Sequence[str]) -> None:
         module, function = FUNCTIONS[command[0]]
         sys.exit(getattr(importlib.import_module(module), function)())
     sys.argv = list(command[2:])
+    warnings.filterwarnings("ignore", "'.*' found in sys.modules", RuntimeWarning)  # it is there, because it was preloaded
     runpy.run_module(command[2], run_name="__main__", alter_sys=True)
 
 

@@ -1,5 +1,6 @@
 """HANDOVER.md and the screen of gaps, of a small repository to which the missing facts are added one by one."""
 
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from embedded import sengu_in
 from project import ROOT, run
 from reruns import stubs
@@ -180,6 +182,20 @@ def test_the_screen_names_each_gap_with_its_cure_and_who_has_gone_on(folder: Pat
     assert drills["annotated"].startswith("Bob <bob@example.org>, ")
     assert drills["retrained"].startswith("Bob <bob@example.org>, ")
     assert drills["extended a version"] == "nobody yet: sengu dataset create"
+
+
+def test_a_stage_that_failed_is_a_gap_and_nobody_has_retrained(folder: Path) -> None:
+    lock = yaml.safe_load((folder / "dvc.lock").read_text())
+    lost = [out["path"] for out in lock["stages"].pop("train")["outs"]]
+    (folder / "dvc.lock").write_text(yaml.safe_dump(lock))
+    run(folder, "git", "commit", "--quiet", "--all", "--message", "tried", "--author", "Bob <bob@example.org>")
+    said = stubs.fails(folder, sys.executable, "-m", "sengu.commands.main", "handover", "status", **CODE)
+    assert f"gap  {len(lost)} outputs were never made: {', '.join(lost)}\n      dvc repro && git commit --all\n" in said
+    assert re.search("^gap +retrained +nobody yet", said, re.MULTILINE)
+    assert "WARNING" not in said
+    run(folder, "dvc", "repro", "--quiet")
+    run(folder, "git", "commit", "--quiet", "--all", "--message", "made")
+    assert "were never made" not in stubs.fails(folder, sys.executable, "-m", "sengu.commands.main", "handover", "status", **CODE)
 
 
 @pytest.mark.skipif(not (ROOT / "HANDOVER.md").is_file(), reason="this repository has no HANDOVER.md yet")

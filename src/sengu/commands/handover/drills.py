@@ -50,6 +50,7 @@ def _changes() -> Callable[[Callable[[str], bool]], list[Commit]]:
 
     def changing(is_meant: Callable[[str], bool]) -> list[Commit]:
         chosen = [{place: value for place, value in state.items() if is_meant(place[0])} for state in states]
-        return [commit for commit, new, old in zip(commits, chosen, chosen[1:], strict=False) if new != old]
+        # an output that is not pinned any more was not made
+        return [commit for commit, new, old in zip(commits, chosen, chosen[1:], strict=False) if new.items() - old.items()]
 
     return changing

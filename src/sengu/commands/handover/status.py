@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import click
 
 from sengu.base.errors import SenguError
-from sengu.commands.handover.facts import RULES, Facts, gather, uncommitted, unpushed
+from sengu.commands.handover.facts import RULES, Facts, gather, uncommitted, unmade, unpushed
 from sengu.repository.git import ask
 from sengu.reruns.rerunning import first_bad
 
@@ -43,6 +43,8 @@ def gaps(facts: Facts) -> Iterator[Gap]:
     elif "://" not in facts.remote:
         cure = "sengu remote init s3://BUCKET/PREFIX && dvc push"
         yield Gap(f"the remote ({facts.remote}) is a folder of this machine", cure, False)
+    if names := unmade():
+        yield Gap(f"{len(names)} outputs were never made: {_some(names)}", "dvc repro && git commit --all")
     yield from _local_gaps()
     yield from _unpushed()
     if not facts.verified_by:
