@@ -195,7 +195,8 @@ def test_a_threshold_out_of_reach_is_said_and_not_used(caplog: pytest.LogCapture
     assert found["network"]["threshold"]["value"] is None and found["network"]["threshold"]["reached"] is False
     missed = "no threshold reaches it on the 20 validation pictures, with the necessary 20 pictures above it"
     assert found["network"]["threshold"]["missed"] == missed
-    assert f"no threshold for {{'precision': 0.95}}: {missed}" in caplog.text
+    for name in ("network", "head"):
+        assert f"the {name} has no threshold for {{'precision': 0.95}}: {missed}" in caplog.text
     assert f"The network has no threshold with a precision of 0.95: {missed}" in Path("reports/index.html").read_text()
     assert found["network"]["at_threshold"] == {}
 
@@ -345,7 +346,7 @@ def test_a_test_split_of_one_class_is_refused() -> None:
 
 def test_the_threshold_comes_from_validation_alone() -> None:
     rows = pd.DataFrame({"value": [0, 1] * 4, "type": ["validation"] * 6 + ["test"] * 2, "group": list("abcdefgh")})
-    found = evaluate.judge(rows, two([0.2, 0.8] * 3 + [0.6, 0.9]), Threshold(precision=0.6))
+    found = evaluate.judge("head", rows, two([0.2, 0.8] * 3 + [0.6, 0.9]), Threshold(precision=0.6))
     assert found.decisions[1].value == pytest.approx(0.5)
 
 

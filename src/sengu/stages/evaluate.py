@@ -40,7 +40,7 @@ HELD_OUT = ("validation", "test", "surplus")
 SHORT = {"accuracy": "accuracy", "roc_auc": "auc", "calibration_error": "ece"}  # metric -> its name in reports/summary
 
 
-def judge(rows: pd.DataFrame, probabilities: np.ndarray, wanted: params.Threshold | None) -> Judged:
+def judge(name: str, rows: pd.DataFrame, probabilities: np.ndarray, wanted: params.Threshold | None) -> Judged:
     """All examples of `rows` (value, type, group) judged by probabilities (n, classes), with thresholds from validation."""
     values, validation = rows["value"].to_numpy(), rows["type"].to_numpy() == "validation"
     classes = probabilities.shape[1]
@@ -51,7 +51,13 @@ def judge(rows: pd.DataFrame, probabilities: np.ndarray, wanted: params.Threshol
         decisions[value] = threshold.decide(actual, probabilities[validation, value], groups, wanted)
         if (missed := decisions[value].missed) is not None:
             which = "" if classes == 2 else f" of value {value}"
-            logger.warning("no threshold%s for %s: %s; the most probable class decides", which, decisions[value].wanted, missed)
+            logger.warning(
+                "the %s has no threshold%s for %s: %s; the most probable class decides",
+                name,
+                which,
+                decisions[value].wanted,
+                missed,
+            )
     return Judged(values, probabilities, decisions)
 
 
@@ -221,7 +227,7 @@ def main(arguments: list[str]) -> None:
     vectors = read_features(pixels, features)
     head = classifier.head_probabilities(model, vectors.arrays[chosen])
     network, _ = classifier.run_network(model, every.arrays, chosen)
-    held_out = {name: judge(rows, by_model, settings.threshold) for name, by_model in (("network", network), ("head", head))}
+    held_out = {name: judge(name, rows, by, settings.threshold) for name, by in (("network", network), ("head", head))}
     types, groups = rows["type"].to_numpy(), pd.factorize(rows["group"])[0]
 
     def part(*names: str) -> tuple[dict[str, Judged], Resampling]:
