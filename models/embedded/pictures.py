@@ -12,10 +12,6 @@ from tqdm import tqdm
 KINDS = ("small", "mosaic", "photograph", "inset")
 SHARES = (0.4, 0.2, 0.25, 0.15)  # of the kinds
 SUFFIXES = (".jpg", ".png")
-MIXED = (
-    0.5  # share of the pictures that are laid over another: a teacher is copied better where it sees what nobody has photographed
-)
-TURNED, RECOLOURED = 0.25, 0.25  # shares of the pictures that are transposed, and whose red, green and blue change places
 LARGEST = 1600  # longer photographs are scaled down once, so that crops of them show things rather than grain
 
 
@@ -47,14 +43,7 @@ class Batches:
     def draw(self, step: int, count: int, size: int) -> np.ndarray:
         """The batch of one step as uint8 (count, size, size, 3)."""
         random = np.random.default_rng((self._seed, step))
-        return np.stack([self._mixed(random, size) for _ in range(count)])
-
-    def _mixed(self, random: np.random.Generator, size: int) -> np.ndarray:
-        pixels = self._picture(random, size)
-        if random.random() < MIXED:
-            share = random.uniform(0, 1)
-            pixels = np.rint(share * pixels + (1 - share) * self._picture(random, size)).astype(np.uint8)
-        return pixels
+        return np.stack([self._picture(random, size) for _ in range(count)])
 
     def _picture(self, random: np.random.Generator, size: int) -> np.ndarray:
         kind = random.choice(KINDS, p=SHARES)
@@ -72,10 +61,6 @@ class Batches:
             if random.random() < 0.5:
                 picture = enhance(picture).enhance(random.uniform(0.6, 1.4))
         pixels = np.asarray(picture)
-        if random.random() < TURNED:
-            pixels = pixels.transpose(1, 0, 2)
-        if random.random() < RECOLOURED:
-            pixels = pixels[..., random.permutation(3)]
         return pixels[:, ::-1] if random.random() < 0.5 else pixels
 
     def _crop_small(self, random: np.random.Generator, size: int) -> Image.Image:
