@@ -32,7 +32,7 @@ class Known:
         self._used: list[np.ndarray] = []
 
     def likenesses(self, pairs: np.ndarray, looks: groups.Looks, is_mirror: bool) -> np.ndarray:
-        """What `groups.likenesses` gives for the pairs, int (m, 2); it is asked only for those that are not known."""
+        """The likenesses of the pairs, int (m, 2), as `groups.likenesses` measures them; those that are known are not measured."""
         records = np.zeros(len(pairs), RECORD)
         records["pair"] = self._names(pairs, is_mirror)
         places = np.searchsorted(self._known["pair"], records["pair"])
