@@ -32,7 +32,7 @@ class Known:
         self._used: list[np.ndarray] = []
 
     def likenesses(self, pairs: np.ndarray, looks: groups.Looks, is_mirror: bool) -> np.ndarray:
-        """The likenesses of the pairs, int (m, 2), as `groups.likenesses` measures them; those that are known are not measured."""
+        """The likenesses of the pairs, int (m, 2), as `groups.likenesses` measures them, which is asked for new pairs only."""
         records = np.zeros(len(pairs), RECORD)
         records["pair"] = self._names(pairs, is_mirror)
         places = np.searchsorted(self._known["pair"], records["pair"])
