@@ -9,6 +9,8 @@ from scipy.special import expit, logit
 from sengu.evaluation import calibration
 from sengu.evaluation.intervals import bootstrap, independent, wilson
 
+DRAWN = pytest.mark.slow("it draws hundreds of samples")
+
 
 def case(rng: np.random.Generator, count: int, sharpness: float, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Claims, and whether they are so: with a sharpness of 1 the model is calibrated, with less it claims too little."""
@@ -31,6 +33,7 @@ def limits(claimed: np.ndarray, so: np.ndarray, groups: np.ndarray, seed: int) -
 TRUE = {1.0: 0.0, 0.78: 0.02, 0.57: 0.05, 0.37: 0.10}
 
 
+@DRAWN
 @pytest.mark.parametrize("sharpness", TRUE)
 @pytest.mark.parametrize("count", [114, 1000, 5000])
 def test_the_interval_holds_the_true_error(count: int, sharpness: float) -> None:
@@ -44,6 +47,7 @@ def test_the_interval_holds_the_true_error(count: int, sharpness: float) -> None
     assert np.mean([low <= true <= high for _, low, high, _ in found]) >= 0.88
 
 
+@DRAWN
 def test_chance_is_what_a_calibrated_model_shows() -> None:
     rng, groups = np.random.default_rng(2), np.arange(200)
     found = [limits(*case(rng, 200, 1.0, groups), groups, seed) for seed in range(100)]
@@ -52,6 +56,7 @@ def test_chance_is_what_a_calibrated_model_shows() -> None:
     assert (lows == 0).mean() > 0.93
 
 
+@DRAWN
 def test_near_duplicates_share_their_fate_in_what_chance_shows() -> None:
     rng, groups = np.random.default_rng(3), np.repeat(np.arange(40), 10)
     found = [limits(*case(rng, 400, 1.0, groups), groups, seed) for seed in range(100)]

@@ -9,6 +9,7 @@ from sengu.evaluation.intervals import Resampling
 from sengu.evaluation.metrics import COMPARED, Judged, compare, estimate, estimate_classes, measure, measure_classes
 from sengu.evaluation.threshold import Decision
 
+DRAWN = pytest.mark.slow("it draws hundreds of samples")
 VALUES = np.array([0, 0, 0, 1, 1, 1])
 SCORES = np.array([0.1, 0.6, 0.2, 0.7, 0.4, 0.9])
 
@@ -131,6 +132,7 @@ def holds(estimates: np.ndarray, name: str, true: float) -> bool:
     return bool(low <= true <= high)
 
 
+@DRAWN
 @pytest.mark.parametrize("accuracy", [0.99, 0.9])
 def test_intervals_of_few_pictures_hold_the_truth(accuracy: float) -> None:
     rng, values, true = np.random.default_rng(1), np.repeat([0, 1], 57), truth(accuracy)
@@ -140,6 +142,7 @@ def test_intervals_of_few_pictures_hold_the_truth(accuracy: float) -> None:
     assert all(share >= 0.92 for share in held.values()), held
 
 
+@DRAWN
 def test_intervals_of_the_mean_of_three_classes_hold_the_truth() -> None:
     def model(count: int) -> Judged:
         raw = np.exp(4.5 * np.eye(3)[np.arange(count) % 3] + rng.gumbel(size=(count, 3)))
@@ -154,6 +157,7 @@ def test_intervals_of_the_mean_of_three_classes_hold_the_truth() -> None:
     assert np.mean([low <= true["recall"] <= high for _, low, high in of_class]) >= 0.92
 
 
+@DRAWN
 def test_intervals_of_pictures_that_come_in_groups_hold_the_truth() -> None:
     groups = np.repeat(np.arange(40), 10)
     rng, values = np.random.default_rng(3), np.repeat([0, 1], 200)
@@ -161,6 +165,7 @@ def test_intervals_of_pictures_that_come_in_groups_hold_the_truth() -> None:
     assert np.mean([holds(one, "accuracy", 0.9) for one in found]) >= 0.9
 
 
+@DRAWN
 def test_intervals_of_a_site_allow_for_how_many_of_a_class_it_happens_to_have() -> None:
     rng, true, found = np.random.default_rng(4), truth(0.85, share=0.9), []
     for seed in range(200):
@@ -172,6 +177,7 @@ def test_intervals_of_a_site_allow_for_how_many_of_a_class_it_happens_to_have() 
     assert all(share >= 0.92 for share in held.values()), held
 
 
+@DRAWN
 def test_the_interval_of_the_calibration_error_and_its_chance_are_told() -> None:
     rng, values = np.random.default_rng(5), np.repeat([0, 1], 57)
     found = [estimate(drawn(rng, values, 0.95), np.arange(114), values, 100, seed) for seed in range(100)]
@@ -182,6 +188,7 @@ def test_the_interval_of_the_calibration_error_and_its_chance_are_told() -> None
     assert np.mean([chance for _, chance in found]) == pytest.approx(shown, rel=0.1)
 
 
+@DRAWN
 def test_the_calibration_of_a_sure_model_that_hardly_errs_is_not_taken_for_good() -> None:
     rng, values = np.random.default_rng(7), np.repeat([0, 1], 57)
 
@@ -195,6 +202,7 @@ def test_the_calibration_of_a_sure_model_that_hardly_errs_is_not_taken_for_good(
     assert np.mean([holds(estimates, "calibration_error", true) for estimates in found]) >= 0.92
 
 
+@DRAWN
 def test_the_difference_of_models_that_rank_nearly_all_right_holds_the_truth() -> None:
     rng, values = np.random.default_rng(8), np.repeat([0, 1], 57)
     by = Resampling(np.arange(114), 50, 1)
