@@ -37,6 +37,7 @@ CURES = {
     "dvc repro datasets/dvc.yaml:{}": VERSION,
     "dvc pull": PULLED,
     "dvc pull {}": VERSION,
+    "dvc checkout data/dataset/{}": "commands/dataset/test_versions.py::test_a_version_in_use_gets_no_other_labels",
     "dvc checkout": "test_cures.py::test_a_release_that_did_not_make_the_embeddings",
     "sengu heal": "commands/test_verify.py::test_a_flipped_byte_is_named_with_who_needs_it_and_healed",
     "sengu heal {}": HEALED,

@@ -52,8 +52,9 @@ def refuse_other_labels(name: str, made: Path) -> None:
     family = lineage.tree(pipeline.versions())
     if because := reasons(name, family):
         raise SenguError(
-            f"{name} would get other labels than it has, but {', and '.join(because)}: `{next_command(name, family)}` makes the "
-            f"next version; then freeze this one: write `frozen: true` into its stage in {pipeline.DATASETS}"
+            f"{name} would get other labels than it has, but {', and '.join(because)}: to keep it as it is, write `frozen: true` "
+            f"into its stage in {pipeline.DATASETS} and run `dvc checkout data/dataset/{name}`, since DVC took it away; "
+            f"to have the labels of now as well, run `{next_command(name, family)}`"
         )
 
 

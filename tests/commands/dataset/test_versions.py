@@ -138,8 +138,22 @@ def test_a_version_in_use_gets_no_other_labels(folder: Path) -> None:
     relabelled(folder)
     done = attempt(folder, "dvc", "repro", "datasets/dvc.yaml:v1")
     assert done.returncode != 0
-    assert "v1 would get other labels than it has, but B, C come from it: `sengu dataset create v2 --purpose" in done.stdout
+    assert (
+        "v1 would get other labels than it has, but B, C come from it: to keep it as it is, write `frozen: true` " in done.stdout
+    )
+    assert "run `sengu dataset create v2 --purpose" in done.stdout
     assert (folder / "datasets/dvc.lock").read_bytes() == before
+    path = folder / "datasets/dvc.yaml"
+    path.write_text(path.read_text().replace("  v1:\n", "  v1:\n    frozen: true\n", 1))
+    cure = re.search("run `(dvc checkout [^`]*)`", done.stdout)
+    assert cure is not None
+    run(folder, *cure[1].split())
+    said = run(
+        folder, "sengu", "dataset", "create", "v2", "--from", "v1", "--extend", "labels/first.csv", "--prefer", "labels", *WORDS
+    )
+    run(folder, "dvc", "repro", "--quiet", "datasets/dvc.yaml:v2")
+    name = versioned.ids("dots")[0]
+    assert (labels(folder, "v1")[name], labels(folder, "v2")[name]) == (0, 1), said
 
 
 def test_parents_that_differ_are_an_error_with_both_sides(folder: Path) -> None:
