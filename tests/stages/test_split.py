@@ -195,6 +195,12 @@ def test_few_pictures_are_split_by_the_ranges_that_the_error_names() -> None:
     assert table.groupby(["value", "type"]).size().unstack()[["test", "validation"]].min().min() == 3
 
 
+def test_what_lacks_in_training_is_no_reason_to_hold_out_more() -> None:
+    rows = labels(*((name(byte, value), value) for value in (0, 1) for byte in range(0, 256, 5) if value == 0 or byte < 50))
+    with pytest.raises(SenguError, match="class 'dogs' is left without a train picture.* smallest, 5$"):
+        check_classes(split(rows, NO_DUPLICATES, BARE), ["cats", "dogs"], BARE)
+
+
 def test_no_ranges_are_named_where_none_would_do() -> None:
     rows = labels(*((name(byte, value), value) for value in (0, 1) for byte in (0, 1, 200, 201) if (byte, value) != (0, 1)))
     with pytest.raises(SenguError, match="cut to the size of the smallest, 0$"):

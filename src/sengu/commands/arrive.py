@@ -12,8 +12,8 @@ import click
 
 from sengu.base.errors import SenguError
 from sengu.commands import crawl, places
-from sengu.commands.handover.facts import METRICS
-from sengu.repository import dvc_lock
+from sengu.commands.handover.facts import METRICS, unpushed
+from sengu.repository import dvc_lock, pins
 
 STALE = "1d"
 UNDONE = "`dvc repro` left stages undone"
@@ -109,9 +109,9 @@ def _checked() -> str:
     if "remote" in COMMANDS:
         _run(sys.executable, "-m", "sengu.commands.main", "remote", "check")
         return "pushed and checked; `sengu remote report` shows the cost"
-    from sengu.commands.handover.facts import unpushed
-
-    if missing := unpushed():
+    with pins.repository() as repo:
+        missing = unpushed(repo)
+    if missing:
         raise SenguError(f"{len(missing)} objects did not arrive in the remote, such as {missing[0]}: run `dvc push`")
     return "pushed, every object is there"
 

@@ -109,8 +109,8 @@ def check_classes(table: pd.DataFrame, classes: Sequence[str], rule: params.Spli
         lack = f"class {name!r} is left without a {kind} picture, of {int(row.sum())} that are labelled ({others}): "
         if kind in HELD_OUT and (of_models := int((is_by_model & (table["value"] == value)).sum())):
             raise SenguError(f"{lack}{of_models} of its labels are a model's, which are not held out: label them by people")
-        people = table[~is_by_model & ~are_videos(table["objectId"].to_numpy())]
-        raise SenguError(f"{lack}label more pictures of it that show something else; {_advice(counts, row, people)}")
+        wider = _wider(table[~is_by_model & ~are_videos(table["objectId"].to_numpy())], rule) if kind in HELD_OUT else ""
+        raise SenguError(f"{lack}label more pictures of it that show something else; {_advice(counts, row)}{wider}")
     # the limit of Clopper and Pearson if all are right
     few = [(classes[int(str(value))], int(row["test"])) for value, row in counts.iterrows() if row["test"] < rule.minimum]
     return [
@@ -120,23 +120,27 @@ def check_classes(table: pd.DataFrame, classes: Sequence[str], rule: params.Spli
     ]
 
 
-def _advice(counts: pd.DataFrame, row: pd.Series, people: pd.DataFrame) -> str:
+def _advice(counts: pd.DataFrame, row: pd.Series) -> str:
     if row["excluded"] > row["train"]:
         return (
             "most are excluded because near-duplicates, mirror images or a subject reach into what is held out: see the log of "
             "`dvc repro --force --single-item duplicates`, and set split.leaks to keep only if those groups are wrong"
         )
-    smallest = int(counts[list(HELD_OUT)].min().min())
-    cut = f"in test and validation each class is cut to the size of the smallest, {smallest}"
+    return f"in test and validation each class is cut to the size of the smallest, {int(counts[list(HELD_OUT)].min().min())}"
+
+
+def _wider(people: pd.DataFrame, rule: params.Split) -> str:
+    """Advice on ranges that hold out more, enough of each class; empty if none would do. `people` may be held out."""
     low_byte, values = low_bytes(people["objectId"].to_numpy()), people["value"].to_numpy()
-    for width in range(2, WIDEST + 1):
+    present = max(last - first + 1 for first, last in (rule.test, rule.validation))
+    for width in range(present + 1, WIDEST + 1):
         parts = low_byte // width  # 0 test, 1 validation
         if all((values[parts == part] == value).sum() >= FEW for part in (0, 1) for value in np.unique(values)):
             return (
-                f"{cut}; or hold out a larger share, as long as there are few pictures: in params.yaml, under split, "
+                "; or hold out a larger share, as long as there are few pictures: in params.yaml, under split, "
                 f"test: [0, {width - 1}] and validation: [{width}, {2 * width - 1}] leave at least {FEW} of each class in both"
             )
-    return cut
+    return ""
 
 
 def check(rule: params.Split) -> None:

@@ -144,27 +144,21 @@ def _said() -> tuple[pd.DataFrame, Sequence[str]]:
     return words.look(paths, words.Known(objects, erased=tombstones.erased()), classes)[0], classes
 
 
-def unmade() -> list[str]:
-    """Outputs that nothing pins: the stage that makes them failed, or never ran."""
-    from dvc.repo import Repo
-
-    with Repo() as repo:
-        return sorted(str(out) for out in repo.index.outs if not out.hash_info)
+def unmade(repo: Any) -> list[str]:
+    """Outputs of DVC's repository that nothing pins: the stage that makes them failed, or never ran."""
+    return sorted(str(out) for out in repo.index.outs if not out.hash_info)
 
 
-def unpushed() -> list[str]:
+def unpushed(repo: Any) -> list[str]:
     """Stages and files whose objects the default remote lacks; it asks for each one. Raises OSError if it cannot be reached."""
-    from dvc.repo import Repo
-
-    with Repo() as repo:
-        missing = []
-        pinned = [str(out) for out in repo.index.outs if out.hash_info]  # DVC warns of the others, see `unmade`
-        for odb, objects in (repo.used_objs(pinned, push=True) if pinned else {}).items():
-            there = odb or repo.cloud.get_remote_odb()
-            oids = {obj.value: obj for obj in objects}
-            known = set(there.oids_exist(list(oids)))
-            missing += [obj.obj_name or oid for oid, obj in oids.items() if oid not in known]
-        return sorted(missing)
+    missing = []
+    pinned = [str(out) for out in repo.index.outs if out.hash_info]  # DVC warns of the others, see `unmade`
+    for odb, objects in (repo.used_objs(pinned, push=True) if pinned else {}).items():
+        there = odb or repo.cloud.get_remote_odb()
+        oids = {obj.value: obj for obj in objects}
+        known = set(there.oids_exist(list(oids)))
+        missing += [obj.obj_name or oid for oid, obj in oids.items() if oid not in known]
+    return sorted(missing)
 
 
 def uncommitted(*paths: str) -> list[str]:

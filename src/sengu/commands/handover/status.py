@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
 from sengu.base.errors import SenguError
 from sengu.commands.handover.facts import RULES, Facts, gather, uncommitted, unmade, unpushed
+from sengu.repository import pins
 from sengu.repository.git import ask
 from sengu.reruns.rerunning import first_bad
 
@@ -43,10 +45,11 @@ def gaps(facts: Facts) -> Iterator[Gap]:
     elif "://" not in facts.remote:
         cure = "sengu remote init s3://BUCKET/PREFIX && dvc push"
         yield Gap(f"the remote ({facts.remote}) is a folder of this machine", cure, False)
-    if names := unmade():
-        yield Gap(f"{len(names)} outputs were never made: {_some(names)}", "dvc repro && git commit --all")
-    yield from _local_gaps()
-    yield from _unpushed()
+    with pins.repository() as repo:
+        if names := unmade(repo):
+            yield Gap(f"{len(names)} outputs were never made: {_some(names)}", "dvc repro && git commit --all")
+        yield from _local_gaps()
+        yield from _unpushed(repo)
     if not facts.verified_by:
         what, blocks = unverified(facts)
         yield Gap(what, "sengu handover verify && git add reports/certificates", blocks)
@@ -73,9 +76,9 @@ def _local_gaps() -> Iterator[Gap]:
         yield Gap(f"what pins the data is not committed: {_some(pinned)}", "dvc repro && git commit --all")
 
 
-def _unpushed() -> Iterator[Gap]:
+def _unpushed(repo: Any) -> Iterator[Gap]:
     try:
-        names = unpushed()
+        names = unpushed(repo)
     except Exception as error:  # noqa: BLE001 - each kind of remote fails in its own way, and the user needs to see which
         text = " ".join(str(error).split())
         yield Gap(f"the remote cannot be asked ({text or type(error).__name__})", "dvc pull, which says why")
