@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from sengu.base import tables
-from sengu.labels.words import BEFORE_ALL, NONE, written
+from sengu.labels.words import BEFORE_ALL, NONE
 
 LEAVE_OUT, MAJORITY, LATEST = "leave_out", "majority", "latest"
 RANKS = ("sheet", "model", "tag", "device")  # the highest first
+BITS = 62  # of an int64 that stands for a set
 TEXTS = ("source", "annotator", "labelledAt", "rule", "how", "subject")
 
 
@@ -48,24 +49,29 @@ def latest(words: pd.DataFrame) -> pd.DataFrame:
     labelledAt decides what is later, and a word without one comes before all others; then sheet and line. The words of a quiz
     are left out: they test the annotator, not the picture.
     """
-    words = words[words["how"] != "quiz"]
+    words = _where(words, words["how"] != "quiz")
     keys = [pd.factorize(words[name])[0] for name in ("objectId", "annotator")]
     pair = keys[0].astype(np.int64) * (keys[1].max(initial=0) + 1) + keys[1]
     order = np.lexsort((words["line"].to_numpy(), pd.factorize(words["sheet"], sort=True)[0], words["time"].to_numpy(), pair))
     ordered = pair[order]
     is_last = np.append(ordered[1:] != ordered[:-1], True) if len(ordered) else np.array([], dtype=bool)
-    standing: pd.DataFrame = words.iloc[order[is_last]]
+    standing: pd.DataFrame = words.iloc[np.sort(order[is_last])]
     return standing
 
 
 def ranks(words: pd.DataFrame, tags: pd.DataFrame, devices: pd.DataFrame) -> list[pd.DataFrame]:
     """The words that stand, as frames of one rank each: people, models, page tags, devices."""
     standing = latest(words)
-    standing = standing[standing["value"] != NONE]
-    standing = standing.assign(source=standing["sheet"].str.cat(standing["line"].astype("str"), sep=":"))
+    standing = _where(standing, standing["value"] != NONE)
+    standing = standing.assign(source=standing["sheet"] + ":" + standing["line"].astype("str"))
     is_model = standing["how"] == "model"
     hints = [frame.assign(time=BEFORE_ALL, annotator="", labelledAt="", rule="", how="", subject="") for frame in (tags, devices)]
-    return [standing[~is_model], standing[is_model], *hints]
+    return [_where(standing, ~is_model), standing[is_model], *hints]
+
+
+def _where(table: pd.DataFrame, wanted: pd.Series) -> pd.DataFrame:
+    """The wanted rows; the table itself, which spares a copy, if that is all of them."""
+    return table if wanted.all() else table[wanted]
 
 
 def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merged:
@@ -83,33 +89,44 @@ def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merge
             if len(higher) and len(rank):
                 rank = rank[~rank["objectId"].isin(higher["objectId"])]
         best.append(rank)
-    table = pd.concat([rank for rank in best if len(rank)] or best[:1], ignore_index=True)
+    filled = [rank for rank in best if len(rank)] or best[:1]
+    table = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
     codes, _ = pd.factorize(table["objectId"], sort=True)  # in the order of the tables, which then need no sorting
-    order = np.argsort(codes, kind="stable")
-    table, codes = table.iloc[order].reset_index(drop=True), codes[order]
-    starts = np.flatnonzero(np.append(True, codes[1:] != codes[:-1])) if len(codes) else np.array([], dtype=np.int64)
-    values = table["value"].to_numpy()
+    rows = np.argsort(codes, kind="stable")
+    starts = _changes(codes[rows])
+    values = table["value"].to_numpy()[rows]
     chosen = values[starts].copy()
-    if len(starts):
-        disputed = np.flatnonzero(np.minimum.reduceat(values, starts) != np.maximum.reduceat(values, starts))
-    else:
-        disputed = starts
+    disputed = np.flatnonzero(_different(values, starts))
     ends = np.append(starts[1:], len(table))
     conflicts = []
-    for group, words_of in zip(disputed.tolist(), _groups(table, starts[disputed], ends[disputed]), strict=True):
+    for group, words_of in zip(disputed.tolist(), _groups(table, rows, starts[disputed], ends[disputed]), strict=True):
         chosen[group] = _decided(words_of, disagreement)
         conflicts.append(_conflict(words_of, int(chosen[group])))
-    details = _details(table, starts, ends, chosen)
+    supports = values == np.repeat(chosen, ends - starts)
+    details = _details(table, rows[supports], codes[rows][supports])
     listed = tables.frame(conflicts, tables.Conflict)
     return Merged(details[["objectId", "value"]], details, listed)
 
 
-def _groups(table: pd.DataFrame, starts: np.ndarray, ends: np.ndarray) -> Iterator[list[_Word]]:
-    """The words of some groups of rows, group by group."""
-    is_wanted = np.zeros(len(table) + 1, dtype=np.int64)
+def _changes(ordered: np.ndarray) -> np.ndarray:
+    """Where a run of equal values begins, int64 (runs,)."""
+    return np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(ordered) else np.array([], dtype=np.int64)
+
+
+def _different(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """For each group of values that begins at one of `starts`, whether it has several: bool (groups,)."""
+    if not len(starts):
+        return np.array([], dtype=bool)
+    different: np.ndarray = np.minimum.reduceat(values, starts) != np.maximum.reduceat(values, starts)
+    return different
+
+
+def _groups(table: pd.DataFrame, rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Iterator[list[_Word]]:
+    """The words of some groups, whose rows stand in `rows` from starts to ends, group by group."""
+    is_wanted = np.zeros(len(rows) + 1, dtype=np.int64)
     is_wanted[starts] += 1
     is_wanted[ends] -= 1
-    part = table.loc[is_wanted.cumsum()[:-1] > 0, list(_Word._fields)]
+    part = table[list(_Word._fields)].iloc[rows[is_wanted.cumsum()[:-1] > 0]]
     words = map(_Word._make, zip(*(part[name].tolist() for name in part), strict=True))
     for length in (ends - starts).tolist():
         yield list(islice(words, length))
@@ -139,38 +156,43 @@ def _conflict(words: list[_Word], value: int) -> tables.Conflict:
     return tables.Conflict(objectId=words[0].objectId, **cells, label="" if value == NONE else str(value))
 
 
-def _details(table: pd.DataFrame, starts: np.ndarray, ends: np.ndarray, chosen: np.ndarray) -> pd.DataFrame:
-    """Rows of LabelDetail, from the words that gave the label that was chosen; `table` is grouped from `starts` to `ends`."""
-    supports = table["value"].to_numpy() == np.repeat(chosen, ends - starts)
-    table = table[supports]
-    group = np.repeat(np.arange(len(starts)), ends - starts)[supports]
-    starts = np.flatnonzero(np.append(True, group[1:] != group[:-1])) if len(group) else group
-    ends = np.append(starts[1:], len(table))
-    first = table.iloc[starts]
-    columns = {name: first[name].to_numpy() for name in ("objectId", "value")} | {"source": first["rank"].to_numpy()}
-    times = table["time"].to_numpy()
-    columns["labelledAt"] = written(np.maximum.reduceat(times, starts)) if len(starts) else np.array([], dtype=object)
+def _details(table: pd.DataFrame, rows: np.ndarray, groups: np.ndarray) -> pd.DataFrame:
+    """Rows of LabelDetail, from the rows of the words that gave the label that was chosen, which are ordered by `groups`."""
+    starts = _changes(groups)
+    first = table[["objectId", "value", "rank"]].iloc[rows[starts]]
+    times = table["time"].to_numpy()[rows]
+    if len(starts):
+        is_last = times == np.repeat(np.maximum.reduceat(times, starts), np.diff(np.append(starts, len(rows))))
+        rows_last = rows[is_last][_changes(groups[is_last])]
+    else:
+        rows_last = rows
+    columns = {
+        "objectId": first["objectId"].array, "value": first["value"].array, "source": first["rank"].array,
+        "labelledAt": table["labelledAt"].array.take(rows_last),
+    }  # fmt: skip
     for name in ("annotator", "rule", "how", "subject"):
-        columns[name] = _joined(table[name], starts, ends)
+        columns[name] = _joined(table[name], rows, starts)
     frame = pd.DataFrame(columns)[tables.columns(tables.LabelDetail)]
     return frame.astype({name: "int64" if name == "value" else "str" for name in frame})
 
 
-def _joined(cells: pd.Series, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """The different texts of each group but empty ones, joined by "|": object (groups,)."""
+def _joined(cells: pd.Series, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The different texts of each group of rows but empty ones, joined by "|": object (groups,)."""
     codes, different = pd.factorize(cells, sort=True)
     if not len(starts):
         return np.array([], dtype=object)
-    texts = np.array(list(different), dtype=object)
+    codes, texts = codes[rows], np.array(different.tolist(), dtype=object)
     joined: np.ndarray = texts[codes[starts]]
-    several = np.flatnonzero(np.minimum.reduceat(codes, starts) != np.maximum.reduceat(codes, starts))
-    known: dict[tuple[int, ...], str] = {}
-    listed = codes.tolist()
-    for group, start, end in zip(several.tolist(), starts[several].tolist(), ends[several].tolist(), strict=True):
-        key = tuple(sorted(set(listed[start:end])))
-        if key not in known:
-            known[key] = "|".join(filter(None, texts[list(key)]))
-        joined[group] = known[key]
+    several = np.flatnonzero(_different(codes, starts))
+    if len(texts) <= BITS:
+        sets = np.bitwise_or.reduceat(np.int64(1) << codes, starts)[several]
+        numbers, known = pd.factorize(sets)
+        names = ["|".join(text for bit, text in enumerate(texts) if text and one >> bit & 1) for one in known.tolist()]
+        joined[several] = np.array(names, dtype=object)[numbers] if names else []
+    else:
+        ends = np.append(starts[1:], len(codes))
+        for group, start, end in zip(several.tolist(), starts[several].tolist(), ends[several].tolist(), strict=True):
+            joined[group] = "|".join(filter(None, texts[np.unique(codes[start:end])]))
     return joined
 
 

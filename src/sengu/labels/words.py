@@ -8,12 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from sengu.base.errors import SenguError
-from sengu.labels.sheets import Sheet, read
+from sengu.labels.sheets import Sheet, read, repeated
 
 HOW = ("blind", "suggested", "page", "group", "repeat", "quiz", "import", "model")
 RULE = re.compile(r"[Rr](?P<number>[0-9]{1,6})(@(?P<hash>[0-9a-fA-F]{8,64}))?")
@@ -23,6 +25,8 @@ SHOWN = 50  # faults; a file of another kind has one in each line
 SLACK = timedelta(days=1)  # clocks and time zones of others
 BEFORE_ALL = np.iinfo(np.int64).min  # the time of a word without a date
 NONE = -1  # the value of a word that takes a label back
+
+Cell = TypeVar("Cell", int, str)
 
 logger = logging.getLogger("label")
 
@@ -111,7 +115,7 @@ class _Reader:
 
     def __init__(self, known: Known, classes: Sequence[str]):
         self.erased = known.erased
-        self.ids = pd.Index(known.objects["objectId"].unique())
+        self.ids = pd.Index(known.objects["objectId"].unique().astype(object), dtype=object)  # quicker to look up than Arrow's
         self.lower = pd.Index([])
         named = known.objects[known.objects["filename"] != ""].drop_duplicates()
         self.named = named.assign(filename=_nfc(named["filename"]))
@@ -130,24 +134,22 @@ class _Reader:
         cells = sheet.cells
         self._check_one_annotator(sheet)
         row, names, wrong = self._objects(sheet)
-        value = self._mapped(sheet, "value", wrong, self._value)
-        rule = self._mapped(sheet, "rule", wrong, self._rule)
-        how = self._mapped(sheet, "how", wrong, self._how)
-        time = self._mapped(sheet, "labelledAt", wrong, self._time)
+        value = self._numbers(sheet, "value", wrong, self._value, NONE)
+        rule = self._texts(sheet, "rule", wrong, self._rule)
+        how = self._texts(sheet, "how", wrong, self._how)
+        time, labelled_at = self._times(sheet, wrong)
         keep = ~wrong[row]
         row, names = row[keep], names[keep]
         annotator = cells["annotator"].where(cells["annotator"] != "", sheet.path.stem)
         if without := int((cells["value"] == "").sum()):
             logger.info("%s: %d lines without a value", sheet.path, without)
         columns = {
-            "objectId": names, "value": value[row], "annotator": annotator.array.take(row),
-            "labelledAt": written(time)[row], "time": time[row], "rule": rule[row], "how": how[row],
-            "note": cells["note"].array.take(row), "subject": cells["subject"].array.take(row),
-            "line": sheet.lines[row],
+            "objectId": names, "value": value, "annotator": annotator.array, "labelledAt": labelled_at, "time": time,
+            "rule": rule, "how": how, "note": cells["note"].array, "subject": cells["subject"].array, "line": sheet.lines,
         }  # fmt: skip
-        table = pd.DataFrame(columns).assign(sheet=str(sheet.path))
-        texts = ["objectId", "labelledAt", "rule", "how"]
-        table[texts] = table[texts].astype("str")
+        if not np.array_equal(row, np.arange(len(cells))):
+            columns |= {name: column.take(row) for name, column in columns.items() if name != "objectId"}
+        table = pd.DataFrame(columns).assign(sheet=repeated(str(sheet.path), len(row)))
         return _without_blanks(table)
 
     def _fault(self, sheet: Sheet, row: int, reason: str) -> None:
@@ -164,25 +166,37 @@ class _Reader:
                 f"{' and '.join(lines)}: give each a sheet of their own; `sengu label import` takes one such file apart"
             )
 
-    def _mapped(self, sheet: Sheet, column: str, wrong: np.ndarray, convert: Callable[[str], object]) -> np.ndarray:
-        """Applies `convert` to each cell; rows whose cell raises ValueError become `wrong`, and faults."""
+    def _numbers(self, sheet: Sheet, column: str, wrong: np.ndarray, convert: Callable[[str], int], nothing: int) -> np.ndarray:
+        codes, results = self._converted(sheet, column, wrong, convert, nothing)
+        numbers: np.ndarray = np.array(results, dtype=np.int64)[codes]
+        return numbers
+
+    def _texts(self, sheet: Sheet, column: str, wrong: np.ndarray, convert: Callable[[str], str]) -> ExtensionArray:
+        codes, results = self._converted(sheet, column, wrong, convert, "")
+        return pd.array(results, dtype="str").take(codes)
+
+    def _converted(
+        self, sheet: Sheet, column: str, wrong: np.ndarray, convert: Callable[[str], Cell], nothing: Cell
+    ) -> tuple[np.ndarray, list[Cell]]:
+        """Applies `convert` to the different cells: the place of each row's result, and the results.
+
+        Rows whose cell raises ValueError get `nothing`, and become `wrong` and faults.
+        """
         codes, different = pd.factorize(sheet.cells[column])
-        if column == "labelledAt" and (times := self._plain_times(list(different))) is not None:
-            return times[codes]
-        nothing = {"value": NONE, "labelledAt": BEFORE_ALL}.get(column, "")
-        results = np.full(len(different), nothing, dtype=object if nothing == "" else np.int64)
+        results = []
         bad = {}
-        for number, cell in enumerate(different):
+        for number, cell in enumerate(different.tolist()):
             try:
-                results[number] = convert(cell)
+                results.append(convert(cell))
             except ValueError as error:
                 bad[number] = str(error)
+                results.append(nothing)
         if bad:
             for row in np.flatnonzero(np.isin(codes, list(bad))).tolist():
                 if not wrong[row]:
                     self._fault(sheet, row, bad[codes[row]])
                     wrong[row] = True
-        return results[codes]
+        return codes, results
 
     def _value(self, cell: str) -> int:
         if cell not in self.numbers:
@@ -201,6 +215,16 @@ class _Reader:
         if cell and cell.lower() not in HOW:
             raise ValueError(f"how is {cell!r}: expected one of {', '.join(HOW)}, or nothing")
         return cell.lower()
+
+    def _times(self, sheet: Sheet, wrong: np.ndarray) -> tuple[np.ndarray, ExtensionArray]:
+        """Microseconds since 1970 of each row, and the same as `written`."""
+        cells = sheet.cells["labelledAt"]
+        texts = cells.tolist()
+        plain = self._plain_times(texts)
+        if plain is not None and max(map(len, texts)) == len("2026-01-01T00:00:00Z"):
+            return plain, cells.array
+        time = self._numbers(sheet, "labelledAt", wrong, self._time, BEFORE_ALL) if plain is None else plain
+        return time, pd.array(written(time).tolist(), dtype="str")
 
     def _plain_times(self, cells: Sequence[str]) -> np.ndarray | None:
         """The times of dates as `sengu` writes them, quickly; None if one is another, or wrong."""
@@ -226,10 +250,10 @@ class _Reader:
             raise ValueError(f"labelledAt is {cell!r}, which lies in the future: correct it, or the clock of this machine")
         return round(when.timestamp()) * 1_000_000 + when.microsecond if not when.microsecond else int(when.timestamp() * 1e6)
 
-    def _objects(self, sheet: Sheet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _objects(self, sheet: Sheet) -> tuple[np.ndarray, ExtensionArray, np.ndarray]:
         """Rows and the objects that they name, a row several times for a video; and which rows name none, bool (rows,)."""
         cells, filename = sheet.cells["objectId"], sheet.cells["filename"]
-        places = self.ids.get_indexer(cells) if len(self.ids) else np.full(len(cells), -1)
+        places = self.ids.get_indexer(cells.to_numpy(dtype=object)) if len(self.ids) else np.full(len(cells), -1)
         wrong = np.zeros(len(cells), dtype=bool)
         passed: Counter[str] = Counter()
         by_name: list[tuple[int, str]] = []
@@ -247,6 +271,8 @@ class _Reader:
                 wrong[row] = True
         if by_name:
             places[[row for row, _ in by_name]] = self.ids.get_indexer([text for _, text in by_name])
+        if (places >= 0).all() and not by_name and (filename == "").all():
+            return np.arange(len(cells)), cells.array, wrong
         rows = np.flatnonzero((places >= 0) & ~wrong)
         names = self.ids.to_numpy()[places[rows]] if len(rows) else np.array([], dtype=object)
         if (filename != "").any():
@@ -257,7 +283,7 @@ class _Reader:
             rows, names = rows[order], names[order]
         for reason, count in sorted(passed.items()):
             logger.warning("%s: %d lines name a picture that is no object, and are passed over: %s", sheet.path, count, reason)
-        return rows, names, wrong
+        return rows, pd.array(names.tolist(), dtype="str"), wrong
 
     def _named(self, name: str, column: str) -> str:
         """The object that a text names, also in upper case or without extension. Raises ValueError."""
