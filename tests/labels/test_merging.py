@@ -52,6 +52,17 @@ def test_agreeing_sources_give_one_label(tmp_path: Path) -> None:
     assert (tmp_path / "conflicts.csv").read_text() == "objectId,values,sources,annotators,labelledAt,rules,label\n"
 
 
+@pytest.mark.parametrize("count", [2, 62, 63, 90])
+def test_all_who_say_so_are_named(count: int, tmp_path: Path) -> None:
+    """In the order of their names, each once, however many there are; not those who say something else."""
+    people = [f"p{number:02}" for number in range(count)]
+    said = {name: f"{A} 1 2026-01-{number % 28 + 1:02}\n{B} {int(number > 0)} 2026-01-01" for number, name in enumerate(people)}
+    details = merged(tmp_path, said, by="majority").details.set_index("objectId")
+    assert details.loc[A, "annotator"] == "|".join(people)
+    assert details.loc[A, "labelledAt"] == f"2026-01-{min(count, 28):02}T00:00:00Z"
+    assert count == 2 or details.loc[B, "annotator"] == "|".join(people[1:])
+
+
 def test_disagreeing_tags_are_left_out_and_listed_whatever_becomes_of_people(tmp_path: Path) -> None:
     for by in ("leave_out", "majority", "latest"):
         result = merged(tmp_path, {}, hints((A, 1, "p1"), (A, 1, "p3"), (A, 0, "p2"), (B, 0, "p1")), by=by)

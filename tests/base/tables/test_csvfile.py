@@ -50,6 +50,16 @@ def test_the_quick_reader_takes_what_is_sound(text: str) -> None:
     assert csvfile._regular(text.encode()) is not None
 
 
+@pytest.mark.parametrize("text", ["a,b\nNA,\n1,猫\n", "a,b\n", "a\n1\n01\n", 'a,b\n"1,2",true\n'])
+def test_cells_are_the_same_texts_whatever_pandas_keeps_them_in(text: str) -> None:
+    """pandas keeps texts in Arrow where pyarrow is installed, as the tests have it, and as Python's elsewhere."""
+    assert csvfile.parsed(text.encode()).dtypes.map(lambda kind: kind.storage).eq("pyarrow").all()
+    with pd.option_context("mode.string_storage", "python"):
+        elsewhere = csvfile.parsed(text.encode())
+    assert elsewhere.dtypes.map(lambda kind: kind.storage).eq("python").all()
+    assert csvfile.parsed(text.encode()).to_dict("list") == elsewhere.to_dict("list")
+
+
 ROWS = 'id,text,name\na,1,x\nb,"1\n,""a"",\n",a\na,"2, a\n\nb",y\nab,3,a\nc,"",x'
 
 
