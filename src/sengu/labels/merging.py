@@ -46,13 +46,13 @@ class Merged:
 def latest(words: pd.DataFrame) -> pd.DataFrame:
     """The latest word of each annotator on each object, those that take a label back among them.
 
-    labelledAt decides what is later, and a word without one comes before all others; then sheet and line. The words of a quiz
-    are left out: they test the annotator, not the picture.
+    labelledAt decides what is later, and a word without one comes before all others; then the order of `words`, which is that of
+    sheets and lines. The words of a quiz are left out: they test the annotator, not the picture.
     """
     words = _where(words, words["how"] != "quiz")
     keys = [pd.factorize(words[name])[0] for name in ("objectId", "annotator")]
     pair = keys[0].astype(np.int64) * (keys[1].max(initial=0) + 1) + keys[1]
-    order = np.lexsort((words["line"].to_numpy(), pd.factorize(words["sheet"], sort=True)[0], words["time"].to_numpy(), pair))
+    order = np.lexsort((words["time"].to_numpy(), pair))  # a stable sort
     ordered = pair[order]
     is_last = np.append(ordered[1:] != ordered[:-1], True) if len(ordered) else np.array([], dtype=bool)
     standing: pd.DataFrame = words.iloc[np.sort(order[is_last])]
@@ -183,6 +183,8 @@ def _joined(cells: pd.Series, rows: np.ndarray, starts: np.ndarray) -> np.ndarra
         return np.array([], dtype=object)
     codes, texts = codes[rows], np.array(different.tolist(), dtype=object)
     joined: np.ndarray = texts[codes[starts]]
+    if len(texts) == 1:
+        return joined
     several = np.flatnonzero(_different(codes, starts))
     if len(texts) <= BITS:
         sets = np.bitwise_or.reduceat(np.int64(1) << codes, starts)[several]

@@ -78,12 +78,14 @@ def cells(path: Path) -> tuple[pd.DataFrame, np.ndarray, tuple[str, ...]]:
     """All columns of such a CSV file, the lines on which its rows begin, and the lines that cannot be read."""
     text = _text(path)
     delimiter = _delimiter(text)
-    if text.lower().startswith("sep="):  # what Excel writes, and reads, ahead of the column names
+    if text[:4].lower() == "sep=":  # what Excel writes, and reads, ahead of the column names
         delimiter, skipped = text[4], 1
         text = text.partition("\n")[2]
     else:
         skipped = 0
-    names = _names(next(csv.reader(StringIO(text), delimiter=delimiter, skipinitialspace=True), []), path, skipped + 1)
+    first = text.partition("\n")[0]
+    header = StringIO(text if '"' in first else first)
+    names = _names(next(csv.reader(header, delimiter=delimiter, skipinitialspace=True), []), path, skipped + 1)
     plain = _plain(text, delimiter, len(names))
     faults: tuple[str, ...] = ()
     if plain is not None:
@@ -111,9 +113,10 @@ def _text(path: Path) -> str:
             f"{path}:{line}: neither UTF-8 nor UTF-16 ({error.reason} {data[error.start : error.start + 1]!r}): "
             "save it again as CSV in UTF-8"
         ) from error
-    text = text.replace("\r\n", "\n")
-    if '"' not in text:
-        text = text.replace("\r", "\n")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+        if '"' not in text:
+            text = text.replace("\r", "\n")
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 

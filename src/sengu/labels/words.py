@@ -20,7 +20,7 @@ from sengu.labels.sheets import Sheet, read, repeated
 HOW = ("blind", "suggested", "page", "group", "repeat", "quiz", "import", "model")
 RULE = re.compile(r"[Rr](?P<number>[0-9]{1,6})(@(?P<hash>[0-9a-fA-F]{8,64}))?")
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|z|[+-]\d\d(:?\d\d)?)?)?")
-PLAIN_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z")
+PLAIN_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3})?Z")
 SHOWN = 50  # faults; a file of another kind has one in each line
 SLACK = timedelta(days=1)  # clocks and time zones of others
 BEFORE_ALL = np.iinfo(np.int64).min  # the time of a word without a date
@@ -219,20 +219,19 @@ class _Reader:
     def _times(self, sheet: Sheet, wrong: np.ndarray) -> tuple[np.ndarray, ExtensionArray]:
         """Microseconds since 1970 of each row, and the same as `written`."""
         cells = sheet.cells["labelledAt"]
-        texts = cells.tolist()
-        plain = self._plain_times(texts)
-        if plain is not None and max(map(len, texts)) == len("2026-01-01T00:00:00Z"):
+        plain = self._plain_times(cells)
+        if plain is not None and (cells.str.len() == len("2026-01-01T00:00:00Z")).all():
             return plain, cells.array
         time = self._numbers(sheet, "labelledAt", wrong, self._time, BEFORE_ALL) if plain is None else plain
         return time, pd.array(written(time).tolist(), dtype="str")
 
-    def _plain_times(self, cells: Sequence[str]) -> np.ndarray | None:
+    def _plain_times(self, cells: pd.Series) -> np.ndarray | None:
         """The times of dates as `sengu` writes them, quickly; None if one is another, or wrong."""
-        if not len(cells) or not all(map(PLAIN_DATE.fullmatch, cells)):
+        if not len(cells) or not cells.str.fullmatch(PLAIN_DATE.pattern).all():
             return None
         try:
-            times = np.array([cell[:-1] for cell in cells], dtype="datetime64[us]").astype(np.int64)
-        except ValueError:
+            times = pd.to_datetime(cells, format="ISO8601", utc=True).dt.as_unit("us").astype("int64").to_numpy()
+        except ValueError:  # as for 30 February
             return None
         return None if times.max() > self.latest.timestamp() * 1e6 else times
 
