@@ -80,6 +80,7 @@ def test_a_csv_file_of_a_tagger_is_read(tmp_path: Path, text: str, expected: tup
             CVAT.replace('"/></image>\n<image id="1"', '"/><tag label="b"/></image>\n<image id="1"'),
             "has 2 tags .dots, b.",
         ),
+        ("x.csv", f"objectId,value\n{A},\n{B},\n", "x.csv: none of its 2 lines has a value: fill in that column, and import"),
         ("x.csv", "a,b\n1,2\n", "x.csv:1: columns are a,b, expected one of objectId, filename"),
     ],
 )

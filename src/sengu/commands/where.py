@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from sengu.base.digests import md5
+from sengu.base.digests import md5, sha1
 from sengu.base.errors import SenguError
+from sengu.commands.objects.find import indexed
 from sengu.repository import comparing, history
 from sengu.repository.git import ask
 from sengu.repository.history import CACHE, Commit, Pin
@@ -173,18 +174,31 @@ def described(origin: Origin) -> str:
     return "\n".join(f"{name + ':':12} {value}" for name, value in lines.items())
 
 
+def _picture(path: Path) -> str:
+    """The id of the object that a file is; empty text if it is none. DVC pins the archives of pictures, not each picture."""
+    try:
+        return next(map(str, indexed(sha1(path))), "")
+    except SenguError:  # no table of pictures is here, as in a clone without data
+        return ""
+
+
 @click.command("where")
 @click.argument("file", type=click.Path(path_type=Path))
 def command(file: Path) -> None:
-    """Say where FILE came from: a model, release, page or table, under any name.
+    """Say where FILE came from: a model, release, picture, page or table, under any name.
 
     It searches the whole history of dvc.lock, then what a release says of itself, then the files that Git tracks.
     """
     traces = origins(file)
-    if not traces:
+    if not traces and (name := _picture(file)):
+        click.echo(
+            f"{file} is the object {name}: `sengu objects info {name}` says which page, archive, labels and versions have it"
+        )
+    elif not traces:
         raise SenguError(
             f"{file} (MD5 {md5(file)}) is not pinned or tracked by this repository: if it is in a folder that only the remote "
             "has, run `dvc fetch --all-commits` and repeat; else it is from another repository, or was changed"
             + (f"; {own_words}" if (own_words := says(file)) else "")
         )
-    click.echo("\n\n".join(map(described, traces)))
+    else:
+        click.echo("\n\n".join(map(described, traces)))

@@ -154,6 +154,8 @@ def _csv(path: Path) -> Iterator[Said]:
             f"{path}:1: columns are {','.join(table.columns)}, expected one of {', '.join(PICTURE_COLUMNS)} "
             f"and one of {', '.join(VALUE_COLUMNS)}"
         )
+    if len(table) and (table[value] == "").all():
+        raise SenguError(f"{path}: none of its {len(table)} lines has a {value}: fill in that column, and import it again")
     for line, row in zip(lines, table.to_dict("records"), strict=True):
         picture = next((row[name] for name in pictures if row[name]), "")
         if row[value]:

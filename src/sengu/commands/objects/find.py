@@ -135,7 +135,7 @@ def named(text: str, store: ObjectStore) -> ObjectId:
         raise SenguError(f"{text!r} is not the beginning of an object id: give at least four hex digits of the SHA-1")
     matches = store.beginning_with(prefix)
     if not matches or len(prefix) < SHA1_DIGITS:  # a missing leaf is still known to the tables
-        matches = sorted({*matches, *_indexed(prefix)})
+        matches = sorted({*matches, *indexed(prefix)})
     if not matches:
         raise SenguError(f"no object begins with {text!r}: check the id, or run `dvc repro objects`")
     if len(matches) > 1:
@@ -144,7 +144,8 @@ def named(text: str, store: ObjectStore) -> ObjectId:
     return matches[0]
 
 
-def _indexed(prefix: str) -> Iterator[ObjectId]:
+def indexed(prefix: str) -> Iterator[ObjectId]:
+    """The objects in the tables of all sites whose id begins so; one for each site that has it."""
     for site in params.site_names():
         known = tables.read(places.INDEX / f"{site}.csv", tables.IndexRow)["objectId"]
         yield from map(ObjectId.parse, known[known.str.startswith(prefix)].unique())
