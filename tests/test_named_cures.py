@@ -35,6 +35,9 @@ CURES = {
         "commands/test_verify.py::test_what_is_foreign_in_a_tree_goes_by_the_cure_that_is_named"
     ),
     "dvc repro datasets/dvc.yaml:{}": VERSION,
+    "sengu objects info {}": (
+        "commands/objects/test_group.py::test_a_stray_picture_is_known_by_its_name_though_dvc_pins_only_its_archive"
+    ),
     "dvc pull": PULLED,
     "dvc pull {}": VERSION,
     "dvc checkout data/dataset/{}": "commands/dataset/test_versions.py::test_a_version_in_use_gets_no_other_labels",

@@ -14,10 +14,7 @@ from onnx import helper
 from project import run
 from released import tiny_model, tiny_release
 
-from sengu.base import tables
 from sengu.base.errors import SenguError
-from sengu.base.ids import ObjectId
-from sengu.base.tables import IndexRow
 
 STAGES = {
     "v1": {"cmd": "mkdir -p data/dataset/v1 && cp source.csv data/dataset/v1/label.csv", "deps": ["source.csv"]},
@@ -44,9 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_release(folder / "made")
     stages = {name: {**stage, "outs": [OUTS[name]]} for name, stage in STAGES.items()}
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
-    (folder / "params.yaml").write_text(
-        "export: { name: tiny, version: 0.1.0 }\nsites: { s: { fetch: { source: folder, folder: x } } }\n"
-    )
+    (folder / "params.yaml").write_text("export: { name: tiny, version: 0.1.0 }\n")
     (folder / ".gitignore").write_text("/models/\n/data/\n/reports/\n")
     (folder / "source.csv").write_text("objectId,value\na,0\n")
     run(folder, "git", "init", "--quiet", "--initial-branch", "main")
@@ -145,19 +140,6 @@ def test_what_a_clone_has_not_fetched_is_found_by_the_cures_that_are_named(folde
         sengu_in(clone, "where", str(tmp_path / "model.onnx"))
     run(clone, *re.findall("`(.*?)`", str(refused.value))[0].split())
     assert answer(clone, tmp_path / "model.onnx")["tags"] == "classifier@v0.1.0"
-
-
-def test_a_picture_is_known_by_its_name_though_only_its_archive_is_pinned(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "stray.bin").write_bytes(b"pixels")
-    name = ObjectId.of(b"pixels", "jpg")
-    (folder / "data/index").mkdir()
-    row = IndexRow(str(name), "a" * 40, "jpg", 640, 480, 6)
-    tables.write(folder / "data/index/s.csv", tables.frame([row], IndexRow), IndexRow)
-    said = sengu_in(folder, "where", str(tmp_path / "stray.bin"))
-    shutil.rmtree(folder / "data/index")
-    assert f"is the object {name}: `sengu objects info {name}` says" in said
-    with pytest.raises(SenguError, match="is not pinned or tracked"):
-        sengu_in(folder, "where", str(tmp_path / "stray.bin"))
 
 
 def test_a_stranger_is_an_error_that_says_what_to_try(folder: Path, tmp_path: Path) -> None:

@@ -109,12 +109,12 @@ def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merge
 
 
 def _changes(ordered: np.ndarray) -> np.ndarray:
-    """Where a run of equal values begins, int64 (runs,)."""
+    """The places where a run of equal values begins, int64 (runs,)."""
     return np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(ordered) else np.array([], dtype=np.int64)
 
 
 def _different(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """For each group of values that begins at one of `starts`, whether it has several: bool (groups,)."""
+    """Groups of values, each of which begins at one of `starts`, that have several values: bool (groups,)."""
     if not len(starts):
         return np.array([], dtype=bool)
     different: np.ndarray = np.minimum.reduceat(values, starts) != np.maximum.reduceat(values, starts)
@@ -189,7 +189,7 @@ def _joined(cells: pd.Series, rows: np.ndarray, starts: np.ndarray) -> np.ndarra
     if len(texts) <= BITS:
         sets = np.bitwise_or.reduceat(np.int64(1) << codes, starts)[several]
         numbers, known = pd.factorize(sets)
-        names = ["|".join(text for bit, text in enumerate(texts) if text and one >> bit & 1) for one in known.tolist()]
+        names = ["|".join(text for bit, text in enumerate(texts) if text and group >> bit & 1) for group in known.tolist()]
         joined[several] = np.array(names, dtype=object)[numbers] if names else []
     else:
         ends = np.append(starts[1:], len(codes))

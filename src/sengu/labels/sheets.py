@@ -152,7 +152,7 @@ def _plain(text: str, delimiter: str, width: int) -> pd.DataFrame | None:
 
 
 def _is_regular(data: bytes, delimiter: str, width: int) -> bool:
-    """True if each line has `width` cells: then each width-th of the marks between cells ends a line, and no other does."""
+    """True if each line has `width` cells: each width-th of the marks between cells then ends a line, and no other does."""
     codes = np.frombuffer(data, np.uint8)
     ends_line = codes[(codes == ord(delimiter)) | (codes == ord("\n"))] == ord("\n")
     ends_line = np.append(ends_line, True)

@@ -72,6 +72,18 @@ def leaf(folder: Path, site: str, name: str) -> Path:
     return folder / "data/object" / site / ObjectId.parse(IDS[name]).path
 
 
+def test_a_stray_picture_is_known_by_its_name_though_dvc_pins_only_its_archive(folder: Path, tmp_path: Path) -> None:
+    run(folder, "git", "init", "--quiet")
+    run(folder, "dvc", "init", "--quiet")
+    (tmp_path / "stray.bin").write_bytes(ONLY)
+    said = attempt(folder, "sengu", "where", str(tmp_path / "stray.bin"))
+    assert said.returncode == 0 and f"is the object {IDS['b']}" in said.stdout
+    (command,) = re.findall("`(.*?)`", said.stdout)
+    assert "versions     v1: dog" in run(folder, *command.split())
+    (tmp_path / "stray.bin").write_bytes(b"another")
+    assert "is not pinned or tracked" in attempt(folder, "sengu", "where", str(tmp_path / "stray.bin")).stdout
+
+
 def test_a_hash_or_its_beginning_leads_to_the_file(made: Path) -> None:
     for text in (IDS["b"], IDS["b"][:40], IDS["b"][:6], IDS["b"][:6].upper()):
         assert run(made, "sengu", "objects", "path", text).strip() == f"data/object/one/{ObjectId.parse(IDS['b']).path}"

@@ -88,7 +88,7 @@ def _regular(data: bytes) -> pd.DataFrame | None:
 
 
 def parsed(data: bytes, **options: Any) -> pd.DataFrame:
-    """What pandas' parser makes of a CSV file, all cells as text, none missing. Raises ValueError.
+    """The table that pandas' parser makes of a CSV file: all cells are texts, none is missing. Raises ValueError.
 
     With pyarrow installed, pandas keeps texts in Arrow's arrays. It fills them several times faster if asked for Arrow's own type
     than if asked for "str", which is then but another name of the same arrays.
