@@ -51,6 +51,11 @@ FILLED_IN = {"595c…": "0070", "[NAME]": "v1", "NAME": "v1", "extract@birds": "
 WITH_OTHER_NAMES = {
     "sengu dataset diff A B [--html diff.html]": "commands/dataset/test_versions.py",
     "sengu dataset compare A A-clean AB": "commands/dataset/test_compare_whole.py",
+    "sengu dataset create A2 --from A --extend labels/eve.csv --prefer labels --semver 1.1.0 --purpose --description": (
+        "commands/dataset/test_versions.py"
+    ),
+    "dvc repro datasets/dvc.yaml:A2": "commands/dataset/test_versions.py",
+    "sengu dataset diff A A2": "commands/dataset/test_versions.py",
     "sengu dataset finalize A": "commands/dataset/test_versions.py",
     "sengu dataset restore A": "commands/dataset/test_versions.py",
     "sengu dataset publish A ../a": "commands/dataset/test_versions.py",

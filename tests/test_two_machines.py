@@ -151,7 +151,7 @@ def test_a_second_machine_goes_on_where_the_first_has_left(
     assert "Tells birds from the sky." in document
     assert "the stages before training on 1 machine more" in document
     stubs.commit(folder, "the document")
-    assert "commits are on this machine only" in sengu(folder, "handover", "status").out
+    assert "on this machine only: " in sengu(folder, "handover", "status").out
     # rebuilds with the newest libraries
     wheel(tmp_path / "wheels", "ada", "2", "def answer():\n    return 42\n")
     said = sengu(folder, "rebuild", "--latest")

@@ -28,6 +28,11 @@ def cell(text: str) -> str:
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and a noun with a regular plural, such as "1 gap" or "2 gaps"."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def fault(name: str) -> str:
     """The reason why a name cannot be that of a folder on every system; empty text if it can."""
     if not name.strip():

@@ -158,7 +158,10 @@ def remote() -> str:
 def described(origin: Origin) -> str:
     """An origin as lines of `name: value`."""
     commit = origin.commit
-    rev = origin.tags[0] if origin.tags else commit.sha
+    # a tag may hold the file beside a newer split, if the file was not made again
+    split = origin.locked.get("split", {}).get("outs")
+    fitting = (tag for tag in origin.tags if history.locked_at(tag).get("split", {}).get("outs") == split)
+    rev = next(fitting, commit.sha)
     lines = {
         "what": origin.what,
         "commit": f"{commit.sha} ({commit.date}, {commit.author})",

@@ -63,8 +63,8 @@ def _conflicts(rows: pd.DataFrame, sources: Sequence[str], classes: Sequence[str
         listed.append(f"{object_id} is {', '.join(sides)}")
     more = f"; and {len(objects) - SHOWN} more" if len(objects) > SHOWN else ""
     return (
-        f"{name}: {len(objects)} objects have different labels: {'; '.join(listed)}{more}: correct them in labels/, or say which "
-        f"counts with --prefer {'|'.join(sources)}"
+        f"{name}: {len(objects)} objects have different labels: {'; '.join(listed)}{more}: say which counts, with "
+        f"--prefer {'|'.join(sources)} in its command in datasets/dvc.yaml, or correct the labels"
     )
 
 

@@ -1,6 +1,7 @@
 """Exports of Label Studio, CVAT and taggers, and CSV files -> labels of pictures."""
 
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.labels import sheets
 
 FORMATS = ("label-studio", "cvat", "csv")
 PICTURE_COLUMNS = ("objectId", "filename", "path", "file", "image", "picture", "url")
 VALUE_COLUMNS = ("value", "class", "label", "choice", "tag", "prediction")
 UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the name of an uploaded file
+
+
+logger = logging.getLogger("label")
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,8 @@ def _csv(path: Path) -> Iterator[Said]:
         )
     if len(table) and (table[value] == "").all():
         raise SenguError(f"{path}: none of its {len(table)} lines has a {value}: fill in that column, and import it again")
+    if without := int((table[value] == "").sum()):
+        logger.info("%s: left out, without a %s: %s", path, value, counted(without, "line"))
     for line, row in zip(lines, table.to_dict("records"), strict=True):
         picture = next((row[name] for name in pictures if row[name]), "")
         if row[value]:

@@ -15,6 +15,7 @@ import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.labels.sheets import Sheet, read, repeated
 
 HOW = ("blind", "suggested", "page", "group", "repeat", "quiz", "import", "model")
@@ -143,7 +144,7 @@ class _Reader:
         row, names = row[keep], names[keep]
         annotator = cells["annotator"].where(cells["annotator"] != "", sheet.path.stem)
         if without := int((cells["value"] == "").sum()):
-            logger.info("%s: %d lines without a value", sheet.path, without)
+            logger.info("%s: %s without a value", sheet.path, counted(without, "line"))
         columns = {
             "objectId": names, "value": value, "annotator": annotator.array, "labelledAt": labelled_at, "time": time,
             "rule": rule, "how": how, "note": cells["note"].array, "subject": cells["subject"].array, "line": sheet.lines,

@@ -42,7 +42,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Output]:
 
 def pinned(stages: Mapping[str, Any]) -> dict[tuple[str, str], str]:
     """The pins of a lock file: (stage, path) -> hash."""
-    return {(name, out["path"]): _hash(out) for name, stage in stages.items() for out in stage.get("outs", [])}
+    return {(name, out["path"]): hash_of(out) for name, stage in stages.items() for out in stage.get("outs", [])}
 
 
 def digest(stages: Mapping[str, Any]) -> str:
@@ -67,7 +67,8 @@ def in_repository(lock: Path, name: str) -> str:
     return name if lock.parent == Path() else f"{lock.parent}:{name}"
 
 
-def _hash(out: Mapping[str, Any]) -> str:
+def hash_of(out: Mapping[str, Any]) -> str:
+    """The hash of a dep or an out of a lock file."""
     return str(out.get(out.get("hash", "md5"), out.get("md5", "")))
 
 

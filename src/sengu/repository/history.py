@@ -75,7 +75,12 @@ def folders(cache: Path = CACHE) -> Iterator[tuple[str, Mapping[str, str]]]:
     for value in dict.fromkeys(FOLDER_HASH.findall(patches)):
         listing = cache / value[:2] / value[2:]
         if listing.is_file():
-            yield value, {entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_text(encoding="utf-8"))}
+            yield value, files_of(listing)
+
+
+def files_of(listing: Path) -> Mapping[str, str]:
+    """MD5 by name of the files of a folder, from its list in DVC's cache."""
+    return {entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_text(encoding="utf-8"))}
 
 
 def folders_with(md5: str, cache: Path = CACHE) -> Iterator[tuple[str, str]]:

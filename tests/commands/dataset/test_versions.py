@@ -242,6 +242,43 @@ def test_a_final_version_is_restored_from_git(folder: Path) -> None:
     }
 
 
+def test_a_version_is_restored_although_its_parent_was_frozen_before_the_labels_changed(folder: Path) -> None:
+    """The labels at its tag would make another parent, so the parent is taken from the remote."""
+    path = folder / "datasets/dvc.yaml"
+    path.write_text(path.read_text().replace("\n  v1:\n", "\n  v1:\n    frozen: true\n", 1))
+    changed = versioned.ids("dots")[0]
+    (folder / "labels/second.csv").write_text(f"objectId,value\n{changed},stripes\n")
+    run(folder, "sengu", "dataset", "create", "E", "--from", "v1", "--purpose", "tests", "--description", "all of it")
+    run(folder, "dvc", "repro", "--quiet", "datasets/dvc.yaml:E")
+    versioned.commit(folder, "another word, and a version without it")
+    run(folder, "dvc", "push", "--quiet")
+    run(folder, "sengu", "dataset", "finalize", "E")
+    before = files(folder / "data/dataset/E")
+    assert changed in before["label.csv"].decode()
+    for name in ("data/dataset", ".dvc/cache"):
+        shutil.rmtree(folder / name)
+    said = run(folder, "sengu", "dataset", "restore", "E")
+    after = files(folder / "data/dataset/E")
+    assert {name: after[name] for name in ("label.csv", "dataset.json")} == {
+        name: before[name] for name in ("label.csv", "dataset.json")
+    }
+    assert "dataset.json is not" not in said and "`dvc commit --force datasets/dvc.yaml:E`" in said
+
+
+def test_a_final_version_is_corrected_by_its_child(folder: Path) -> None:
+    """As docs/datasets.md prints it: a correction contradicts the parent, and counts by --prefer labels."""
+    changed, before = versioned.ids("dots")[0], files(folder / "data/dataset/B")
+    with (folder / "labels/first.csv").open("a") as stream:
+        stream.write(f"{changed},stripes\n")
+    run(folder, "dvc", "repro", "--quiet", "label")
+    create = ("dataset", "create", "B2", "--from", "B", "--extend", "labels/first.csv", "--semver", "1.1.0")
+    run(folder, "sengu", *create, "--prefer", "labels", "--purpose", "tests", "--description", "corrected")
+    run(folder, "dvc", "repro", "--quiet", "datasets/dvc.yaml:B2")
+    difference = json.loads(run(folder, "sengu", "dataset", "diff", "B", "B2", "--json"))
+    assert difference["relabelled"] == {"dots -> stripes": [changed]}
+    assert files(folder / "data/dataset/B") == before
+
+
 def test_another_repository_takes_a_version(finalised: Path, tmp_path: Path) -> None:
     expected = (finalised / "data/dataset/B/label.csv").read_bytes()
     run(tmp_path, "dvc", "get", str(finalised), "data/dataset/B", "--out", "got")

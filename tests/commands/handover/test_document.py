@@ -14,7 +14,8 @@ from project import ROOT, run
 from reruns import stubs
 
 from sengu.base.errors import SenguError
-from sengu.commands.handover import document, facts
+from sengu.base.names import counted
+from sengu.commands.handover import document, facts, status
 from sengu.repository import comparing
 from sengu.reruns import certificates, rerunning
 
@@ -150,9 +151,9 @@ def object_gone(folder: Path) -> None:
     [
         (no_project, "no purpose: .*; no contact: "),
         (lambda folder: (folder / "labels/new.csv").write_text("objectId,value\n"), "labels are not committed: labels/new.csv"),
-        (changed, "objects are not in the remote: "),
+        (changed, "not in the remote: "),
         (never, "these outputs were never verified"),
-        (object_gone, "1 objects are not in the remote"),
+        (object_gone, "not in the remote: 1 object: "),
     ],
     ids=["no project", "uncommitted", "changed", "never verified", "unpushed"],
 )
@@ -173,9 +174,9 @@ def test_the_screen_names_each_gap_with_its_cure_and_who_has_gone_on(folder: Pat
     done = stubs.fails(folder, sys.executable, "-m", "sengu.commands.main", "handover", "status", **CODE)
     lines = done.splitlines()
     assert lines[0] == "Could you leave tomorrow? Not yet: 4 gaps."
-    position = lines.index("gap  2 commits are on this machine only")
+    position = lines.index("gap  on this machine only: 2 commits")
     assert lines[position + 1].strip() == "git push"
-    assert "      sengu handover verify && git add reports/certificates" in lines
+    assert "      sengu handover verify && git add reports/certificates && git commit" in lines
     drills = {
         line[5:25].strip(): line[26:] for line in lines[lines.index("A successor (somebody but the first author) has") + 1 :]
     }
@@ -190,15 +191,45 @@ def test_a_stage_that_failed_is_a_gap_and_nobody_has_retrained(folder: Path) -> 
     (folder / "dvc.lock").write_text(yaml.safe_dump(lock))
     run(folder, "git", "commit", "--quiet", "--all", "--message", "tried", "--author", "Bob <bob@example.org>")
     said = stubs.fails(folder, sys.executable, "-m", "sengu.commands.main", "handover", "status", **CODE)
-    assert f"gap  {len(lost)} outputs were never made: {', '.join(lost)}\n      dvc repro && git commit --all\n" in said
-    assert re.search("^gap +retrained +nobody yet", said, re.MULTILINE)
+    assert f"gap  {counted(len(lost), 'output')} never made: {', '.join(lost)}\n      dvc repro && git commit --all\n" in said
+    assert re.search("^ +retrained +nobody yet", said, re.MULTILINE)
     assert "WARNING" not in said
     run(folder, "dvc", "repro", "--quiet")
     run(folder, "git", "commit", "--quiet", "--all", "--message", "made")
-    assert "were never made" not in stubs.fails(folder, sys.executable, "-m", "sengu.commands.main", "handover", "status", **CODE)
+    assert "never made" not in stubs.fails(folder, sys.executable, "-m", "sengu.commands.main", "handover", "status", **CODE)
 
 
 @pytest.mark.skipif(not (ROOT / "HANDOVER.md").is_file(), reason="this repository has no HANDOVER.md yet")
 def test_the_document_of_this_repository_is_not_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert document.is_current(facts.gather()), "run `sengu handover document` and commit HANDOVER.md"
+
+
+def test_what_was_not_made_again_after_its_inputs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a release is after a run of `evaluate` alone; a frozen version is meant to be older."""
+    monkeypatch.chdir(tmp_path)
+
+    def locked(**values: str) -> None:
+        def entries(*paths: str) -> list[dict[str, str]]:
+            return [{"path": path, "md5": values[path]} for path in paths]
+
+        stages = {
+            "label": {"outs": entries("labels.csv")},
+            "train": {"deps": entries("code"), "outs": entries("model")},
+            "export": {"deps": [{"path": "model", "md5": "a"}], "outs": entries("release")},
+        }
+        version = {"v1": {"deps": [{"path": "labels.csv", "md5": "a"}], "outs": entries("v1")}}
+        for path, part in (("dvc.lock", stages), ("datasets/dvc.lock", version)):
+            Path(path).parent.mkdir(exist_ok=True)
+            Path(path).write_text(yaml.safe_dump({"schema": "2.0", "stages": part}))
+
+    same = dict.fromkeys(("labels.csv", "code", "model", "release", "v1"), "a")
+    Path("datasets").mkdir()
+    for frozen, names in ((False, ["datasets:v1"]), (True, [])):
+        Path("datasets/dvc.yaml").write_text(yaml.safe_dump({"stages": {"v1": {"cmd": "true", "frozen": frozen}}}))
+        locked(**same)
+        assert status.outdated() == []
+        locked(**{**same, "code": "b", "release": "b"})
+        assert status.outdated() == []
+        locked(**{**same, "model": "b", "labels.csv": "b"})
+        assert status.outdated() == ["export", *names]

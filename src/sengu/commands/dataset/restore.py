@@ -18,7 +18,7 @@ from sengu.commands import places
 from sengu.commands.dataset import proof
 from sengu.datasets import lineage, tags
 from sengu.datasets.recipe import FOLDER
-from sengu.repository import pipeline
+from sengu.repository import comparing, history, pipeline
 from sengu.repository.git import ask, git
 
 LABEL_STAGE = "label"
@@ -29,8 +29,9 @@ TABLES = (places.INDEX, places.CAPTURES, places.REJECTED, places.TREES, places.D
 def restore(name: str) -> tuple[tags.Tag, bool]:
     """Restores the folder of a finalised version; returns its tag, and whether dataset.json is the same, too.
 
-    The commands of its tag run in a checkout of its tag, with the code of that time, one for each ancestor. Raises SenguError,
-    and restores nothing, if label.csv differs from what the tag says.
+    The commands of its tag run in a checkout of its tag, with the code of that time, one for each ancestor; an ancestor that the
+    cache or the remote still has is taken from there, as a frozen one may be older than the labels of the tag. Raises
+    SenguError, and restores nothing, if label.csv differs from what the tag says.
     """
     tag = next((tag for tag in tags.tags() if tag.version == name), None)
     if tag is None:
@@ -53,6 +54,8 @@ def restore(name: str) -> tuple[tags.Tag, bool]:
         _run(label["cmd"], root)
         for ancestor in family.ancestors(name):
             node = family.node(ancestor)
+            if ancestor != name and _fetched(ancestor, root):
+                continue
             _run(str(node.stage["cmd"]), root / "datasets" / str(node.stage.get("wdir", ".")))
         made = root / FOLDER / name
         hashes = proof.both(made / tags.LABEL)
@@ -64,6 +67,26 @@ def restore(name: str) -> tuple[tags.Tag, bool]:
         with replaced_folder(FOLDER / name) as partial:
             shutil.copytree(made, partial, dirs_exist_ok=True)
         return tag, proof.both(made / tags.METADATA) == tag.said[tags.METADATA]
+
+
+def _fetched(name: str, root: Path) -> bool:
+    """True if the cache or the remote has a version as the checkout pins it; its files are then in the checkout."""
+    pinned = {path: value for (_, path), value in comparing.pinned(comparing.stages(root)).items()}
+    value = pinned.get((FOLDER / name).as_posix(), "")
+    listing = history.CACHE / value[:2] / value[2:]
+    if not listing.is_file():
+        subprocess.run(
+            [sys.executable, "-m", "dvc", "fetch", "--quiet", f"{pipeline.DATASETS}:{name}"], capture_output=True, check=False
+        )
+    files = history.files_of(listing) if listing.is_file() else {}
+    cached = {path: history.CACHE / digest[:2] / digest[2:] for path, digest in files.items()}
+    if not cached or not all(map(Path.is_file, cached.values())):
+        return False
+    for path, source in cached.items():
+        target = root / FOLDER / name / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return True
 
 
 @contextmanager
@@ -98,6 +121,9 @@ def restore_command(name: str) -> None:
     """
     tag, same = restore(name)
     click.echo(f"{FOLDER / name}: label.csv is what tag {tag.name} says")
-    if not same:
-        click.echo("dataset.json is not: the index has changed since; label.csv is what counts", err=True)
-    click.echo(f"`dvc commit --force datasets/dvc.yaml:{name}` puts it into the cache, `dvc push` into the remote", err=True)
+    if same:
+        click.echo(f"`dvc commit --force datasets/dvc.yaml:{name}` puts it into the cache, `dvc push` into the remote", err=True)
+    else:
+        click.echo(
+            "dataset.json is not, as the index, a capture or a parent that it describes is another today: keep dvc.lock", err=True
+        )

@@ -25,10 +25,15 @@ def drills() -> list[Drill]:
     owner = owner_of()
     changes = _changes()
     return [
-        _drill("added pictures", "sengu crawl", owner, changes(lambda stage: stage.startswith("crawl"))),
+        _drill("added pictures", "sengu crawl --all", owner, changes(lambda stage: stage.startswith("crawl"))),
         _drill("annotated", "sengu suggest", owner, history.commits("labels/*.csv")),
         _drill("extended a version", "sengu dataset create", owner, history.commits("datasets/dvc.yaml")),
-        _drill("retrained", "dvc repro train", owner, changes(lambda stage: stage == "train")),
+        _drill(
+            "retrained",
+            "dvc repro train, after an edit of params.yaml or another version",
+            owner,
+            changes(lambda stage: stage == "train"),
+        ),
     ]
 
 

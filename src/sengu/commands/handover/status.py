@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.commands.handover.facts import RULES, Facts, gather, uncommitted, unmade, unpushed
-from sengu.repository import pins
+from sengu.repository import comparing, pins, pipeline
 from sengu.repository.git import ask
 from sengu.reruns.rerunning import first_bad
 
@@ -39,20 +41,24 @@ def gaps(facts: Facts) -> Iterator[Gap]:
             "Git has no origin: nobody can clone it", "git remote add origin URL && git push --all && git push --tags", False
         )
     elif unshared := ask("log", "--oneline", "HEAD", "--not", "--remotes").splitlines():
-        yield Gap(f"{len(unshared)} commits are on this machine only", "git push", False)  # the document's own commit will be one
+        yield Gap(
+            f"on this machine only: {counted(len(unshared), 'commit')}", "git push", False
+        )  # the document's own commit will be one
     if not facts.remote:
         yield Gap("DVC has no default remote: the data is on this machine only", "sengu remote init s3://BUCKET/PREFIX", False)
     elif "://" not in facts.remote:
-        cure = "sengu remote init s3://BUCKET/PREFIX && dvc push"
+        cure = "sengu remote init s3://BUCKET/PREFIX && git commit --all && dvc push --all-branches --all-tags"
         yield Gap(f"the remote ({facts.remote}) is a folder of this machine", cure, False)
+    if stale := outdated():
+        yield Gap(f"made of inputs that have changed since: {_some(stale)}", "dvc repro && git commit --all && dvc push")
     with pins.repository() as repo:
         if names := unmade(repo):
-            yield Gap(f"{len(names)} outputs were never made: {_some(names)}", "dvc repro && git commit --all")
+            yield Gap(f"{counted(len(names), 'output')} never made: {_some(names)}", "dvc repro && git commit --all")
         yield from _local_gaps()
         yield from _unpushed(repo)
     if not facts.verified_by:
         what, blocks = unverified(facts)
-        yield Gap(what, "sengu handover verify && git add reports/certificates", blocks)
+        yield Gap(what, "sengu handover verify && git add reports/certificates && git commit", blocks)
 
 
 def unverified(facts: Facts) -> tuple[str, bool]:
@@ -84,7 +90,24 @@ def _unpushed(repo: Any) -> Iterator[Gap]:
         yield Gap(f"the remote cannot be asked ({text or type(error).__name__})", "dvc pull, which says why")
         return
     if names:
-        yield Gap(f"{len(names)} objects are not in the remote: {_some(names)}", "dvc push")
+        yield Gap(f"not in the remote: {counted(len(names), 'object')}: {_some(names)}", "dvc push")
+
+
+def outdated() -> list[str]:
+    """The stages whose locked inputs are not the locked outputs of the stages before them, but of frozen versions.
+
+    A run of some stages alone, or a commit of some files, leaves such: a release of another model than the metrics measure.
+    """
+    locked = comparing.stages(Path())
+    versions = pipeline.versions() if pipeline.DATASETS.is_file() else {}
+    frozen = {f"datasets:{name}" for name, stage in versions.items() if stage.get("frozen")}
+    made = {path: value for (_, path), value in comparing.pinned(locked).items()}
+    return [
+        name
+        for name, stage in locked.items()
+        if name not in frozen
+        and any(dep["path"] in made and made[dep["path"]] != comparing.hash_of(dep) for dep in stage.get("deps", []))
+    ]
 
 
 def _some(names: list[str]) -> str:
@@ -93,18 +116,20 @@ def _some(names: list[str]) -> str:
 
 def screen(facts: Facts, open_gaps: list[Gap], mark: Callable[[bool], str]) -> str:
     """The whole screen as text."""
-    lines = [f"Could you leave tomorrow? {'Yes.' if not open_gaps else f'Not yet: {len(open_gaps)} gaps.'}", ""]
+    answer = f"Not yet: {counted(len(open_gaps), 'gap')}." if open_gaps else "Yes."
+    lines = [f"Could you leave tomorrow? {answer}", ""]
     for gap in open_gaps:
         lines += [f"{mark(False)} {gap.what}", f"      {gap.cure}"]
     machines = facts.verified_by
     if machines:
         latest = max(machines, key=lambda certificate: certificate.when)
-        plural = "" if len(machines) == 1 else "s"
-        lines += [f"{mark(True)} verified by {len(machines)} machine{plural}, last by {latest.who} on {latest.when[:10]}"]
+        lines += [f"{mark(True)} verified by {counted(len(machines), 'machine')}, last by {latest.who} on {latest.when[:10]}"]
     lines += ["", "A successor (somebody but the first author) has"]
     for drill in facts.drills:
-        who_and_when = f"{drill.who}, {drill.when}" if drill.who else f"nobody yet: {drill.command}"
-        lines.append(f"{mark(bool(drill.who))} {drill.name:20} {who_and_when}")
+        if drill.who:
+            lines.append(f"{mark(True)} {drill.name:20} {drill.who}, {drill.when}")
+        else:
+            lines.append(f"     {drill.name:20} nobody yet: {drill.command}")
     return "\n".join(lines)
 
 
@@ -119,4 +144,4 @@ def command() -> None:
     open_gaps = list(gaps(facts))
     click.echo(screen(facts, open_gaps, _marked))
     if open_gaps:
-        raise SenguError(f"{len(open_gaps)} gaps")
+        raise SenguError(counted(len(open_gaps), "gap"))
