@@ -105,7 +105,7 @@ def test_a_flipped_byte_is_named_with_who_needs_it_and_healed(folder: Path, name
     assert "`sengu heal`" in row
     run(folder, "sengu", "heal")
     assert state(folder) == before
-    assert "everything that was checked is whole" in run(folder, "sengu", "verify")
+    assert "everything that was checked is intact" in run(folder, "sengu", "verify")
 
 
 def test_what_no_copy_has_is_rebuilt_and_an_archive_is_asked_for_by_its_md5(folder: Path) -> None:

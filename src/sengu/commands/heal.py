@@ -167,7 +167,7 @@ def command(paths: tuple[Path, ...]) -> None:
     for line in done:
         click.echo(line)
     if not left:
-        click.echo("everything that was checked is whole" if done else "nothing was damaged")
+        click.echo("everything that was checked is intact" if done else "nothing was damaged")
         return
     with pins.repository() as repo:
         click.echo(verify.table(left, repo))

@@ -289,7 +289,7 @@ def command(paths: tuple[Path, ...], limit: str) -> None:
         if count < len(every) and limit:
             click.echo(f"{count} of {len(every)} items were verified in {limit}; the next run takes the others first", err=True)
         if not damages:
-            click.echo("everything that was checked is whole")
+            click.echo("everything that was checked is intact")
             return
         click.echo(table(damages, repo))
     click.echo(f"{len(damages)} files are damaged or missing: `sengu heal` repairs what it can", err=True)

@@ -251,7 +251,7 @@ def test_a_rule_was_deleted_that_labels_cite(folder: Path) -> None:
         "labels/anna.csv:2: there is no rule R1, which 6 lines cite: write it again into RULES.md (Git has its text), or label "
         "them anew"
     ) in said
-    assert "R1  is not in labels/RULES.md: 6 words cite it" in CliRunner().invoke(sengu, ["label", "rules"]).output
+    assert "R1  is not in labels/RULES.md: cited by 6 decisions" in CliRunner().invoke(sengu, ["label", "rules"]).output
 
 
 def test_a_parent_of_which_a_picture_was_erased(folder: Path) -> None:

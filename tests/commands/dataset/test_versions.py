@@ -211,7 +211,7 @@ def test_what_cannot_be_created(finalised: Path, options: tuple[str, ...], messa
 
 
 def test_finalize_names_all_that_is_missing(folder: Path) -> None:
-    assert "it is already (as 1.0.0): make the next version, `sengu dataset create B-2" in finalize(folder, "B")
+    assert "it is final already, as 1.0.0: make the next version, `sengu dataset create B-2" in finalize(folder, "B")
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("licence: CC0-1.0", "licence: ''"))
     said = finalize(folder, "C")

@@ -167,7 +167,7 @@ def test_a_word_without_a_hash_is_dated_by_git(folder: Path) -> None:
 
 def test_rules_are_listed_as_a_sheet_cites_them(folder: Path) -> None:
     text = sengu_in(folder, "label", "rules")
-    assert f"{rules.read(folder / 'labels')['R1'].citation}  Dots: 4 words cite it, 0 examples" in text
+    assert f"{rules.read(folder / 'labels')['R1'].citation}  Dots: cited by 4 decisions, 0 examples" in text
 
 
 def test_a_correction_becomes_an_example(folder: Path) -> None:

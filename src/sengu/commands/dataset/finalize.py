@@ -65,7 +65,7 @@ def missing(node: lineage.Node, family: lineage.Tree) -> Iterator[str]:
     name, folder = node.name, FOLDER / node.name
     if node.finalised or any(tag.version == name for tag in tags.tags()):
         again = f"`{usage.next_command(name, family)} --from {name}`"
-        yield f"it is already (as {node.finalised or 'its tag says'}): make the next version, {again}"
+        yield f"it is final already, as {node.finalised or 'its tag says'}: make the next version, {again}"
         return
     if changed := git("status", "--porcelain").splitlines():
         yield f"{len(changed)} files are not committed ({changed[0].strip()}…): commit them"

@@ -39,7 +39,39 @@ def overview() -> list[dict[str, Any]]:
 def state(node: lineage.Node, tagged: bool, here: bool) -> str:
     if node.finalised:
         return "final" if tagged else "final, but its tag is not here"
-    return "open" if here else "not here"
+    if not here:
+        return "not here"
+    return "frozen" if node.stage.get("frozen") else "open"
+
+
+def as_text(rows: list[dict[str, Any]]) -> str:
+    """A table of the versions, and one of the models that were trained on them, a line each."""
+    if not rows:
+        return "there is no version yet"
+    versions_table = [
+        (
+            row["version"],
+            row["semver"],
+            ", ".join(row["parents"]) or "-",
+            "-" if row["by_class"] is None else ", ".join(f"{name} {count}" for name, count in row["by_class"].items()),
+            row["state"],
+        )
+        for row in rows
+    ]
+    text = pd.DataFrame(versions_table, columns=["version", "semver", "parents", "pictures", "state"]).to_string(index=False)
+    models = [
+        (
+            row["version"],
+            f"{model['accuracy']:.3f} ({model['low']:.3f} to {model['high']:.3f})",
+            (model["tags"] or [model["commit"]])[0],
+        )
+        for row in rows
+        for model in row["models"]
+    ]
+    if not models:
+        return text
+    names = ["trained on", "accuracy (95% interval)", "tag or commit"]
+    return f"{text}\n\n{pd.DataFrame(models, columns=names).to_string(index=False)}"
 
 
 @click.command("list")
@@ -50,20 +82,4 @@ def list_command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    table = [
-        (
-            row["version"],
-            row["semver"],
-            ", ".join(row["parents"]) or "-",
-            "-" if row["by_class"] is None else ", ".join(f"{name} {count}" for name, count in row["by_class"].items()),
-            row["state"],
-            "; ".join(
-                f"{m['accuracy']:.3f} ({m['low']:.3f} to {m['high']:.3f}) at {(m['tags'] or [m['commit']])[0]}"
-                for m in row["models"]
-            )
-            or "-",
-        )
-        for row in rows
-    ]
-    names = ["version", "semver", "parents", "pictures", "state", "models: accuracy"]
-    click.echo(pd.DataFrame(table, columns=names).to_string(index=False) if table else "there is no version yet")
+    click.echo(as_text(rows))

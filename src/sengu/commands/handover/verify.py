@@ -28,9 +28,9 @@ def verify(source: Path, rev: str, quick: bool, varied: bool = True, keep: bool 
         commit = clone.must_run("git", "rev-parse", "HEAD").strip()
         outputs = comparing.digest(comparing.stages(clone.folder))
         if not quick:
-            logger.info("sets up the environment of %s; see %s", REQUIREMENTS, LOG)
+            logger.info("setting up the environment of %s; see %s", REQUIREMENTS, LOG)
             clone = new_environment(clone)
-        logger.info("pulls what %s pins", commit[:12])
+        logger.info("pulling what %s pins", commit[:12])
         clone.must_run("dvc", "pull")
         exact = certificates.exact(certificates.read_all(source / certificates.FOLDER), outputs, certificates.Machine.here())
         rows = _rerun(clone, quick, varied, exact)

@@ -13,6 +13,7 @@ import yaml
 from sengu.base import tables
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.commands import places
 from sengu.commands.label.label_set import LabelSet, learned, option, versions
 from sengu.labels import rules
@@ -91,9 +92,11 @@ def _show_rules(label_set: LabelSet) -> None:
     numbers = cited.value_counts()
     for rule in label_set.rules.values():
         words = int(numbers.get(rule.name, 0))
-        click.echo(f"{rule.citation}  {rule.title}: {words} words cite it, {len(rule.examples)} examples")
+        click.echo(
+            f"{rule.citation}  {rule.title}: cited by {counted(words, 'decision')}, {counted(len(rule.examples), 'example')}"
+        )
     for name in sorted(set(numbers.index) - set(label_set.rules) - {""}):
-        click.echo(f"{name}  is not in {label_set.folder / rules.FILE}: {numbers[name]} words cite it")
+        click.echo(f"{name}  is not in {label_set.folder / rules.FILE}: cited by {counted(numbers[name], 'decision')}")
     if not label_set.rules:
         click.echo(f"{label_set.folder / rules.FILE} has no numbered rule: write one under a heading such as `## R1 Dots`")
 

@@ -58,7 +58,7 @@ class _Decision:
             later = self.latest[self.latest["annotator"] == word["annotator"]].iloc[0]
             return f"outranked by what {word['annotator']} said later, {later['sheet']}:{later['line']}"
         if word["value"] == NONE:
-            return f"takes back what {word['annotator']} said"
+            return f"withdraws what {word['annotator']} said before"
         if word["how"] == "model" and self.best == "sheet":
             return "outranked by people"
         return self.of_value(int(word["value"]))
