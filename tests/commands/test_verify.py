@@ -198,7 +198,7 @@ def test_a_named_path_is_fetched_even_if_all_of_it_is_missing(folder: Path) -> N
     shutil.rmtree(folder / ".dvc/cache")
     said = run(folder, "sengu", "verify")  # what a clone has not pulled is not damaged
     assert (
-        "whole" in said and "1 pinned outputs are not here, and were not checked: data/raw/web; `dvc pull` restores them" in said
+        "intact" in said and "1 pinned outputs are not here, and were not checked: data/raw/web; `dvc pull` restores them" in said
     )
     done = attempt(folder, *CRAWL)
     assert done.returncode != 0
