@@ -12,6 +12,7 @@ import click
 
 from sengu.base.digests import md5, sha1
 from sengu.base.errors import SenguError
+from sengu.commands import places
 from sengu.commands.objects.find import indexed
 from sengu.repository import comparing, history
 from sengu.repository.git import ask
@@ -179,10 +180,9 @@ def described(origin: Origin) -> str:
 
 def _picture(path: Path) -> str:
     """The id of the object that a file is; empty text if it is none. DVC pins the archives of pictures, not each picture."""
-    try:
-        return next(map(str, indexed(sha1(path))), "")
-    except SenguError:  # no table of pictures is here, as in a clone without data
+    if not places.INDEX.is_dir():  # as in a clone without data
         return ""
+    return next(map(str, indexed(sha1(path))), "")
 
 
 @click.command("where")
@@ -190,7 +190,8 @@ def _picture(path: Path) -> str:
 def command(file: Path) -> None:
     """Say where FILE came from: a model, release, picture, page or table, under any name.
 
-    It searches the whole history of dvc.lock, then what a release says of itself, then the files that Git tracks.
+    It searches the whole history of dvc.lock, then what a release says of itself, then the files that Git tracks,
+    then the names of the objects.
     """
     traces = origins(file)
     if not traces and (name := _picture(file)):

@@ -254,9 +254,8 @@ class _Reader:
     def _objects(self, sheet: Sheet) -> tuple[np.ndarray, ExtensionArray, np.ndarray]:
         """Rows and the objects that they name, a row several times for a video; and which rows name none, bool (rows,)."""
         cells, filename = sheet.cells["objectId"], sheet.cells["filename"]
-        places = pd.factorize(pd.concat([self.different, cells], ignore_index=True))[0][
-            len(self.ids) :
-        ]  # quicker than get_indexer
+        codes, _ = pd.factorize(pd.concat([self.different, cells], ignore_index=True))  # quicker than get_indexer
+        places = codes[len(self.ids) :]
         places[places >= len(self.ids)] = -1
         wrong = np.zeros(len(cells), dtype=bool)
         passed: Counter[str] = Counter()

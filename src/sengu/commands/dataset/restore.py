@@ -124,6 +124,4 @@ def restore_command(name: str) -> None:
     if same:
         click.echo(f"`dvc commit --force datasets/dvc.yaml:{name}` puts it into the cache, `dvc push` into the remote", err=True)
     else:
-        click.echo(
-            "dataset.json is not, as the index, a capture or a parent that it describes is another today: keep dvc.lock", err=True
-        )
+        click.echo("dataset.json differs from what the tag says: leave the lock files as they are", err=True)
