@@ -24,7 +24,7 @@ def test_every_column_becomes_part_of_the_word(tmp_path: Path) -> None:
     (row,) = table.to_dict("records")
     assert row | {"time": 0} == {
         "objectId": A, "value": 0, "annotator": "Anna", "labelledAt": "2026-01-02T01:04:05Z", "time": 0, "rule": "R3@1f2e3d4c",
-        "how": "blind", "note": "why not", "subject": "", "line": 2, "sheet": str(tmp_path / "mine.csv"),
+        "how": "blind", "note": "why not", "subject": "", "line": 2, "sheet": str(tmp_path / "mine.csv"), "object": 0,
     }  # fmt: skip
     assert row["time"] == datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC).timestamp() * 1_000_000
 

@@ -16,22 +16,22 @@ from sengu.labels.words import BEFORE_ALL, NONE
 LEAVE_OUT, MAJORITY, LATEST = "leave_out", "majority", "latest"
 RANKS = ("sheet", "model", "tag", "device")  # the highest first
 BITS = 62  # of an int64 that stands for a set
-TEXTS = ("source", "annotator", "labelledAt", "rule", "how", "subject")
+BLANK = {"annotator": "", "labelledAt": "", "rule": "", "how": "", "subject": ""}  # what no tag or device says
+COLUMNS = ("object", "objectId", "value", "time", "source", "line", *BLANK)  # of ranks
 
 
 class _Word(NamedTuple):
-    """One word of a disputed object: there may be many."""
+    """One word of a disputed object: there may be many. `line` is 0 unless `source` is a sheet."""
 
     objectId: str
     value: int
     time: int
     rank: str
     source: str
+    line: int
     annotator: str
     labelledAt: str
     rule: str
-    how: str
-    subject: str
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def latest(words: pd.DataFrame) -> pd.DataFrame:
     sheets and lines. The words of a quiz are left out: they test the annotator, not the picture.
     """
     words = _where(words, words["how"] != "quiz")
-    keys = [pd.factorize(words[name])[0] for name in ("objectId", "annotator")]
-    pair = keys[0].astype(np.int64) * (keys[1].max(initial=0) + 1) + keys[1]
+    annotators, _ = pd.factorize(words["annotator"])
+    pair = words["object"].to_numpy() * (annotators.max(initial=0) + 1) + annotators
     order = np.lexsort((words["time"].to_numpy(), pair))  # a stable sort
     ordered = pair[order]
     is_last = np.append(ordered[1:] != ordered[:-1], True) if len(ordered) else np.array([], dtype=bool)
@@ -60,13 +60,19 @@ def latest(words: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranks(words: pd.DataFrame, tags: pd.DataFrame, devices: pd.DataFrame) -> list[pd.DataFrame]:
-    """The words that stand, as frames of one rank each: people, models, page tags, devices."""
-    standing = latest(words)
+    """The words that stand, as frames of COLUMNS, of one rank each: people, models, page tags, devices."""
+    standing = latest(words).rename(columns={"sheet": "source"})
     standing = _where(standing, standing["value"] != NONE)
-    standing = standing.assign(source=standing["sheet"] + ":" + standing["line"].astype("str"))
     is_model = standing["how"] == "model"
-    hints = [frame.assign(time=BEFORE_ALL, annotator="", labelledAt="", rule="", how="", subject="") for frame in (tags, devices)]
-    return [_where(standing, ~is_model), standing[is_model], *hints]
+    hints = [frame.assign(line=0, time=BEFORE_ALL, **BLANK) for frame in (tags, devices)]
+    parts = [_where(standing, ~is_model), standing[is_model], *hints]
+    if len(tags) or len(devices):  # hints have no numbers of objects yet
+        numbers, _ = pd.factorize(pd.concat([part["objectId"] for part in parts]))
+        ends = np.cumsum([len(part) for part in parts])[:-1]
+        parts = [part.assign(object=numbers_of) for part, numbers_of in zip(parts, np.split(numbers, ends), strict=True)]
+    else:
+        parts[2:] = [hint.assign(object=np.array([], dtype=np.int64)) for hint in hints]
+    return [part[list(COLUMNS)] for part in parts]
 
 
 def _where(table: pd.DataFrame, wanted: pd.Series) -> pd.DataFrame:
@@ -81,17 +87,16 @@ def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merge
     differ, the object is listed, and labelled only if people or models differ: by their `majority`, or by the `latest`,
     unless there is a draw.
     """
-    columns = ["objectId", "value", "time", *TEXTS]
     best: list[pd.DataFrame] = []
     for name, rank in zip(RANKS, words, strict=True):
-        rank = rank[columns].assign(rank=name)
+        rank = rank.assign(rank=name)
         for higher in best:
             if len(higher) and len(rank):
-                rank = rank[~rank["objectId"].isin(higher["objectId"])]
+                rank = rank[~rank["object"].isin(higher["object"])]
         best.append(rank)
     filled = [rank for rank in best if len(rank)] or best[:1]
     table = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
-    codes, _ = pd.factorize(table["objectId"], sort=True)  # in the order of the tables, which then need no sorting
+    codes = _in_order(table)
     rows = np.argsort(codes, kind="stable")
     starts = _changes(codes[rows])
     values = table["value"].to_numpy()[rows]
@@ -106,6 +111,17 @@ def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merge
     details = _details(table, rows[supports], codes[rows][supports])
     listed = tables.frame(conflicts, tables.Conflict)
     return Merged(details[["objectId", "value"]], details, listed)
+
+
+def _in_order(table: pd.DataFrame) -> np.ndarray:
+    """The place of each row's object among the different ones, which are in the order of the tables, int64 (rows,)."""
+    codes, different = pd.factorize(table["object"])
+    first = np.zeros(len(different), dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    places = np.empty(len(different), dtype=np.int64)
+    places[table["objectId"].iloc[first].argsort().to_numpy()] = np.arange(len(different))
+    ordered: np.ndarray = places[codes]
+    return ordered
 
 
 def _changes(ordered: np.ndarray) -> np.ndarray:
@@ -145,15 +161,14 @@ def _decided(words: list[_Word], disagreement: str) -> int:
 
 
 def _conflict(words: list[_Word], value: int) -> tables.Conflict:
-    sides = {(word.value, word.annotator, word.source): word for word in words}
-    ordered = [sides[key] for key in sorted(sides)]
-
-    def cell(name: str) -> str:
-        return "|".join(str(getattr(word, name)).replace("|", "/") for word in ordered)
-
-    parts = {"sources": "source", "annotators": "annotator", "labelledAt": "labelledAt", "rules": "rule", "values": "value"}
-    cells = {column: cell(name) for column, name in parts.items()}
-    return tables.Conflict(objectId=words[0].objectId, **cells, label="" if value == NONE else str(value))
+    sides = set()
+    for word in words:
+        source = f"{word.source}:{word.line}" if word.line else word.source
+        sides.add((word.value, word.annotator, source, word.labelledAt, word.rule))
+    cells = ["|".join([str(cell).replace("|", "/") for cell in column]) for column in zip(*sorted(sides), strict=True)]
+    values, annotators, sources, times, rules = cells
+    label = "" if value == NONE else str(value)
+    return tables.Conflict(words[0].objectId, values, sources, annotators, times, rules, label)
 
 
 def _details(table: pd.DataFrame, rows: np.ndarray, groups: np.ndarray) -> pd.DataFrame:

@@ -56,7 +56,8 @@ def words(paths: Iterable[Path], known: Known, classes: Sequence[str]) -> pd.Dat
     """One row for each object that a line names, in the order of the sheets and lines.
 
     objectId; value, the number of the class, or NONE where the label is taken back; annotator, by default the sheet's name;
-    labelledAt, in UTC or empty, and time, the same in microseconds; rule, how, note, subject; sheet and line.
+    labelledAt, in UTC or empty, and time, the same in microseconds; rule, how, note, subject; sheet and line; and object, a
+    number that stands for objectId in this frame.
     A value is a class or its number. The file name of a video stands for its frames too. Lines that name a rejected or an
     erased picture are counted in the log, with the reasons. Raises SenguError with all lines that are wrong.
     """
@@ -78,7 +79,7 @@ def look(paths: Iterable[Path], known: Known, classes: Sequence[str]) -> tuple[p
 def _none() -> pd.DataFrame:
     texts = ("objectId", "annotator", "labelledAt", "rule", "how", "note", "subject", "sheet")
     return pd.DataFrame({name: pd.array([], dtype="str") for name in texts}).assign(
-        value=np.array([], np.int64), time=np.array([], np.int64), line=np.array([], np.int64)
+        **{name: np.array([], np.int64) for name in ("object", "value", "time", "line")}
     )
 
 
@@ -93,7 +94,7 @@ def _same_people(table: pd.DataFrame) -> list[str]:
             faults.append(f"{sheet}:{line}: annotator {name!r} is {other!r} elsewhere: spell them alike, or tell them apart")
     sheets_of = table[["annotator", "sheet"]].drop_duplicates()["annotator"].value_counts()
     dated = table[(table["labelledAt"] != "") & table["annotator"].isin(sheets_of.index[sheets_of > 1])]
-    twice = dated[dated.duplicated(["objectId", "annotator", "time"], keep=False)]
+    twice = dated[dated.duplicated(["object", "annotator", "time"], keep=False)]
     for (name, annotator, _), group in twice.groupby(["objectId", "annotator", "time"], sort=False):
         if group["value"].nunique() > 1 and group["sheet"].nunique() > 1:
             first, second = group.drop_duplicates("sheet").head(2).itertuples()
@@ -135,23 +136,24 @@ class _Reader:
         self.faults += sheet.faults
         cells = sheet.cells
         self._check_one_annotator(sheet)
-        row, names, wrong = self._objects(sheet)
+        row, places, wrong = self._objects(sheet)
         value = self._numbers(sheet, "value", wrong, self._value, NONE)
         rule = self._texts(sheet, "rule", wrong, self._rule)
         how = self._texts(sheet, "how", wrong, self._how)
         time, labelled_at = self._times(sheet, wrong)
         keep = ~wrong[row]
-        row, names = row[keep], names[keep]
+        row, places = row[keep], places[keep]
         annotator = cells["annotator"].where(cells["annotator"] != "", sheet.path.stem)
         if without := int((cells["value"] == "").sum()):
             logger.info("%s: %s without a value", sheet.path, counted(without, "line"))
         columns = {
-            "objectId": names, "value": value, "annotator": annotator.array, "labelledAt": labelled_at, "time": time,
+            "value": value, "annotator": annotator.array, "labelledAt": labelled_at, "time": time,
             "rule": rule, "how": how, "note": cells["note"].array, "subject": cells["subject"].array, "line": sheet.lines,
         }  # fmt: skip
         if not np.array_equal(row, np.arange(len(cells))):
-            columns |= {name: column.take(row) for name, column in columns.items() if name != "objectId"}
-        table = pd.DataFrame(columns).assign(sheet=repeated(str(sheet.path), len(row)))
+            columns = {name: column.take(row) for name, column in columns.items()}
+        columns |= {"sheet": repeated(str(sheet.path), len(row)), "object": places}
+        table = pd.DataFrame({"objectId": self.ids.array.take(places), **columns})
         return _without_blanks(table)
 
     def _fault(self, sheet: Sheet, row: int, reason: str) -> None:
@@ -251,8 +253,8 @@ class _Reader:
             raise ValueError(f"labelledAt is {cell!r}, which lies in the future: correct it, or the clock of this machine")
         return round(when.timestamp()) * 1_000_000 + when.microsecond if not when.microsecond else int(when.timestamp() * 1e6)
 
-    def _objects(self, sheet: Sheet) -> tuple[np.ndarray, ExtensionArray, np.ndarray]:
-        """Rows and the objects that they name, a row several times for a video; and which rows name none, bool (rows,)."""
+    def _objects(self, sheet: Sheet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows and the places in `ids` of the objects that they name, a row several times for a video; and which name none."""
         cells, filename = sheet.cells["objectId"], sheet.cells["filename"]
         codes, _ = pd.factorize(pd.concat([self.different, cells], ignore_index=True))  # quicker than get_indexer
         places = codes[len(self.ids) :]
@@ -274,19 +276,19 @@ class _Reader:
                 wrong[row] = True
         if by_name:
             places[[row for row, _ in by_name]] = self.ids.get_indexer([text for _, text in by_name])
-        if (places >= 0).all() and not by_name and (filename == "").all():
-            return np.arange(len(cells)), cells.array, wrong
         rows = np.flatnonzero((places >= 0) & ~wrong)
-        names = self.ids.to_numpy()[places[rows]] if len(rows) else np.array([], dtype=object)
         if (filename != "").any():
             more = self._files(sheet, places, wrong, passed)
-            still = ~wrong[rows]
-            rows, names = np.concatenate([rows[still], more[0]]), np.concatenate([names[still], more[1]])
+            rows = rows[~wrong[rows]]
+            objects = np.concatenate([places[rows], more[1]])
+            rows = np.concatenate([rows, more[0]])
             order = np.argsort(rows, kind="stable")
-            rows, names = rows[order], names[order]
+            rows, objects = rows[order], objects[order]
+        else:
+            objects = places[rows]
         for reason, count in sorted(passed.items()):
             logger.warning("%s: %d lines name a picture that is no object, and are passed over: %s", sheet.path, count, reason)
-        return rows, pd.array(names.tolist(), dtype="str"), wrong
+        return rows, objects, wrong
 
     def _named(self, name: str, column: str) -> str:
         """The object that a text names, also in upper case or without extension. Raises ValueError."""
@@ -304,7 +306,7 @@ class _Reader:
         raise ValueError(f"no object has the {column} {name!r}: correct the sheet, or crawl the site it comes from")
 
     def _files(self, sheet: Sheet, places: np.ndarray, wrong: np.ndarray, passed: Counter[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and objects by file name, of rows without an object id; checks the file name of those with both."""
+        """Rows and places of objects by file name, of rows without an object id; checks the file name of those with both."""
         filename = sheet.cells["filename"]
         rows = np.flatnonzero((filename != "").to_numpy() & ~wrong)
         asked = pd.DataFrame({"row": rows, "filename": filename.to_numpy()[rows]})
@@ -336,7 +338,7 @@ class _Reader:
                 self._fault(sheet, row, f"{self.several[name]} objects have the filename {name!r}: use the column objectId")
                 wrong[row] = True
             alone = alone[~wrong[alone["row"]]]
-        return alone["row"].to_numpy(), alone["objectId"].to_numpy(dtype=object)
+        return alone["row"].to_numpy(), self.ids.get_indexer(alone["objectId"])
 
 
 def _without_blanks(table: pd.DataFrame) -> pd.DataFrame:
@@ -344,7 +346,7 @@ def _without_blanks(table: pd.DataFrame) -> pd.DataFrame:
     blank = (table["value"] == NONE) & (table["labelledAt"] == "")
     if not blank.any():
         return table
-    return table[~blank | table.duplicated(["objectId", "annotator"])].reset_index(drop=True)
+    return table[~blank | table.duplicated(["object", "annotator"])].reset_index(drop=True)
 
 
 def _composed(text: str) -> str:

@@ -80,8 +80,9 @@ def write(path: Path, table: pd.DataFrame, row_type: type, durable: bool = False
     first = table[names[0]].tolist()
     if not all(map(lt, first, islice(first, 1, None))):
         table = table.sort_values(names, kind="stable")
+        first = table[names[0]].tolist()
     with replaced_file(path, durable=durable) as partial:
-        csvfile.write(partial, names, [table[name].tolist() for name in names])
+        csvfile.write(partial, names, [first, *(table[name].tolist() for name in names[1:])])
 
 
 def read_sites(folder: Path, sites: Iterable[str], row_type: type) -> pd.DataFrame:
