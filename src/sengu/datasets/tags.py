@@ -10,6 +10,7 @@ import yaml
 
 from sengu.repository.git import ask
 
+LOCK = "datasets/dvc.lock"
 PREFIX = "datasets="  # gto's spelling of an artifact in datasets/dvc.yaml
 LABEL, METADATA, FOLDER, LABELS, RULES, COMMIT = "label.csv", "dataset.json", "folder", "labels", "rules", "commit"
 KEYS = (LABEL, METADATA, FOLDER, LABELS, RULES, COMMIT)
@@ -29,7 +30,7 @@ class Tag:
     @cached_property
     def lock(self) -> dict[str, Any] | None:
         """The entry of the version in datasets/dvc.lock at the tag; None if there is none."""
-        return lock_entry(text_at(self.commit, "datasets/dvc.lock"), self.version)
+        return lock_entry(text_at(self.commit, LOCK), self.version)
 
     @cached_property
     def stage(self) -> dict[str, Any] | None:
@@ -63,6 +64,20 @@ def parsed(text: str) -> dict[str, str]:
     """The fields of a message; empty if one is missing."""
     lines = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
     return {key: lines[key] for key in KEYS} if all(key in lines for key in KEYS) else {}
+
+
+def pinned_since(name: str) -> str:
+    """The commit from which on datasets/dvc.lock has pinned the present output of a version; HEAD if Git has none.
+
+    The labels of that commit made the version. Later ones did not, if its stage was frozen.
+    """
+    since = "HEAD"
+    now = outs(lock_entry(text_at(since, LOCK), name))
+    for commit in ask("log", "--first-parent", "--format=%H", "HEAD", "--", LOCK).splitlines():
+        if outs(lock_entry(text_at(commit, LOCK), name)) != now:
+            break
+        since = commit
+    return since
 
 
 def text_at(commit: str, path: str) -> str:

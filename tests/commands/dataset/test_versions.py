@@ -253,6 +253,10 @@ def test_a_version_is_restored_although_its_parent_was_frozen_before_the_labels_
     versioned.commit(folder, "another word, and a version without it")
     run(folder, "dvc", "push", "--quiet")
     run(folder, "sengu", "dataset", "finalize", "E")
+    run(folder, "sengu", "dataset", "finalize", "v1")
+    made = run(folder, "git", "log", "--format=%H", "--grep", "^v1$").strip()
+    of = {name: run(folder, "git", "rev-parse", f"{name}:labels") for name in (made, "HEAD")}
+    assert f"labels: {of[made]}" in run(folder, "git", "show", "datasets=v1@v1.0.0") and of[made] != of["HEAD"]
     before = files(folder / "data/dataset/E")
     assert changed in before["label.csv"].decode()
     for name in ("data/dataset", ".dvc/cache"):

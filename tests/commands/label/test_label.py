@@ -199,6 +199,7 @@ def test_a_sheet_asks_for_what_its_queue_says(folder: Path) -> None:
     assert sheet(folder, "--queue", "suspect") == [RED]
     edit_rule(folder)
     assert sheet(folder, "--queue", "rule-changed") == sorted([RED, GREY])
+    assert sheet(folder, "--queue", "rule-changed", "--where", "label == 'dots'") == [RED]
     assert sheet(folder, "--queue", "disagreement", "--where", f"objectId == '{GREY}' and width == 60") == [GREY]
     with pytest.raises(SenguError, match="the queue random is empty, with this condition"):
         (folder / "sheet.csv").unlink()

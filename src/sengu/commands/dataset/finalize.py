@@ -51,12 +51,13 @@ def hashes(name: str) -> dict[str, str]:
     folder = FOLDER / name
     pinned = dvc_lock.pinned_output(name, folder, proof.LOCK)
     assert pinned is not None  # `missing` looked
+    made = tags.pinned_since(name)  # HEAD has other labels than those of a version whose stage was frozen before
     return {
         tags.LABEL: proof.both(folder / tags.LABEL),
         tags.METADATA: proof.both(folder / tags.METADATA),
         tags.FOLDER: pinned["md5"],
-        tags.LABELS: ask("rev-parse", f"HEAD:./{places.LABELS}") or "none",
-        tags.RULES: ask("rev-parse", f"HEAD:./{places.LABELS / facts.RULES}") or "none",
+        tags.LABELS: ask("rev-parse", f"{made}:./{places.LABELS}") or "none",
+        tags.RULES: ask("rev-parse", f"{made}:./{places.LABELS / facts.RULES}") or "none",
     }
 
 

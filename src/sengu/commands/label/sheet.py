@@ -121,8 +121,9 @@ def _by_model(label_set: LabelSet, kind: str, names: list[str], value: int) -> l
 
 
 def meeting(label_set: LabelSet, names: list[str], condition: str) -> list[str]:
-    """Objects that meet a condition on the columns of index, captures and labels."""
+    """Objects that meet a condition on the columns of index, captures and labels; `label` is the class, as of a version."""
     details = label_set.merged.details
+    details = details.assign(label=np.array(label_set.settings.classes, dtype=object)[details["value"]])
     details = details[[name for name in details if name == "objectId" or name not in label_set.captures]]  # both know a subject
     table = where.joined([label_set.index, label_set.captures, details], ("site", "urlId", "objectId"))
     meeting = set(table.loc[where.parse(condition).of(table), "objectId"])
