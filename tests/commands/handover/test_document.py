@@ -173,7 +173,8 @@ def test_the_screen_names_each_gap_with_its_cure_and_who_has_gone_on(folder: Pat
     run(folder, "git", "commit", "--quiet", "--all", "--message", "trained", "--author", "Bob <bob@example.org>")
     done = stubs.fails(folder, sys.executable, "-m", "sengu.commands.main", "handover", "status", **CODE)
     lines = done.splitlines()
-    assert lines[0] == "Could you leave tomorrow? Not yet: 4 gaps."
+    assert lines[0] == "Could you leave tomorrow? Not yet: 5 gaps."
+    assert "gap  no address of the repository: params.yaml has no project.repository" in lines
     position = lines.index("gap  on this machine only: 2 commits")
     assert lines[position + 1].strip() == "git push"
     assert "      sengu handover verify && git add reports/certificates && git commit" in lines
@@ -197,6 +198,26 @@ def test_a_stage_that_failed_is_a_gap_and_nobody_has_retrained(folder: Path) -> 
     run(folder, "dvc", "repro", "--quiet")
     run(folder, "git", "commit", "--quiet", "--all", "--message", "made")
     assert "never made" not in stubs.fails(folder, sys.executable, "-m", "sengu.commands.main", "handover", "status", **CODE)
+
+
+def test_the_document_says_where_each_version_comes_from_and_what_the_model_learned(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = {
+        "A": {"outs": ["data/dataset/A"], "frozen": True, "meta": {"finalised": "1.2.0"}},
+        "B": {"outs": ["data/dataset/B"], "deps": ["data/dataset/A"], "frozen": True},
+        "C": {"outs": ["data/dataset/C"], "deps": ["data/dataset/A", "data/dataset/B"]},
+    }
+    (folder / "datasets").mkdir()
+    (folder / "datasets/dvc.yaml").write_text(
+        yaml.safe_dump({"stages": {name: {"cmd": "x", "wdir": "..", **of} for name, of in stages.items()}})
+    )
+    (folder / "params.yaml").write_text(PARAMS + PROJECT + "split: { dataset: A }\n")
+    monkeypatch.chdir(folder)
+    written = document.text(facts.gather())
+    rows = ["| A | - | final, 1.2.0 | - |", "| B | A | frozen | - |", "| C | A, B | follows the labels of now | - |"]
+    assert "\n".join(rows) in written
+    assert "The model is `birds 0.1.0`; it learned A. " in written
 
 
 @pytest.mark.skipif(not (ROOT / "HANDOVER.md").is_file(), reason="this repository has no HANDOVER.md yet")

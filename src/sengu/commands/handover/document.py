@@ -54,10 +54,14 @@ def _lines(facts: Facts) -> Iterator[str]:
     yield from ("", "## Sites", "")
     yield from _table(("site", "walked by"), [(name, spider(site)) for name, site in sorted(facts.sites.items())])
     yield from ("", "## Datasets and models", "")
-    versions = [(Path(size.path).name, size.files, _megabytes(size.bytes)) for size in facts.datasets]
-    yield from _table(("dataset version", "files", "MB"), versions)
+    versions = [
+        (version.name, ", ".join(version.parents) or "-", version.state, _megabytes(version.size.bytes) if version.size else "-")
+        for version in facts.datasets
+    ]
+    yield from _table(("dataset version", "made from", "state", "MB"), versions)
     release = f"{facts.release.get('name', 'none')} {facts.release.get('version', '')}".strip()
-    yield from ("", f"The model is `{release}`; `git tag` lists what is registered.", "")
+    learned = f"it learned {facts.learned}" if facts.learned else "which version it learned is not stated"
+    yield from ("", f"The model is `{release}`; {learned}. `git tag` lists what is registered.", "")
     yield from _table(("model", "metric", "value", "95% interval"), list(_metrics(facts)))
     yield from ("", "## Annotation", "", f"Rules: labels/RULES.md ({facts.rules}).", "")
     yield from _table(("sheet", "rows"), [(sheet.name, sheet.rows) for sheet in facts.sheets])

@@ -6,7 +6,7 @@ import io
 import json
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from sengu.base import params
 from sengu.base.tables import tombstones
 from sengu.commands import places
 from sengu.commands.handover.drills import Drill, drills
+from sengu.datasets import lineage
 from sengu.labels import checks, merging, quiz, sheets, words
 from sengu.remote import configuration
-from sengu.repository import comparing
+from sengu.repository import comparing, pipeline
 from sengu.repository.git import ask
 from sengu.reruns import certificates
 from sengu.reruns.certificates import Certificate
@@ -36,6 +37,16 @@ class Size:
     path: str
     bytes: int
     files: int
+
+
+@dataclass(frozen=True)
+class Version:
+    """One dataset version; `state` is "final" with the semantic version, "frozen", or "follows the labels of now"."""
+
+    name: str
+    parents: tuple[str, ...]
+    state: str
+    size: Size | None  # None before it is pinned
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,8 @@ class Facts:
     outputs: str  # `comparing.digest`
     sizes: tuple[Size, ...]
     sites: Mapping[str, Mapping[str, Any]]
-    datasets: tuple[Size, ...]
+    datasets: tuple[Version, ...]
+    learned: str  # the version that the model learned
     metrics: Mapping[str, Any]
     release: Mapping[str, Any]
     rules: str  # first line with text
@@ -97,7 +109,8 @@ def gather() -> Facts:
         outputs=comparing.digest(locked),
         sizes=tuple(outs),
         sites=document.get("sites", {}),
-        datasets=tuple(size for size in outs if size.path.startswith(f"{places.DATASETS}/")),
+        datasets=tuple(_versions({size.path: size for size in outs})),
+        learned=str(document.get("split", {}).get("dataset", "")),
         metrics=json.loads(METRICS.read_text(encoding="utf-8")) if METRICS.is_file() else {},
         release=document.get("export", {}),
         rules=_first_words(RULES),
@@ -107,6 +120,18 @@ def gather() -> Facts:
         certificates=tuple(certificates.read_all()),
         drills=tuple(drills()),
     )
+
+
+def _versions(sizes: Mapping[str, Size]) -> Iterator[Version]:
+    """The versions of datasets/dvc.yaml, parents first; none where that file is not, as in a repository of labels alone."""
+    if not pipeline.DATASETS.is_file():
+        return
+    family = lineage.tree(pipeline.versions())
+    for name in family.ordered():
+        node = family.node(name)
+        frozen = "frozen" if node.stage.get("frozen") else "follows the labels of now"
+        state = f"final, {node.finalised}" if node.finalised else frozen
+        yield Version(name, node.parents, state, sizes.get(f"{places.DATASETS}/{name}"))
 
 
 def agreement() -> str:

@@ -34,6 +34,9 @@ def gaps(facts: Facts) -> Iterator[Gap]:
     for key, example in (("purpose", "what the classifier is for"), ("contact", "who answers, and how")):
         if not facts.project.get(key):
             yield Gap(f"no {key}: params.yaml has no project.{key}", f"write `project: {{ {key}: {example} }}` into params.yaml")
+    if not facts.project.get("repository"):
+        cure = "write `project: { repository: URL }` into params.yaml"
+        yield Gap("no address of the repository: params.yaml has no project.repository", cure, False)
     if not facts.rules:
         yield Gap(f"no annotation rules: {RULES} says nothing", f"write {RULES}")
     if not facts.origin:
