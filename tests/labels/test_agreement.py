@@ -59,9 +59,9 @@ def test_limits_hold_the_value_and_do_not_change_from_run_to_run() -> None:
 def test_what_is_undefined_is_said_in_words() -> None:
     alone = agreement.agree(agreement.counts(np.array([[0, -1], [-1, 1]]), 2))
     assert alone.pictures == 0
-    assert str(alone.raw) == "undefined (no picture has words of two annotators)"
+    assert str(alone.raw) == "undefined (no picture was labelled by two annotators)"
     same = agreement.agree(agreement.counts(np.array([[1, 1], [1, 1]]), 2))
-    assert str(same.alpha) == "undefined (all words name one class, so chance explains them)"
+    assert str(same.alpha) == "undefined (all labels name one class, so chance explains them)"
     assert (same.raw.value, same.ac1.value) == (1.0, 1.0)
     assert str(same.raw) == "1.000 (1.000 to 1.000)"
 

@@ -1,4 +1,4 @@
-"""Git tags of finalised versions <-> their messages: hashes of each of the two tables, of the folder, of labels and rules."""
+"""Git tags of final versions <-> their messages: hashes of each of the two tables, of the folder, of labels and rules."""
 
 import subprocess
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # thirty tags hold thirt
 
 @dataclass(frozen=True)
 class Tag:
-    """A tag of a finalised version; `said` holds the fields of its message, and is empty if the tag was made by hand."""
+    """A tag of a final version; `said` holds the fields of its message, and is empty if the tag was made by hand."""
 
     name: str
     version: str
@@ -41,7 +41,7 @@ class Tag:
 
 
 def tags() -> list[Tag]:
-    """The tags of all finalised versions, by name, from one call of Git."""
+    """The tags of all final versions, by name, from one call of Git."""
     form = "%(refname:strip=2)%00%(objectname)%00%(*objectname)%00%(contents)%01"
     known = []
     for record in ask("for-each-ref", f"--format={form}", f"refs/tags/{PREFIX}*").split("\x01"):

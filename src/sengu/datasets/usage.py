@@ -19,7 +19,7 @@ def reasons(name: str, family: lineage.Tree) -> list[str]:
     children = family.children(name)
     return (
         [f"it is final ({final})"] * bool(final)
-        + [f"a released model learned it ({', '.join(released)})"] * bool(released)
+        + [f"a released model was trained on it ({', '.join(released)})"] * bool(released)
         + [f"{', '.join(children)} {'comes' if len(children) == 1 else 'come'} from it"] * bool(children)
     )
 

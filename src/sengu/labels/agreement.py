@@ -50,13 +50,13 @@ def agree(said: np.ndarray, rounds: int = ROUNDS, seed: int = SEED) -> Agreement
     """
     pairable = said.sum(axis=1) >= 2
     if not pairable.any():
-        undefined = Estimate(np.nan, np.nan, np.nan, "no picture has words of two annotators")
+        undefined = Estimate(np.nan, np.nan, np.nan, "no picture was labelled by two annotators")
         return Agreement(0, undefined, undefined, undefined)
     one_class = said[pairable].any(axis=0).sum() < 2
     said, pictures = np.unique(said, axis=0, return_counts=True)  # a hundred thousand pictures are a handful of different rows
     weights = np.vstack([pictures, np.random.default_rng(seed).multinomial(pictures.sum(), pictures / pictures.sum(), rounds)])
     raw, alpha, ac1 = _measures(said, weights)
-    explained = Estimate(np.nan, np.nan, np.nan, "all words name one class, so chance explains them")
+    explained = Estimate(np.nan, np.nan, np.nan, "all labels name one class, so chance explains them")
     return Agreement(int(pairable.sum()), _estimate(raw), explained if one_class else _estimate(alpha), _estimate(ac1))
 
 

@@ -1,4 +1,4 @@
-"""Every way of changing a finalised version that we thought of: `sengu dataset check` names version, file and cure."""
+"""Every way of changing a final version that we thought of: `sengu dataset check` names version, file and cure."""
 
 import os
 import re
@@ -344,7 +344,7 @@ def test_an_index_that_is_not_pinned_proves_nothing(folder: Path, tamper: Callab
 
 def test_nothing_is_wrong_with_what_nobody_touched(finalised: Path) -> None:
     done = check(finalised)
-    assert (done.exit_code, done.stdout) == (0, "1 finalised versions: B; 0 faults\n")
+    assert (done.exit_code, done.stdout) == (0, "1 final version: B; 0 faults\n")
     assert check(finalised, "--deep").exit_code == 0
     assert (check(finalised, "--quiet").stdout, check(finalised, "--quiet").exit_code) == ("", 0)
 
@@ -395,7 +395,7 @@ def test_a_tag_without_its_message_is_fetched_before_a_version_is_restored(final
 def test_a_clone_that_pulled_nothing_proves_what_git_knows(finalised: Path, tmp_path: Path) -> None:
     run(tmp_path, "git", "clone", "--quiet", str(finalised), "clone")
     done = check(tmp_path / "clone")
-    assert (done.exit_code, done.stdout) == (0, "1 finalised versions: B; 0 faults\n"), done.output
+    assert (done.exit_code, done.stdout) == (0, "1 final version: B; 0 faults\n"), done.output
     gone = "its tables are not here, so its objects were not looked for: `dvc pull data/dataset/B`"
     assert gone in done.stderr
     run(tmp_path / "clone", *re.findall("`(.*)`", gone)[0].split())

@@ -323,7 +323,7 @@ def test_archive_labels_and_training_are_repositories_of_their_own(finalised: Pa
     run(labelled, "dvc", "push", "--quiet")
     run(labelled, "git", "tag", "--delete", "datasets=B@v1.0.0")
     run(labelled, "sengu", "dataset", "finalize", "v1")
-    assert "1 finalised versions: v1; 0 faults" in run(labelled, "sengu", "dataset", "check", "v1")
+    assert "1 final version: v1; 0 faults" in run(labelled, "sengu", "dataset", "check", "v1")
     assert labels(labelled, "v1") == labels(finalised, "v1")
 
     ignored = f"{IGNORED}!/data/dataset/\n/data/dataset/*\n!/data/dataset/*.dvc\n"

@@ -72,7 +72,7 @@ def edit_rule(folder: Path) -> None:
 
 def test_check_counts_and_measures_agreement(folder: Path) -> None:
     text = sengu_in(folder, "label", "check")
-    assert "9 words, 8 stand; 1 labels; 2 objects whose sources differ, 2 of them left out" in text
+    assert "9 decisions, 8 of them in force; 1 label; 2 objects whose sources differ, 2 of them left out" in text
     assert "by annotator: anna 3, ben 3, eve 2" in text
     assert "by how: blind 8" in text
     assert "anna and ben: 3 pictures; raw 0.667" in text
@@ -103,7 +103,7 @@ def test_nobody_blind_is_said_in_words(folder: Path) -> None:
     for path in (folder / "labels").glob("*.csv"):
         path.write_text(path.read_text().replace("blind", "page"))
     text = sengu_in(folder, "label", "check")
-    assert "all: 0 pictures; raw undefined (no picture has words of two annotators)" in text
+    assert "all: 0 pictures; raw undefined (no picture was labelled by two annotators)" in text
     assert "class dots:" not in text
 
 

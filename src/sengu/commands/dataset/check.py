@@ -1,4 +1,4 @@
-"""`sengu dataset check`: the finalised versions -> proof that none changed, or a list of the changes."""
+"""`sengu dataset check`: the final versions -> proof that none changed, or a list of the changes."""
 
 import json
 import sys
@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import click
 
+from sengu.base.names import counted
 from sengu.commands.dataset import proof
 
 NO_TAGS = 2  # exit code
@@ -17,7 +18,7 @@ NO_TAGS = 2  # exit code
 @click.option("--quiet", is_flag=True, help="Print nothing unless something is wrong; a clone without tags is only a warning.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def check_command(names: tuple[str, ...], deep: bool, quiet: bool, as_json: bool) -> None:
-    """Prove that no finalised version has changed since its tag; this needs no network.
+    """Prove that no final version has changed since its tag; this needs no network.
 
     Exits with 1 if one did, and with 2 in a clone without tags.
     """
@@ -36,6 +37,6 @@ def check_command(names: tuple[str, ...], deep: bool, quiet: bool, as_json: bool
                 click.echo(f"note: {note}", err=True)
             count = len(report.checked)
             names_of = f": {', '.join(report.checked)}" if count else ""
-            click.echo(f"{count} finalised versions{names_of}; {len(report.faults)} faults")
+            click.echo(f"{counted(count, 'final version')}{names_of}; {counted(len(report.faults), 'fault')}")
     if report.faults:
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""Tags, datasets/dvc.yaml, dvc.lock and the local data -> the faults of the finalised versions; offline.
+"""Tags, datasets/dvc.yaml, dvc.lock and the local data -> the faults of the final versions; offline.
 
 Each check looks at one thing only, and names version, file and cure. Neither DVC nor a remote is asked.
 """
@@ -54,7 +54,7 @@ class NoTags(SenguError):
 
 
 def prove(names: Iterable[str] = (), deep: bool = False) -> Report:
-    """Checks all finalised versions, or some. Raises NoTags for a clone that has none of their tags.
+    """Checks all final versions, or some. Raises NoTags for a clone that has none of their tags.
 
     `deep` hashes the objects; otherwise only presence and size are checked.
     """

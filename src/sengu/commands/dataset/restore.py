@@ -1,4 +1,4 @@
-"""`sengu dataset restore`: a finalised version whose folder, cache and remote are gone -> its tables, rebuilt from Git."""
+"""`sengu dataset restore`: a final version whose folder, cache and remote are gone -> its tables, rebuilt from Git."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ TABLES = (places.INDEX, places.CAPTURES, places.REJECTED, places.TREES, places.D
 
 
 def restore(name: str) -> tuple[tags.Tag, bool]:
-    """Restores the folder of a finalised version; returns its tag, and whether dataset.json is the same, too.
+    """Restores the folder of a final version; returns its tag, and whether dataset.json is the same, too.
 
     The commands of its tag run in a checkout of its tag, with the code of that time, one for each ancestor; an ancestor that the
     cache or the remote still has is taken from there, as a frozen one may be older than the labels of the tag. Raises
@@ -115,7 +115,7 @@ def _run(command: str, folder: Path) -> None:
 @click.command("restore")
 @click.argument("name")
 def restore_command(name: str) -> None:
-    """Rebuild the finalised version NAME from Git, if its folder, the cache and the remote are gone.
+    """Rebuild the final version NAME from Git, if its folder, the cache and the remote are gone.
 
     Its tables are compared with its tag. Index, captures and object trees must be here, or come from the archive.
     """

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sengu.base.atomic import replaced_file
+from sengu.base.names import counted
 from sengu.base.tables import csvfile
 from sengu.commands import places
 from sengu.commands.label.label_set import LabelSet, answers, option
@@ -69,8 +70,9 @@ def _report(
     conflicts = label_set.merged.conflicts
     left_out = int((conflicts["label"] == "").sum())
     click.echo(
-        f"{len(label_set.words)} words, {len(label_set.standing)} stand; {len(label_set.merged.labels)} labels; "
-        f"{len(conflicts)} objects whose sources differ, {left_out} of them left out"
+        f"{counted(len(label_set.words), 'decision')}, {len(label_set.standing)} of them in force; "
+        f"{counted(len(label_set.merged.labels), 'label')}; "
+        f"{counted(len(conflicts), 'object')} whose sources differ, {left_out} of them left out"
     )
     for name, numbers in counts(label_set).items():
         click.echo(f"by {name}: " + (", ".join(f"{key} {number}" for key, number in numbers.items()) or "none"))
