@@ -121,8 +121,8 @@ CANNOT = {
     "python -m sengu.stages.split data/dataset/v1 data/duplicates.csv data/version.txt data/split_label.csv": (
         "test_pipeline.py holds the commands of stages against their paths, and `dvc repro` runs them"
     ),
-    "python models/embedded/distil.py LITE0.whl cifar10.zip PHOTOGRAPHS models/embedded/efficientnet-b0.npz --state STATE": (
-        "it downloads data and trains for half an hour"
+    "python models/embedded/reconstruct.py LITE0.whl cifar10.zip PHOTOGRAPHS models/embedded/efficientnet-b0.npz": (
+        "it needs data that is not in the repository, and takes a quarter of an hour"
     ),
 }
 

@@ -6,6 +6,7 @@ Keras's own builder makes both, and B0 can start from Lite0's weights.
 
 import collections
 import pickle
+import re
 import struct
 import zipfile
 from collections.abc import Callable
@@ -20,7 +21,14 @@ from tf_keras.src.applications import efficientnet as published
 BLOCKS = published.DEFAULT_BLOCKS_ARGS
 BLOCK_NAMES = [f"block{stage}{'abcd'[index]}" for stage, args in enumerate(BLOCKS, 1) for index in range(args["repeats"])]
 MEAN, DEVIATION = 127 / 255, 128 / 255  # Lite0 takes (255x - 127) / 128 of a pixel x in 0..1
+ENLARGED = 4.0
 STORAGES = {"FloatStorage": np.float32, "LongStorage": np.int64}
+
+
+def strides() -> dict[str, int]:
+    """The name of each block and the stride of its convolution by depth."""
+    by_stage = [args["strides"] if index == 0 else 1 for args in BLOCKS for index in range(args["repeats"])]
+    return dict(zip(BLOCK_NAMES, by_stage, strict=True))
 
 
 class Tensor(NamedTuple):
@@ -116,3 +124,37 @@ def _published_name(layer: str) -> str:
     index = BLOCK_NAMES.index(block)
     parts = {"expand_conv": "_expand_conv", "expand_bn": "_bn0", "dwconv": "_depthwise_conv", "bn": "_bn1"}
     return f"_blocks.{index}.{(parts | {'project_conv': '_project_conv', 'project_bn': '_bn2'})[part]}"
+
+
+def enlarge(network: keras.Model) -> None:
+    """Brings kernels to ENLARGED times the size that Keras draws them in; the BatchNorm behind each makes up for it.
+
+    Adam's steps are of one size for all weights. The usual rates are too large for kernels that are smaller than those that they
+    are made for, and for such as have just been solved for: fine-tuning would wipe out what they know.
+    """
+    for layer in network.layers:
+        if not layer.name.endswith(("_conv", "_dwconv")):
+            continue
+        (kernel,) = layer.get_weights()
+        wanted = ENLARGED * np.sqrt(2 / (kernel.shape[0] * kernel.shape[1] * kernel.shape[3]))
+        factor = max(1.0, float(wanted / np.sqrt(np.mean(np.square(kernel)))))
+        norm = network.get_layer(re.sub("_?(dw)?conv$", "_bn", layer.name))
+        gamma, beta, mean, variance = norm.get_weights()
+        layer.set_weights([kernel * factor])
+        norm.set_weights([gamma, beta, mean * factor, (variance + norm.epsilon) * factor**2 - norm.epsilon])
+
+
+def write(network: keras.Model, path: Path) -> None:
+    """Enlarges the kernels of B0, and writes its weights as float16 under their names; fails rather than store an infinity."""
+    enlarge(network)
+    names = [
+        w.name.replace(f"{w.name.split('/')[0]}/", "normalization/") if w.name.startswith("normalization") else w.name
+        for w in network.weights
+    ]  # Keras numbers this layer when a process builds several networks
+    weights = {n: w.numpy().astype(np.float16) for n, w in zip(names, network.weights, strict=True) if w.dtype == tf.float32}
+    for name, value in weights.items():
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name} does not fit into float16; rescale it or store this weight as float32")
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, **weights)
+    partial.rename(path)

@@ -10,8 +10,11 @@ from PIL import Image, ImageEnhance
 from tqdm import tqdm
 
 KINDS = ("small", "mosaic", "photograph", "inset")
-SHARES = (0.4, 0.2, 0.25, 0.15)  # of the kinds
+SHARES = (0.15, 0.1, 0.6, 0.15)  # of the kinds
 SUFFIXES = (".jpg", ".png")
+MIXED = (
+    0.3  # share of the pictures that are laid over another: a teacher is copied better where it sees what nobody has photographed
+)
 LARGEST = 1600  # longer photographs are scaled down once, so that crops of them show things rather than grain
 
 
@@ -22,12 +25,10 @@ def read_small(archive: Path) -> list[Image.Image]:
         return [_rgb(io.BytesIO(packed.read(n))) for n in tqdm(names, desc="CIFAR-10", unit="picture", disable=None)]
 
 
-def read_photographs(folder: Path) -> list[Image.Image]:
-    """All JPEG and PNG files in a folder, in the order of their names."""
-    photographs = [_rgb(path) for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
-    for photograph in photographs:
-        photograph.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    return photographs
+def find_photographs(folder: Path) -> list[list[Path]]:
+    """The JPEG and PNG files below each folder in a folder, in the order of their names."""
+    folders = [sorted(path for path in kind.rglob("*") if path.suffix in SUFFIXES) for kind in sorted(folder.iterdir())]
+    return [paths for paths in folders if paths]
 
 
 def _rgb(file: Path | io.BytesIO) -> Image.Image:
@@ -37,13 +38,20 @@ def _rgb(file: Path | io.BytesIO) -> Image.Image:
 class Batches:
     """Draws batches; CIFAR-10 shows many things, photographs show detail, and mosaics of small pictures show both."""
 
-    def __init__(self, small: list[Image.Image], photographs: list[Image.Image], seed: int) -> None:
+    def __init__(self, small: list[Image.Image], photographs: list[list[Path]], seed: int) -> None:
         self._small, self._photographs, self._seed = small, photographs, seed
 
     def draw(self, step: int, count: int, size: int) -> np.ndarray:
         """The batch of one step as uint8 (count, size, size, 3)."""
         random = np.random.default_rng((self._seed, step))
-        return np.stack([self._picture(random, size) for _ in range(count)])
+        return np.stack([self._mixed(random, size) for _ in range(count)])
+
+    def _mixed(self, random: np.random.Generator, size: int) -> np.ndarray:
+        pixels = self._picture(random, size)
+        if random.random() < MIXED:
+            share = random.uniform(0, 1)
+            pixels = np.rint(share * pixels + (1 - share) * self._picture(random, size)).astype(np.uint8)
+        return pixels
 
     def _picture(self, random: np.random.Generator, size: int) -> np.ndarray:
         kind = random.choice(KINDS, p=SHARES)
@@ -68,7 +76,11 @@ class Batches:
         return _crop(random, picture, size, random.uniform(0.6, 1))
 
     def _crop_photograph(self, random: np.random.Generator, size: int) -> Image.Image:
-        picture = self._photographs[random.integers(len(self._photographs))]
+        folder = self._photographs[random.integers(len(self._photographs))]  # each counts as much as another with more files
+        picture = Image.open(folder[random.integers(len(folder))])
+        picture.draft("RGB", (2 * LARGEST, 2 * LARGEST))
+        picture = picture.convert("RGB")
+        picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
         smallest = min(1.0, 0.7 * size / min(picture.size))  # enlarged by half at most
         return _crop(random, picture, size, float(np.exp(random.uniform(np.log(smallest), 0))))
 
