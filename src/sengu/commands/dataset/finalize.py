@@ -17,7 +17,7 @@ from sengu.commands.dataset import proof
 from sengu.datasets import facts, lineage, tags, usage
 from sengu.datasets.recipe import FOLDER
 from sengu.repository import dvc_lock, pipeline
-from sengu.repository.git import ask, git
+from sengu.repository.git import git
 
 CHECK = "sengu.commands.label.check"  # the command that looks at sheets and rules
 
@@ -51,13 +51,13 @@ def hashes(name: str) -> dict[str, str]:
     folder = FOLDER / name
     pinned = dvc_lock.pinned_output(name, folder, proof.LOCK)
     assert pinned is not None  # `missing` looked
-    made = tags.pinned_since(name)  # HEAD has other labels than those of a version whose stage was frozen before
+    made = tags.pinned_since(name)  # HEAD may have later labels, if the stage was frozen before
     return {
         tags.LABEL: proof.both(folder / tags.LABEL),
         tags.METADATA: proof.both(folder / tags.METADATA),
         tags.FOLDER: pinned["md5"],
-        tags.LABELS: ask("rev-parse", f"{made}:./{places.LABELS}") or "none",
-        tags.RULES: ask("rev-parse", f"{made}:./{places.LABELS / facts.RULES}") or "none",
+        tags.LABELS: tags.tree(made, places.LABELS),
+        tags.RULES: tags.tree(made, places.LABELS / facts.RULES),
     }
 
 

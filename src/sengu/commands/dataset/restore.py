@@ -1,9 +1,11 @@
 """`sengu dataset restore`: a final version whose folder, cache and remote are gone -> its tables, rebuilt from Git."""
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +50,7 @@ def restore(name: str) -> tuple[tags.Tag, bool]:
             if path.exists():
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 (root / path).symlink_to(path.resolve())
+        _take_labels(tag, root / places.LABELS)
         stages = pipeline.versions(root / pipeline.DATASETS)
         family = lineage.tree(stages)
         label = yaml.safe_load((root / pipeline.PIPELINE).read_text(encoding="utf-8"))["stages"][LABEL_STAGE]
@@ -67,6 +70,21 @@ def restore(name: str) -> tuple[tags.Tag, bool]:
         with replaced_folder(FOLDER / name) as partial:
             shutil.copytree(made, partial, dirs_exist_ok=True)
         return tag, proof.both(made / tags.METADATA) == tag.said[tags.METADATA]
+
+
+def _take_labels(tag: tags.Tag, folder: Path) -> None:
+    """Puts the labels that made a version into the checkout: a stage that was frozen is older than the labels of its tag."""
+    made = tag.said[tags.LABELS]
+    if made in ("none", tags.tree(tag.commit, places.LABELS)):
+        return
+    done = subprocess.run(["git", "archive", "--format=tar", made], capture_output=True, check=False)
+    if done.returncode:
+        said = " ".join(done.stderr.decode("utf-8", "replace").split())
+        raise SenguError(f"{tag.name}: the labels that made it, {made}, are not in this clone ({said}): `git fetch --unshallow`")
+    shutil.rmtree(folder)
+    folder.mkdir()
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")
 
 
 def _fetched(name: str, root: Path) -> bool:

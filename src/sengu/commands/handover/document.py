@@ -8,7 +8,7 @@ import click
 
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
-from sengu.commands.handover.facts import Facts, gather, spider
+from sengu.commands.handover.facts import Facts, Version, gather, spider
 from sengu.commands.handover.status import missing, unverified
 
 DOCUMENT = Path("HANDOVER.md")
@@ -55,13 +55,22 @@ def _lines(facts: Facts) -> Iterator[str]:
     yield from _table(("site", "walked by"), [(name, spider(site)) for name, site in sorted(facts.sites.items())])
     yield from ("", "## Datasets and models", "")
     versions = [
-        (version.name, ", ".join(version.parents) or "-", version.state, _megabytes(version.size.bytes) if version.size else "-")
+        (
+            version.name,
+            ", ".join(version.parents) or "-",
+            _state(version),
+            _megabytes(version.size.bytes) if version.size else "-",
+        )
         for version in facts.datasets
     ]
     yield from _table(("dataset version", "made from", "state", "MB"), versions)
-    release = f"{facts.release.get('name', 'none')} {facts.release.get('version', '')}".strip()
-    learned = f"it learned {facts.learned}" if facts.learned else "which version it learned is not stated"
-    yield from ("", f"The model is `{release}`; {learned}. `git tag` lists what is registered.", "")
+    release = f"{facts.release.get('name', '')} {facts.release.get('version', '')}".strip()
+    trained = f", trained on {facts.trained_on}" if facts.trained_on else ""
+    yield from (
+        "",
+        f"The model is `{release}`{trained}; `git tag` lists what is registered." if release else "There is no model.",
+        "",
+    )
     yield from _table(("model", "metric", "value", "95% interval"), list(_metrics(facts)))
     yield from ("", "## Annotation", "", f"Rules: labels/RULES.md ({facts.rules}).", "")
     yield from _table(("sheet", "rows"), [(sheet.name, sheet.rows) for sheet in facts.sheets])
@@ -86,6 +95,12 @@ def _lines(facts: Facts) -> Iterator[str]:
     )
     yield from ("", "## Known gaps", "")
     yield from _gaps(facts)
+
+
+def _state(version: Version) -> str:
+    if version.finalised:
+        return f"final, {version.finalised}"
+    return "imported" if version.is_imported else "frozen" if version.is_frozen else "open"
 
 
 def _gaps(facts: Facts) -> Iterator[str]:

@@ -41,12 +41,14 @@ class Size:
 
 @dataclass(frozen=True)
 class Version:
-    """One dataset version; `state` is "final" with the semantic version, "frozen", or "follows the labels of now"."""
+    """One dataset version; `size` is None where this repository does not pin it."""
 
     name: str
     parents: tuple[str, ...]
-    state: str
-    size: Size | None  # None before it is pinned
+    finalised: str  # the semantic version under which it was; empty if it was not
+    is_frozen: bool
+    is_imported: bool  # by `dvc import`, from another repository
+    size: Size | None
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Facts:
     sizes: tuple[Size, ...]
     sites: Mapping[str, Mapping[str, Any]]
     datasets: tuple[Version, ...]
-    learned: str  # the version that the model learned
+    trained_on: str  # the version that the stage `split` last took
     metrics: Mapping[str, Any]
     release: Mapping[str, Any]
     rules: str  # first line with text
@@ -110,7 +112,7 @@ def gather() -> Facts:
         sizes=tuple(outs),
         sites=document.get("sites", {}),
         datasets=tuple(_versions({size.path: size for size in outs})),
-        learned=str(document.get("split", {}).get("dataset", "")),
+        trained_on=_trained_on(locked),
         metrics=json.loads(METRICS.read_text(encoding="utf-8")) if METRICS.is_file() else {},
         release=document.get("export", {}),
         rules=_first_words(RULES),
@@ -123,15 +125,18 @@ def gather() -> Facts:
 
 
 def _versions(sizes: Mapping[str, Size]) -> Iterator[Version]:
-    """The versions of datasets/dvc.yaml, parents first; none where that file is not, as in a repository of labels alone."""
-    if not pipeline.DATASETS.is_file():
-        return
-    family = lineage.tree(pipeline.versions())
-    for name in family.ordered():
-        node = family.node(name)
-        frozen = "frozen" if node.stage.get("frozen") else "follows the labels of now"
-        state = f"final, {node.finalised}" if node.finalised else frozen
-        yield Version(name, node.parents, state, sizes.get(f"{places.DATASETS}/{name}"))
+    """The versions of datasets/dvc.yaml, if it is there, and those imported from another repository."""
+    family = lineage.tree(pipeline.versions() if pipeline.DATASETS.is_file() else {})
+    for name, node in family.nodes.items():
+        size = sizes.get(f"{places.DATASETS}/{name}")
+        yield Version(name, node.parents, node.finalised, bool(node.stage.get("frozen")), False, size)
+    for path in sorted(places.DATASETS.glob("*.dvc")):
+        yield Version(path.stem, (), "", False, True, None)
+
+
+def _trained_on(locked: Mapping[str, Mapping[str, Any]]) -> str:
+    found = re.search(rf"{places.DATASETS}/([\w.-]+)", str(locked.get("split", {}).get("cmd", "")))
+    return found[1] if found else ""
 
 
 def agreement() -> str:

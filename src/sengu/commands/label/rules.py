@@ -58,7 +58,7 @@ def changed(label_set: LabelSet) -> list[Outdated]:
 
 
 def releases() -> dict[str, str]:
-    """Tag -> the dataset version that the released model learned, from the dvc.lock of the tag."""
+    """Tag -> the dataset version that the released model was trained on, from the dvc.lock of the tag."""
     versions_of = {}
     for tag in ask("tag", "--list", RELEASES).splitlines():
         text = ask("show", f"{tag}:./dvc.lock")
