@@ -76,7 +76,7 @@ def experimenter(pushed: Path) -> Path:
     """A clone in which an experiment of one epoch has run, called `steeper`, and is not applied; exp.log is what DVC said."""
     folder = clone(pushed, pushed.parent / "experimenter")
     run(folder, "dvc", "pull")
-    change = ("--set-param", "train.head.penalty=10", "--set-param", "train.fine_tune.epochs=1")
+    change = ("--set-param", "train.head.penalty=1000", "--set-param", "train.fine_tune.epochs=1")
     said = run(folder, "dvc", "exp", "run", "--name", "steeper", "--allow-missing", *change, "evaluate")
     (folder.parent / "exp.log").write_text(said)
     run(folder, "git", "reset", "--quiet", "--hard")
@@ -93,7 +93,7 @@ def test_an_experiment_is_shown_compared_and_applied(experimenter: Path) -> None
     ]
     assert "steeper" in run(folder, "dvc", "exp", "show", "--only-changed", "--csv")
     compared = json.loads(run(folder, "dvc", "exp", "diff", "HEAD", "steeper", "--json"))
-    assert compared["params"]["params.yaml"]["train.head.penalty"] == {"old": "auto", "new": 10}
+    assert compared["params"]["params.yaml"]["train.head.penalty"] == {"old": "auto", "new": 1000}
     assert compared["metrics"]["reports/summary/head.json"]["test.ece"]["diff"] > 0  # too strong a penalty: it dares too little
     # what the extension for VS Code asks for
     run(folder, "dvc", "exp", "show", "--json")
@@ -102,7 +102,7 @@ def test_an_experiment_is_shown_compared_and_applied(experimenter: Path) -> None
     assert "errors" not in plots
     assert "reports/training/plots/metrics/head/validation/loss.tsv" in plots["data"]
     run(folder, "dvc", "exp", "apply", "steeper")
-    assert yaml.safe_load((folder / "params.yaml").read_text())["train"]["head"]["penalty"] == 10
+    assert yaml.safe_load((folder / "params.yaml").read_text())["train"]["head"]["penalty"] == 1000
 
 
 def test_training_again_even_after_a_kill_leaves_the_lock_unchanged(experimenter: Path) -> None:
