@@ -135,8 +135,8 @@ def _versions(sizes: Mapping[str, Size]) -> Iterator[Version]:
 
 
 def _trained_on(locked: Mapping[str, Mapping[str, Any]]) -> str:
-    found = re.search(rf"{places.DATASETS}/([\w.-]+)", str(locked.get("split", {}).get("cmd", "")))
-    return found[1] if found else ""
+    match = re.search(r"data/dataset/([\w.-]+)", str(locked.get("split", {}).get("cmd", "")))
+    return match[1] if match else ""
 
 
 def agreement() -> str:
