@@ -1,7 +1,8 @@
 """Git history -> the models trained on each version, and their accuracy; it reads only commits and tags."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,11 +59,14 @@ def best(models: Sequence[Trained]) -> Trained | None:
     return max(models, key=lambda model: model.accuracy, default=None)
 
 
+def trained_on(split: Mapping[str, Any] | None) -> str:
+    """The version that the models were trained on, by the entry of `split` in a dvc.lock; empty text if that names none."""
+    match = re.search(r"data/dataset/([\w.-]+)", str((split or {}).get("cmd", "")))
+    return match[1] if match else ""
+
+
 def _version(commit: str) -> str:
-    """The version that the model of a commit learned, by the recorded command of `split`."""
-    entry = tags.lock_entry(tags.text_at(commit, LOCK), "split") or {}
-    params = entry.get("params", {}).get("params.yaml", {})
-    return str((params.get("split") or {}).get("dataset") or params.get("split.dataset") or "")
+    return trained_on(tags.lock_entry(tags.text_at(commit, LOCK), "split"))
 
 
 def _names() -> dict[str, list[str]]:

@@ -115,11 +115,9 @@ def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merge
 
 def _in_order(table: pd.DataFrame) -> np.ndarray:
     """The place of each row's object among the different ones, which are in the order of the tables, int64 (rows,)."""
-    codes, different = pd.factorize(table["object"])
-    first = np.zeros(len(different), dtype=np.int64)
-    first[codes[::-1]] = np.arange(len(codes))[::-1]
-    places = np.empty(len(different), dtype=np.int64)
-    places[table["objectId"].iloc[first].argsort().to_numpy()] = np.arange(len(different))
+    _, first, codes = np.unique(table["object"], return_index=True, return_inverse=True)
+    places = np.empty(len(first), dtype=np.int64)
+    places[table["objectId"].iloc[first].argsort().to_numpy()] = np.arange(len(first))
     ordered: np.ndarray = places[codes]
     return ordered
 

@@ -17,7 +17,7 @@ from sengu.base import params
 from sengu.base.tables import tombstones
 from sengu.commands import places
 from sengu.commands.handover.drills import Drill, drills
-from sengu.datasets import lineage
+from sengu.datasets import history, lineage
 from sengu.labels import checks, merging, quiz, sheets, words
 from sengu.remote import configuration
 from sengu.repository import comparing, pipeline
@@ -112,7 +112,7 @@ def gather() -> Facts:
         sizes=tuple(outs),
         sites=document.get("sites", {}),
         datasets=tuple(_versions({size.path: size for size in outs})),
-        trained_on=_trained_on(locked),
+        trained_on=history.trained_on(locked.get("split")),
         metrics=json.loads(METRICS.read_text(encoding="utf-8")) if METRICS.is_file() else {},
         release=document.get("export", {}),
         rules=_first_words(RULES),
@@ -132,11 +132,6 @@ def _versions(sizes: Mapping[str, Size]) -> Iterator[Version]:
         yield Version(name, node.parents, node.finalised, bool(node.stage.get("frozen")), False, size)
     for path in sorted(places.DATASETS.glob("*.dvc")):
         yield Version(path.stem, (), "", False, True, None)
-
-
-def _trained_on(locked: Mapping[str, Mapping[str, Any]]) -> str:
-    match = re.search(r"data/dataset/([\w.-]+)", str(locked.get("split", {}).get("cmd", "")))
-    return match[1] if match else ""
 
 
 def agreement() -> str:

@@ -2,13 +2,11 @@
 
 import csv
 import json
-import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import click
 import pandas as pd
-import yaml
 
 from sengu.base import tables
 from sengu.base.atomic import replaced_file
@@ -16,6 +14,7 @@ from sengu.base.errors import SenguError
 from sengu.base.names import counted
 from sengu.commands import places
 from sengu.commands.label.label_set import LabelSet, learned, option, versions
+from sengu.datasets import history, tags
 from sengu.labels import rules
 from sengu.labels.history import Citations
 from sengu.labels.sheets import COLUMNS
@@ -59,14 +58,10 @@ def changed(label_set: LabelSet) -> list[Outdated]:
 
 def releases() -> dict[str, str]:
     """Tag -> the dataset version that the released model was trained on, from the dvc.lock of the tag."""
-    versions_of = {}
-    for tag in ask("tag", "--list", RELEASES).splitlines():
-        text = ask("show", f"{tag}:./dvc.lock")
-        stage = (yaml.safe_load(text) or {}).get("stages", {}).get("split", {}) if text else {}
-        match = re.search(r"data/dataset/([\w-]+)", str(stage.get("cmd", "")))
-        if match:
-            versions_of[tag] = match[1]
-    return versions_of
+    entries = {
+        tag: tags.lock_entry(tags.text_at(tag, history.LOCK), "split") for tag in ask("tag", "--list", RELEASES).splitlines()
+    }
+    return {tag: name for tag, entry in entries.items() if (name := history.trained_on(entry))}
 
 
 def _test() -> set[str]:
