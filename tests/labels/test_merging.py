@@ -117,6 +117,29 @@ def test_an_empty_value_takes_a_label_back(tmp_path: Path) -> None:
     assert result.conflicts.empty
 
 
+@pytest.mark.parametrize("word", ["- 2026-01-01", "-", " 2026-01-01 blind", " 2026-01-01 group"])
+def test_a_person_who_says_that_no_class_fits_outranks_tags_and_devices(tmp_path: Path, word: str) -> None:
+    result = merged(tmp_path, {"anna": f"{A} 0 2025-01-01\n{A} {word}\n{B} {word}"}, hints((B, 1, "p")), hints((B, 0, "scope")))
+    expected = {A: 0} if word == "-" else {}  # without a date it comes before the other
+    assert labels(result) == expected
+    assert result.conflicts.empty
+    assert result.classless == 2 - len(expected)
+
+
+@pytest.mark.parametrize("word", [" 2026-01-01", "  blind", ""])
+def test_an_empty_value_without_how_or_date_does_not(tmp_path: Path, word: str) -> None:
+    result = merged(tmp_path, {"anna": f"{B} {word}"}, hints((B, 1, "p")))
+    assert (labels(result), result.classless) == ({B: 1}, 0)
+
+
+@pytest.mark.parametrize(("by", "expected", "label"), [("leave_out", {}, ""), ("majority", {}, "-"), ("latest", {A: 1}, "1")])
+def test_people_of_whom_some_say_that_no_class_fits_differ(tmp_path: Path, by: str, expected: dict[str, int], label: str) -> None:
+    said = {"anna": f"{A} - 2026-01-01", "ben": f"{A} - 2026-01-02", "eve": f"{A} 1 2026-01-03"}
+    result = merged(tmp_path, said, hints((A, 0, "p")), by=by)
+    assert labels(result) == expected
+    assert result.conflicts[["values", "annotators", "label"]].to_numpy().tolist() == [["-|-|1", "anna|ben|eve", label]]
+
+
 def test_the_answer_to_a_quiz_says_nothing_of_the_picture(tmp_path: Path) -> None:
     result = merged(tmp_path, {"anna": f"{A} 0 2026-01-01\n{A} 1 2026-01-02 quiz\n{B} 0  quiz"})
     assert labels(result) == {A: 0}

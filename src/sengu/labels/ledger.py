@@ -22,7 +22,7 @@ from pathlib import Path
 from sengu.base import atomic, io_errors
 from sengu.base.errors import SenguError
 from sengu.labels import sheets
-from sengu.labels.words import PLAIN_DATE
+from sengu.labels.words import IMPORT, NO_CLASS_CELL, PLAIN_DATE
 
 UNDONE = "(undone)"  # begins the note of a line that says again what stood before another
 TOGETHER = ("page", "group")  # how many pictures are decided at once
@@ -231,6 +231,8 @@ class Ledger:
         for (at, _), run in groupby(lines, key=lambda line: (line[3], line[6].startswith(UNDONE))):
             words = []
             for name, value, who, _, rule, how, note in run:
+                if value == NO_CLASS_CELL and value not in self.classes:  # which the page writes as an empty value and a `how`
+                    value, how = "", how or IMPORT
                 if who not in ("", self.annotator):
                     raise SenguError(f"{self.path} is the sheet of {who}: label under that name, or under another --annotator")
                 words.append(Word(name.lower(), values.get(value, value), rule, how, note))

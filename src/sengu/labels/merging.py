@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sengu.base import tables
-from sengu.labels.words import BEFORE_ALL, NONE
+from sengu.labels.words import BEFORE_ALL, MODEL, NO_CLASS, NO_CLASS_CELL, NONE
 
 LEAVE_OUT, MAJORITY, LATEST = "leave_out", "majority", "latest"
 RANKS = ("sheet", "model", "tag", "device")  # the highest first
@@ -36,11 +36,12 @@ class _Word(NamedTuple):
 
 @dataclass(frozen=True)
 class Merged:
-    """Frames of Label, LabelDetail and Conflict."""
+    """Frames of Label, LabelDetail and Conflict; and the number of objects of which people say that no class fits."""
 
     labels: pd.DataFrame
     details: pd.DataFrame
     conflicts: pd.DataFrame
+    classless: int
 
 
 def latest(words: pd.DataFrame) -> pd.DataFrame:
@@ -63,7 +64,7 @@ def ranks(words: pd.DataFrame, tags: pd.DataFrame, devices: pd.DataFrame) -> lis
     """The words that stand, as frames of COLUMNS, of one rank each: people, models, page tags, devices."""
     standing = latest(words).rename(columns={"sheet": "source"})
     standing = _where(standing, standing["value"] != NONE)
-    is_model = standing["how"] == "model"
+    is_model = standing["how"] == MODEL
     hints = [frame.assign(line=0, time=BEFORE_ALL, **BLANK) for frame in (tags, devices)]
     parts = [_where(standing, ~is_model), standing[is_model], *hints]
     if len(tags) or len(devices):  # hints have no numbers of objects yet
@@ -83,9 +84,9 @@ def _where(table: pd.DataFrame, wanted: pd.Series) -> pd.DataFrame:
 def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merged:
     """One label per object, from `ranks` of words, the highest first.
 
-    A rank counts for an object only if no higher one does. If all words of the rank agree, they are the label. If they
-    differ, the object is listed, and labelled only if people or models differ: by their `majority`, or by the `latest`,
-    unless there is a draw.
+    A rank counts for an object only if no higher one does. If all words of the rank agree, they are the label; there is none if
+    they are NO_CLASS. If they differ, the object is listed, and labelled only if people or models differ: by their `majority`,
+    or by the `latest`, unless there is a draw.
     """
     best: list[pd.DataFrame] = []
     for name, rank in zip(RANKS, words, strict=True):
@@ -107,10 +108,10 @@ def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merge
     for group, words_of in zip(disputed.tolist(), _groups(table, rows, starts[disputed], ends[disputed]), strict=True):
         chosen[group] = _decided(words_of, disagreement)
         conflicts.append(_conflict(words_of, int(chosen[group])))
-    supports = values == np.repeat(chosen, ends - starts)
+    supports = (values == np.repeat(chosen, ends - starts)) & (values >= 0)
     details = _details(table, rows[supports], codes[rows][supports])
     listed = tables.frame(conflicts, tables.Conflict)
-    return Merged(details[["objectId", "value"]], details, listed)
+    return Merged(details[["objectId", "value"]], details, listed, int((chosen == NO_CLASS).sum()))
 
 
 def _in_order(table: pd.DataFrame) -> np.ndarray:
@@ -147,7 +148,7 @@ def _groups(table: pd.DataFrame, rows: np.ndarray, starts: np.ndarray, ends: np.
 
 
 def _decided(words: list[_Word], disagreement: str) -> int:
-    """The value that counts if words differ, or NONE."""
+    """The value that counts if words differ; NONE if there is no such value."""
     if disagreement == LEAVE_OUT or words[0].rank not in RANKS[:2]:
         return NONE
     if disagreement == MAJORITY:
@@ -163,10 +164,15 @@ def _conflict(words: list[_Word], value: int) -> tables.Conflict:
     for word in words:
         source = f"{word.source}:{word.line}" if word.line else word.source
         sides.add((word.value, word.annotator, source, word.labelledAt, word.rule))
-    cells = ["|".join([str(cell).replace("|", "/") for cell in column]) for column in zip(*sorted(sides), strict=True)]
-    values, annotators, sources, times, rules = cells
-    label = "" if value == NONE else str(value)
+    numbers, *columns = zip(*sorted(sides), strict=True)
+    values = "|".join(map(_written, numbers))
+    annotators, sources, times, rules = ("|".join(cell.replace("|", "/") for cell in column) for column in columns)
+    label = "" if value == NONE else _written(value)
     return tables.Conflict(words[0].objectId, values, sources, annotators, times, rules, label)
+
+
+def _written(value: int) -> str:
+    return NO_CLASS_CELL if value == NO_CLASS else str(value)
 
 
 def _details(table: pd.DataFrame, rows: np.ndarray, groups: np.ndarray) -> pd.DataFrame:

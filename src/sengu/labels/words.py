@@ -18,7 +18,8 @@ from sengu.base.errors import SenguError
 from sengu.base.names import counted
 from sengu.labels.sheets import Sheet, read, repeated
 
-HOW = ("blind", "suggested", "page", "group", "repeat", "quiz", "import", "model")
+IMPORT, MODEL = "import", "model"
+HOW = ("blind", "suggested", "page", "group", "repeat", "quiz", IMPORT, MODEL)
 RULE = re.compile(r"[Rr](?P<number>[0-9]{1,6})(@(?P<hash>[0-9a-fA-F]{8,64}))?")
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|z|[+-]\d\d(:?\d\d)?)?)?")
 PLAIN_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3})?Z")
@@ -26,6 +27,8 @@ SHOWN = 50  # faults; a file of another kind has one in each line
 SLACK = timedelta(days=1)  # clocks and time zones of others
 BEFORE_ALL = np.iinfo(np.int64).min  # the time of a word without a date
 NONE = -1  # the value of a word that takes a label back
+NO_CLASS = -2  # the value of a word that says that no class fits
+NO_CLASS_CELL = "-"  # how a sheet writes that
 
 Cell = TypeVar("Cell", int, str)
 
@@ -55,11 +58,12 @@ class Known:
 def words(paths: Iterable[Path], known: Known, classes: Sequence[str]) -> pd.DataFrame:
     """One row for each object that a line names, in the order of the sheets and lines.
 
-    objectId; value, the number of the class, or NONE where the label is taken back; annotator, by default the sheet's name;
-    labelledAt, in UTC or empty, and time, the same in microseconds; rule, how, note, subject; sheet and line; and object, a
-    number that stands for objectId in this frame.
-    A value is a class or its number. The file name of a video stands for its frames too. Lines that name a rejected or an
-    erased picture are counted in the log, with the reasons. Raises SenguError with all lines that are wrong.
+    objectId; value, the number of the class, NO_CLASS, or NONE where the label is taken back; annotator, by default the sheet's
+    name; labelledAt, in UTC or empty, and time, the same in microseconds; rule, how, note, subject; sheet and line; and object,
+    a number that stands for objectId in this frame.
+    A value is a class, its number, or NO_CLASS_CELL, which means the same as an empty value with a date and `how`. The file
+    name of a video stands for its frames too. Lines that name a rejected or an erased picture are counted in the log, with the
+    reasons. Raises SenguError with all lines that are wrong.
     """
     table, faults = look(paths, known, classes)
     if faults:
@@ -127,8 +131,8 @@ class _Reader:
         refused = known.rejected.assign(filename=_nfc(known.rejected["filename"]))
         self.refused = dict(zip(refused["filename"], refused["reason"], strict=True))
         self.numbers = {str(number): number for number in range(len(classes))}
-        self.numbers |= {_composed(name): number for number, name in enumerate(classes)} | {"": NONE}
-        self.choices = ", ".join([*classes, *map(str, range(len(classes)))])
+        self.numbers |= {NO_CLASS_CELL: NO_CLASS} | {_composed(name): number for number, name in enumerate(classes)} | {"": NONE}
+        self.choices = ", ".join([*classes, *map(str, range(len(classes)))]) + f", or {NO_CLASS_CELL} if no class fits"
         self.latest = datetime.now(UTC) + SLACK
         self.faults: list[str] = []
 
@@ -153,8 +157,9 @@ class _Reader:
         if not np.array_equal(row, np.arange(len(cells))):
             columns = {name: column.take(row) for name, column in columns.items()}
         columns |= {"sheet": repeated(str(sheet.path), len(row)), "object": places}
-        table = pd.DataFrame({"objectId": self.ids.array.take(places), **columns})
-        return _without_blanks(table)
+        table = _without_blanks(pd.DataFrame({"objectId": self.ids.array.take(places), **columns}))
+        is_decision = (table["value"] == NONE) & (table["how"] != "") & (table["how"] != MODEL) & (table["labelledAt"] != "")
+        return table.assign(value=table["value"].mask(is_decision, NO_CLASS)) if is_decision.any() else table
 
     def _fault(self, sheet: Sheet, row: int, reason: str) -> None:
         self.faults.append(f"{sheet.path}:{sheet.lines[row]}: {reason}")

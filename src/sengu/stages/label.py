@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sengu.base import params, tables
 from sengu.base.errors import SenguError, run_program
+from sengu.base.names import counted
 from sengu.base.tables import tombstones
 from sengu.labels import merging
 from sengu.labels.hints import from_devices, from_tags, without_meaning
@@ -51,6 +52,8 @@ def main(arguments: list[str]) -> None:
     merging.write((labels, conflicts, details), merged)
     left_out = int((merged.conflicts["label"] == "").sum())
     logger.info("%d objects labelled, %d left out because their sources disagree", len(merged.labels), left_out)
+    if merged.classless:
+        logger.info("%s without a label, since people say that no class fits", counted(merged.classless, "object"))
     unused = without_meaning(captures, index, merged.labels["objectId"], settings.tags)
     if len(unused):
         listed = ", ".join(f"{tag} ({count})" for tag, count in unused.head(SHOWN).items())

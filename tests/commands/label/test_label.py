@@ -219,6 +219,25 @@ def test_a_sheet_filled_in_is_added_to_the_annotators_own(folder: Path) -> None:
     assert "nothing is new" in sengu_in(folder, "label", "import", "sheet.csv")
 
 
+def test_a_person_says_in_a_sheet_that_no_class_fits(folder: Path) -> None:
+    sheet(folder, "--queue", "random", "--annotator", "eve")
+    (folder / "sheet.csv").write_text(f"objectId,value,annotator,how\n{WHITE},-,eve,blind\n")
+    assert "labels/eve.csv: 1 lines added" in sengu_in(folder, "label", "import", "sheet.csv")
+    assert "nothing is new" in sengu_in(folder, "label", "import", "sheet.csv")
+    assert "no class fits, by eve" in (said := sengu_in(folder, "label", "why", WHITE)) and said.strip().endswith(": stands")
+    assert checked(folder)["counts"]["class"]["no class fits"] == 1
+    with chdir(folder):
+        page = Repository("")
+        assert [word["value"] for word in page.opinions(WHITE, "anna")["words"]] == ["no class fits"]
+        assert WHITE not in page.queue("random", "anna", "", 0)
+    (folder / "labels/ben.csv").open("a").write(f"{WHITE},dots,ben,2026-03-01T00:00:00Z,,blind,\n")
+    assert "no class fits, by eve" in (said := sengu_in(folder, "label", "why", WHITE)) and "left out: sources differ" in said
+    shutil.rmtree(folder / "data/dataset")
+    with chdir(folder):
+        (sides,) = [one["sides"] for one in Repository("").review()["conflicts"] if one["id"] == WHITE]
+    assert [(side["value"], side["annotator"]) for side in sides] == [("", "eve"), ("dots", "ben")]
+
+
 def test_exports_of_other_programs_are_added_under_a_given_name_class_and_origin(folder: Path) -> None:
     params = yaml.safe_load((folder / "params.yaml").read_text())
     params["label"]["classes"] = ["cat", "stripes"]

@@ -133,8 +133,9 @@ class LabelDetail:
 class Conflict:
     """One object whose best sources disagree (data/label_conflicts.csv).
 
-    The lists have an entry for each word, joined by "|": its value, its source (sheet and line, page or device), who said it,
-    when, and by which rule. `label` is what was made of it by label.disagreement, empty if the object was left out.
+    The lists have an entry for each word, joined by "|": its value, "-" if no class fits; its source (sheet and line, page or
+    device), who said it, when, and by which rule. `label` is what was made of it by label.disagreement: one of the values, or
+    empty if the object was left out.
     """
 
     objectId: str

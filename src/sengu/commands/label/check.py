@@ -27,9 +27,9 @@ def problems(label_set: LabelSet) -> list[str]:
 
 
 def counts(label_set: LabelSet) -> dict[str, dict[str, int]]:
-    """Numbers of standing decisions, by class, annotator, rule and how."""
-    standing = label_set.standing
-    by = {"class": standing["value"].map(label_set.class_of), "annotator": standing["annotator"]}
+    """Numbers of decisions in force, by class, annotator, rule and how."""
+    standing = label_set.in_force
+    by = {"class": standing["value"].map(label_set.decision_of), "annotator": standing["annotator"]}
     by |= {"rule": standing["rule"].replace("", "none"), "how": standing["how"].replace("", "not said")}
     return {
         name: {str(key): int(number) for key, number in cells.value_counts().sort_index().items()} for name, cells in by.items()
@@ -70,7 +70,7 @@ def _report(
     conflicts = label_set.merged.conflicts
     left_out = int((conflicts["label"] == "").sum())
     click.echo(
-        f"{counted(len(label_set.words), 'decision')}, {len(label_set.standing)} of them in force; "
+        f"{counted(len(label_set.words), 'decision')}, {len(label_set.in_force)} of them in force; "
         f"{counted(len(label_set.merged.labels), 'label')}; "
         f"{counted(len(conflicts), 'object')} whose sources differ, {left_out} of them left out"
     )

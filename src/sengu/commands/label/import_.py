@@ -14,7 +14,7 @@ from sengu.commands.label.label_set import LabelSet, option
 from sengu.labels import importing
 from sengu.labels.importing import Pictures, Said
 from sengu.labels.sheets import Line, append
-from sengu.labels.words import HOW, SHOWN, Known, look
+from sengu.labels.words import HOW, NO_CLASS_CELL, SHOWN, Known, look
 
 
 def resolve(said: Iterable[Said], label_set: LabelSet, translated: dict[str, str], default: str) -> dict[str, list[Line]]:
@@ -25,7 +25,7 @@ def resolve(said: Iterable[Said], label_set: LabelSet, translated: dict[str, str
     pictures = Pictures(seen["objectId"].unique().tolist(), _only(seen, "filename"), _only(seen, "url"))
     faults: list[str] = []
     lines: dict[str, list[Line]] = {}
-    classes = {*label_set.settings.classes, *map(str, range(len(label_set.settings.classes)))}
+    classes = {*label_set.settings.classes, *map(str, range(len(label_set.settings.classes))), NO_CLASS_CELL}
     for word in said:
         object_id = pictures.find(word.picture)
         value = translated.get(word.value, word.value)
@@ -33,7 +33,7 @@ def resolve(said: Iterable[Said], label_set: LabelSet, translated: dict[str, str
             several = "several objects have" if object_id == "" else "no object has"
             faults.append(f"{word.place}: {several} the name {word.picture!r}: correct it, or crawl the site it comes from")
         elif value not in classes:
-            choices = ", ".join(label_set.settings.classes)
+            choices = ", ".join([*label_set.settings.classes, f"or {NO_CLASS_CELL} if no class fits"])
             faults.append(
                 f"{word.place}: {word.value!r} is no class: expected one of {choices}; translate it with --map '{word.value}=…'"
             )
@@ -100,8 +100,8 @@ def _said_already(label_set: LabelSet, said: list[Said]) -> set[tuple[str, str, 
     """Undated words that the sheets hold already: importing them twice must not date them anew."""
     if all(word.labelledAt for word in said) or not label_set.folder.is_dir():
         return set()
-    standing = label_set.standing
-    names = standing["value"].map(label_set.class_of)
+    standing = label_set.in_force
+    names = standing["value"].map(lambda value: label_set.class_of(value) or NO_CLASS_CELL)
     return {
         key
         for value in (names, standing["value"].astype("str"))

@@ -19,10 +19,13 @@ from sengu.labels.hints import from_devices, from_tags
 from sengu.labels.merging import Merged
 from sengu.labels.rules import Rule
 from sengu.labels.sheets import sheets
-from sengu.labels.words import Known, look
+from sengu.labels.words import NO_CLASS, NONE, Known, look
 
 if TYPE_CHECKING:
     from sengu.embeddings import Embeddings
+
+
+WITHOUT_CLASS = {NO_CLASS: "no class fits", NONE: "taken back"}
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,15 @@ class LabelSet:
         return self.looked[0]
 
     @cached_property
-    def standing(self) -> pd.DataFrame:
+    def in_force(self) -> pd.DataFrame:
         """The latest word of each annotator on each object, except those that take a label back."""
         latest = merging.latest(self.words)
-        return latest[latest["value"] >= 0]
+        return latest[latest["value"] != NONE]
+
+    @cached_property
+    def standing(self) -> pd.DataFrame:
+        """The words of `in_force` that name a class."""
+        return self.in_force[self.in_force["value"] >= 0]
 
     @cached_property
     def ranks(self) -> list[pd.DataFrame]:
@@ -90,7 +98,12 @@ class LabelSet:
         return merging.merge(self.ranks, self.settings.disagreement)
 
     def class_of(self, value: int) -> str:
+        """The name of a value; empty for one that is no class."""
         return self.settings.classes[value] if value >= 0 else ""
+
+    def decision_of(self, value: int) -> str:
+        """The words for a value, also for one that is no class."""
+        return self.class_of(value) or WITHOUT_CLASS[value]
 
     def value_of(self, text: str) -> int:
         """The number of a class by its name or number. Raises SenguError."""

@@ -128,10 +128,10 @@ class Repository:
     def opinions(self, object_id: str, annotator: str) -> dict[str, Any]:
         _, captures = self._seen(object_id)
         tags = sorted({tag for cell in captures["tags"] for tag in cell.split("|") if tag})
-        standing = self.label_set.standing
+        standing = self.label_set.in_force
         words = standing[(standing["objectId"] == object_id) & (standing["annotator"] != annotator)]
         said = [
-            {"annotator": who, "value": self.classes[value], "rule": rule, "how": how, "note": note}
+            {"annotator": who, "value": self.label_set.decision_of(value), "rule": rule, "how": how, "note": note}
             for who, value, rule, how, note in words[["annotator", "value", "rule", "how", "note"]].itertuples(index=False)
         ]
         model, similar = self._seen_by_model(object_id)
@@ -236,12 +236,13 @@ class Repository:
 
     def _conflicts(self) -> list[dict[str, Any]]:
         conflicts = []
+        values = {str(number): name for number, name in enumerate(self.classes)}  # of which none stands for no class
         for cells in self.label_set.merged.conflicts.head(SHOWN).to_dict("records"):
             if cells["objectId"] not in self._names:
                 continue
             parts = [cells[name].split("|") for name in ("values", "annotators", "sources", "rules")]
             sides = [
-                {"value": self.classes[int(value)], "annotator": who, "source": source, "rule": rule}
+                {"value": values.get(value, ""), "annotator": who, "source": source, "rule": rule}
                 for value, who, source, rule in zip(*parts, strict=True)
             ]
             conflicts.append({"id": cells["objectId"], "sides": sides, "label": cells["label"]})

@@ -13,7 +13,7 @@ from sengu.commands.label.label_set import LabelSet, learned, option, versions
 from sengu.commands.objects.find import named
 from sengu.labels import merging
 from sengu.labels.history import Citations
-from sengu.labels.words import NONE
+from sengu.labels.words import MODEL, NO_CLASS, NONE
 from sengu.objects.store import ObjectStore
 
 
@@ -43,7 +43,10 @@ class Why:
 
 @dataclass(frozen=True)
 class _Decision:
-    """The grounds of a label: each annotator's `latest` word, the `best` rank with a word, and the rule for a conflict."""
+    """The grounds of a label: each annotator's `latest` word, the `best` rank with a word, and the rule for a conflict.
+
+    `label` is the value that stands, which may be NO_CLASS; NONE if the object was left out, or nobody said anything.
+    """
 
     latest: pd.DataFrame
     best: str
@@ -59,7 +62,7 @@ class _Decision:
             return f"outranked by what {word['annotator']} said later, {later['sheet']}:{later['line']}"
         if word["value"] == NONE:
             return f"withdraws what {word['annotator']} said before"
-        if word["how"] == "model" and self.best == "sheet":
+        if word["how"] == MODEL and self.best == "sheet":
             return "outranked by people"
         return self.of_value(int(word["value"]))
 
@@ -76,7 +79,8 @@ def why(label_set: LabelSet, object_id: str) -> Why:
     latest = merging.latest(words)
     parts = [rank[rank["objectId"] == object_id] for rank in label_set.ranks]
     merged = merging.merge(parts, label_set.settings.disagreement)
-    label = int(merged.labels["value"].iloc[0]) if len(merged.labels) else NONE
+    nothing = NO_CLASS if merged.classless else NONE
+    label = int(merged.labels["value"].iloc[0]) if len(merged.labels) else nothing
     best = next((rank for rank, part in zip(merging.RANKS, parts, strict=True) if len(part)), "")
     citations = Citations(label_set.folder, label_set.rules)
     decision = _Decision(latest, best, label, label_set.settings.disagreement)
@@ -85,7 +89,7 @@ def why(label_set: LabelSet, object_id: str) -> Why:
         rule, text = _rule(citations, word)
         said.append(
             Word(
-                label_set.class_of(word["value"]) or "taken back", word["annotator"], word["labelledAt"], word["how"], rule, text,
+                label_set.decision_of(word["value"]), word["annotator"], word["labelledAt"], word["how"], rule, text,
                 f"{word['sheet']}:{word['line']}", word["note"], decision.of_word(word, row in latest.index),
             )
         )  # fmt: skip
