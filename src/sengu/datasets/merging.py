@@ -64,7 +64,8 @@ def _conflicts(rows: pd.DataFrame, sources: Sequence[str], classes: Sequence[str
     more = f"; and {len(objects) - SHOWN} more" if len(objects) > SHOWN else ""
     return (
         f"{name}: {len(objects)} objects have different labels: {'; '.join(listed)}{more}: say which counts, with "
-        f"--prefer {'|'.join(sources)} in its command in datasets/dvc.yaml, or correct the labels"
+        f"--prefer {'|'.join(sources)} (of `sengu dataset create`, and of its command in datasets/dvc.yaml), or correct the "
+        "labels and run `dvc repro label`"
     )
 
 

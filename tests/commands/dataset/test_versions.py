@@ -167,6 +167,12 @@ def test_parents_that_differ_are_an_error_with_both_sides(folder: Path) -> None:
     assert done.returncode == 1
     assert f"v2: 1 objects have different labels: {name} is dots in v1, stripes in labels: " in done.stdout
     assert not (folder / "data/dataset/v2").exists()
+    before = (folder / "datasets/dvc.yaml").read_bytes()
+    done = attempt(folder, "sengu", "dataset", "create", "v3", *extend, *WORDS)
+    assert done.returncode == 1  # now the labels are made, and `create` sees it, too
+    assert f"v3: 1 objects have different labels: {name} is dots in v1, stripes in labels: " in done.stdout
+    assert (folder / "datasets/dvc.yaml").read_bytes() == before
+    run(folder, "sengu", "dataset", "create", "v3", *extend, "--prefer", "v1", *WORDS)
     run(folder, "bash", "-c", f"{cmd} --prefer labels")
     assert labels(folder, "v2")[name] == 1
 

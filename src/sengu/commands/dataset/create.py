@@ -9,11 +9,12 @@ import click
 from sengu.base import params, tables
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
-from sengu.base.tables import where
+from sengu.base.tables import versions, where
 from sengu.commands import places
-from sengu.datasets import lineage, recipe, usage
+from sengu.datasets import lineage, merging, recipe, usage
 from sengu.datasets.recipe import Recipe
 from sengu.repository import pipeline
+from sengu.stages import dataset as stage
 
 TOMBSTONES = Path("tombstones.csv")
 LABEL_ERRORS = Path("reports/label_errors.csv")
@@ -30,7 +31,7 @@ CODE = (
 def create(wanted: Recipe) -> Recipe:
     """Writes the stage of a version; returns the recipe as written.
 
-    Raises SenguError for a taken name, for parents that are not versions, and for a recipe that can give nothing.
+    Raises SenguError for a taken name, for parents that are not versions or that differ, and for a recipe that can give nothing.
     """
     family = lineage.tree(pipeline.versions())
     recipe.check_name(wanted.name)
@@ -54,6 +55,7 @@ def create(wanted: Recipe) -> Recipe:
             raise SenguError(f"--extend {entry}: no sheet (*.csv) and no site: the sites are {', '.join(params.site_names())}")
     if wanted.where:
         check_columns(wanted.where)
+    _check_conflicts(wanted)
     sections = (["label.classes"] if wanted.labels else []) + ["project"]
     deps = [*wanted.inputs(), *CODE]
     pipeline.add_version(pipeline.NewVersion(wanted.name, wanted.command(), wanted.description, deps, sections))
@@ -68,6 +70,18 @@ def _taken(name: str, family: lineage.Tree) -> str:
             f"`{usage.next_command(name, family)} --from {name}`"
         )
     return f"{pipeline.DATASETS}: there is a version {name} already: edit it there, or choose another name"
+
+
+def _check_conflicts(wanted: Recipe) -> None:
+    """Raises SenguError for labels about which the sources differ, if their tables are here; the build checks them again."""
+    sites = params.site_names() if wanted.extend else []
+    needed = [parent / versions.LABELS for parent in wanted.parents] + ([wanted.labels] if wanted.labels else [])
+    needed += [wanted.index / f"{site}.csv" for site in sites]
+    if len(wanted.parents) + bool(wanted.labels) < 2 or not all(path.is_file() for path in needed):
+        return
+    index = tables.read_sites(wanted.index, sites, tables.IndexRow) if sites else tables.empty(tables.IndexRow)
+    labels_of, classes = stage.sources(wanted, index)
+    merging.merge(labels_of, wanted.prefer, classes, wanted.name)
 
 
 def check_columns(text: str) -> None:
