@@ -200,6 +200,22 @@ def test_a_stage_that_failed_is_a_gap_and_nobody_has_retrained(folder: Path) -> 
     assert "never made" not in stubs.fails(folder, sys.executable, "-m", "sengu.commands.main", "handover", "status", **CODE)
 
 
+@pytest.mark.parametrize(("parent", "what"), [("C", "B comes from C, which is no version"), ("B", "B <- B is a circle")])
+def test_a_broken_family_tree_is_a_gap_beside_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, parent: str, what: str
+) -> None:
+    stages = {"B": {"cmd": "x", "wdir": "..", "outs": ["data/dataset/B"], "deps": [f"data/dataset/{parent}"]}}
+    (folder / "datasets").mkdir()
+    (folder / "datasets/dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    monkeypatch.chdir(folder)
+    gathered = facts.gather()
+    assert gathered.datasets == () and what in gathered.broken_tree
+    first, *_ = (gap for gap in status.gaps(gathered) if "family tree" in gap.what)
+    assert what in first.what and first.cure == "mend datasets/dvc.yaml"
+    with pytest.raises(SenguError, match="the family tree of the dataset versions is broken"):
+        sengu_in(folder, "handover", "document")
+
+
 def test_the_document_says_where_each_version_comes_from_and_what_the_model_learned(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

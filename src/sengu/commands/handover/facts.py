@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from sengu.base import params
+from sengu.base.errors import SenguError
 from sengu.base.tables import tombstones
 from sengu.commands import places
 from sengu.commands.handover.drills import Drill, drills
@@ -69,7 +70,8 @@ class Facts:
     outputs: str  # `comparing.digest`
     sizes: tuple[Size, ...]
     sites: Mapping[str, Mapping[str, Any]]
-    datasets: tuple[Version, ...]
+    datasets: tuple[Version, ...]  # those of a family tree that is whole; empty if it is not
+    broken_tree: str  # what is wrong with the family tree of the versions, and how to mend it; empty if it is whole
     trained_on: str  # the version that the stage `split` last took
     metrics: Mapping[str, Any]
     release: Mapping[str, Any]
@@ -94,8 +96,9 @@ class Facts:
     def digest(self) -> str:
         """Lower-case hex SHA-256 of the tracked facts: equal in every clone of a commit, whatever the wording of a page."""
         tracked = {name: value for name, value in asdict(self).items() if name not in ("origin", "drills")}
-        if not self.quizzes:
-            del tracked["quizzes"]  # a document from before the first quiz is not stale
+        for name in ("quizzes", "broken_tree"):
+            if not tracked[name]:
+                del tracked[name]  # a document from before the first of them is not stale
         return hashlib.sha256(json.dumps(tracked, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -104,6 +107,10 @@ def gather() -> Facts:
     document = params.document()
     locked = comparing.stages(Path())
     outs = [_size(out) for stage in locked.values() for out in stage.get("outs", [])]
+    try:
+        datasets, broken_tree = tuple(_versions({size.path: size for size in outs})), ""
+    except SenguError as error:  # the other facts are no worse for it
+        datasets, broken_tree = (), str(error)
     return Facts(
         project={key: value for key, value in document.get("project", {}).items() if value},
         origin=ask("remote", "get-url", "origin"),
@@ -111,7 +118,8 @@ def gather() -> Facts:
         outputs=comparing.digest(locked),
         sizes=tuple(outs),
         sites=document.get("sites", {}),
-        datasets=tuple(_versions({size.path: size for size in outs})),
+        datasets=datasets,
+        broken_tree=broken_tree,
         trained_on=history.trained_on(locked.get("split")),
         metrics=json.loads(METRICS.read_text(encoding="utf-8")) if METRICS.is_file() else {},
         release=document.get("export", {}),
@@ -125,8 +133,12 @@ def gather() -> Facts:
 
 
 def _versions(sizes: Mapping[str, Size]) -> Iterator[Version]:
-    """The versions of datasets/dvc.yaml, if it is there, and those imported from another repository."""
+    """The versions of datasets/dvc.yaml, if it is there, and those imported from another repository.
+
+    Raises SenguError for a family tree that is not whole.
+    """
     family = lineage.tree(pipeline.versions() if pipeline.DATASETS.is_file() else {})
+    family.ordered()
     for name, node in family.nodes.items():
         size = sizes.get(f"{places.DATASETS}/{name}")
         yield Version(name, node.parents, node.finalised, bool(node.stage.get("frozen")), False, size)

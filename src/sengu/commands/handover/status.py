@@ -37,6 +37,8 @@ def gaps(facts: Facts) -> Iterator[Gap]:
     if not facts.project.get("repository"):
         cure = "write `project: { repository: URL }` into params.yaml"
         yield Gap("no address of the repository: params.yaml has no project.repository", cure, False)
+    if facts.broken_tree:
+        yield Gap(f"the family tree of the dataset versions is broken: {facts.broken_tree}", f"mend {pipeline.DATASETS}")
     if not facts.rules:
         yield Gap(f"no annotation rules: {RULES} says nothing", f"write {RULES}")
     if not facts.origin:
