@@ -1,16 +1,17 @@
-"""cifar10.zip and a folder of photographs -> random batches of pictures, the same for the same seed and step."""
+"""cifar10.zip and a folder of photographs -> random batches of pictures and drawings, the same for the same seed and step."""
 
 import io
 import zipfile
 from itertools import pairwise
 from pathlib import Path
 
+import drawings
 import numpy as np
 from PIL import Image, ImageEnhance
 from tqdm import tqdm
 
-KINDS = ("small", "mosaic", "photograph", "inset")
-SHARES = (0.15, 0.1, 0.6, 0.15)  # of the kinds
+KINDS = ("small", "mosaic", "photograph", "inset", "drawing")
+SHARES = (0.12, 0.08, 0.5, 0.12, 0.18)  # of the kinds
 SUFFIXES = (".jpg", ".png")
 MIXED = 0.3  # share of the pictures that are laid over another, which shows more of what a network does
 LARGEST = 1600  # longer photographs are scaled down once, so that crops of them show things rather than grain
@@ -57,6 +58,8 @@ class Batches:
             picture = self._crop_small(random, size)
         elif kind == "mosaic":
             picture = self._mosaic(random, size)
+        elif kind == "drawing":
+            picture = drawings.draw(random, size)
         else:
             picture = self._crop_photograph(random, size)
             if kind == "inset":

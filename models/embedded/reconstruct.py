@@ -25,8 +25,10 @@ import tensorflow as tf
 import tf_keras as keras
 
 SEED = 5
-PICTURES_SEED, FIRST = 77, 10_000_000  # of the pictures, and the number of the first batch
+PICTURES_SEED, FIRST, FIRST_MORE = 77, 10_000_000, 20_000_000  # of the pictures, and the numbers of the first batches
 PICTURES = {64: 1200, 96: 500, 128: 900, 224: 300}  # height and width in pixels -> how many; some 8 GB of memory
+MORE = {64: 12_000, 96: 4000, 128: 5000, 224: 800}  # after LAST_LARGE, whose maps are smaller: else its layers know the pictures
+LAST_LARGE = "block3b"
 ROWS = 3000  # places in the feature maps of a batch that least squares look at
 SAMPLES = 12_000  # values of a channel that its curve is fitted to
 PENALTY = 3e-3  # of a change of a weight, relative to the variance of its input
@@ -133,26 +135,38 @@ def ridge(products: np.ndarray, wanted: np.ndarray, prior: np.ndarray, count: fl
 class Reconstruction:
     """Fills `student`, which is B0, layer by layer, so that it gives on the batches what `teacher`, which is Lite0, gives."""
 
-    def __init__(self, teacher: keras.Model, student: keras.Model, batches: list[np.ndarray]):
-        self._teacher, self._student = teacher, student
+    def __init__(self, teacher: keras.Model, student: keras.Model, batches: list[np.ndarray], more: list[np.ndarray]):
+        """`batches` and `more` are uint8 (pictures, size, size, 3); all layers see the first, those after LAST_LARGE both."""
+        self._teacher, self._student, self._more = teacher, student, more
         self._random = np.random.default_rng(SEED)
-        pixels = [(tf.cast(batch, tf.float32) / 255 - lite0.MEAN) / lite0.DEVIATION for batch in batches]
-        self.theirs: Maps = pixels  # what the teacher has after the layers so far
-        self.ours: Maps = pixels
+        self._their_steps: list[Step] = [_normalized]  # the layers so far
+        self._our_steps: list[Step] = [_normalized]
+        self.theirs: Maps = [_normalized(batch) for batch in batches]  # what the teacher has after the layers so far
+        self.ours: Maps = self.theirs
 
     def run(self) -> float:
         """Fills all layers; returns the error of the features as a share of their variance."""
         stem = self._folded("stem_conv", "stem_bn", stride=2)
         curve = self._activated("stem_bn", stem, list(self._pairs(stem, stem)), has_gate=False)
         self._student.get_layer("stem_conv").set_weights([stem.kernel])
-        self.theirs = [tf.nn.relu6(stem(x)) for x in self.theirs]
-        self.ours = [curve(stem(x)) for x in self.ours]
+        self._go_on(_then(stem, tf.nn.relu6), _then(stem, curve))
         first = True
         for name, stride in lite0.strides().items():
             self._block(name, stride, curve if first else None)
             first = False
             print(f"{name} differs by {self._difference():.3f} of the variance", flush=True)
+            if name == LAST_LARGE:
+                for batch in self._more:
+                    self.theirs.append(_then(*self._their_steps)(batch))
+                    self.ours.append(_then(*self._our_steps)(batch))
         return self._top()
+
+    def _go_on(self, theirs: Step, ours: Step) -> None:
+        """Takes all maps through one more part of both networks."""
+        self._their_steps.append(theirs)
+        self._our_steps.append(ours)
+        self.theirs = [theirs(x) for x in self.theirs]
+        self.ours = [ours(x) for x in self.ours]
 
     def _difference(self) -> float:
         """Mean squared difference of the maps so far as a share of the teacher's variance, by samples."""
@@ -183,9 +197,10 @@ class Reconstruction:
         linear = [project.linear(ours(x)) for x in self.ours]
         samples = np.concatenate([self._drawn(x).numpy() for x in linear]).astype(np.float64)
         self._normalize(f"{name}_project_bn", np.ones_like(project.bias), project.bias, samples)
-        added = self.ours if is_added else [0.0] * len(linear)
-        self.ours = [x + project.bias.astype(np.float32) + other for x, other in zip(linear, added, strict=True)]
-        self.theirs = after
+        del after, targets, linear
+        their_block, our_block = _then(theirs, wanted), _then(ours, project)
+        parts = (their_block, our_block)
+        self._go_on(*map(_added, parts) if is_added else parts)
 
     def _top(self) -> float:
         wanted = self._folded("top_conv", "top_bn")
@@ -302,6 +317,15 @@ def _then(*steps: Step) -> Step:
     return all_of_them
 
 
+def _added(step: Step) -> Step:
+    return lambda maps: step(maps) + maps
+
+
+def _normalized(batch: np.ndarray) -> tf.Tensor:
+    """uint8 pictures as Lite0 takes them, float32."""
+    return (tf.cast(batch, tf.float32) / 255 - lite0.MEAN) / lite0.DEVIATION
+
+
 def _share(bias: float) -> float:
     return float(1 / (1 + np.exp(-bias)))
 
@@ -317,14 +341,14 @@ def _after(convolution: Convolution, curve: Curve, gate: float = 1.0) -> Convolu
     return Convolution(kernel, convolution.bias + constant, convolution.stride, convolution.by_depth)
 
 
-def draw(source: pictures.Batches) -> list[np.ndarray]:
-    """Batches of all sizes, uint8 (pictures, size, size, 3)."""
+def draw(source: pictures.Batches, counts: dict[int, int], first: int) -> list[np.ndarray]:
+    """Batches of all sizes, uint8 (pictures, size, size, 3); `first` numbers the first of them."""
     jobs = []
     with ThreadPoolExecutor(2) as pool:
-        for size, count in PICTURES.items():
+        for size, count in counts.items():
             most = max(4, int(50 * (64 / size) ** 2) * 2)
             for start in range(0, count, most):
-                jobs.append(pool.submit(source.draw, FIRST + len(jobs), min(most, count - start), size))
+                jobs.append(pool.submit(source.draw, first + len(jobs), min(most, count - start), size))
     return [job.result() for job in jobs]
 
 
@@ -341,10 +365,9 @@ def main() -> None:
     teacher, student = lite0.network(tf.nn.relu6, gates=False), lite0.network(tf.nn.silu, gates=True)
     lite0.copy_weights(weights, teacher)
     lite0.copy_weights(weights, student)
-    batches = draw(
-        pictures.Batches(pictures.read_small(args.cifar10), pictures.find_photographs(args.photographs), PICTURES_SEED)
-    )
-    error = Reconstruction(teacher, student, batches).run()
+    source = pictures.Batches(pictures.read_small(args.cifar10), pictures.find_photographs(args.photographs), PICTURES_SEED)
+    batches, more = draw(source, PICTURES, FIRST), draw(source, MORE, FIRST_MORE)
+    error = Reconstruction(teacher, student, batches, more).run()
     lite0.write(student, args.weights)
     print(f"{args.weights}: the features differ from Lite0's by {error:.3f} of their variance on the pictures themselves")
 

@@ -219,6 +219,17 @@ def test_a_sheet_filled_in_is_added_to_the_annotators_own(folder: Path) -> None:
     assert "nothing is new" in sengu_in(folder, "label", "import", "sheet.csv")
 
 
+def test_why_names_the_tag_of_a_page_and_who_outranks_it(folder: Path) -> None:
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["label"]["tags"] = {"zebra": 1, "dotted": 0, "spots": 0}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    captures = tables.read(folder / "data/captures/a.csv", tables.Capture)
+    captures["tags"] = captures["url"].map(lambda url: "spots|dotted|new" if "white" in url else "zebra" if "red" in url else "")
+    tables.write(folder / "data/captures/a.csv", captures, tables.Capture)
+    assert "  dots, tag dotted spots (http://a.example/<&>): stands\n" in sengu_in(folder, "label", "why", WHITE)
+    assert "  stripes, tag zebra (http://a.example/<&>): outranked by a sheet\n" in sengu_in(folder, "label", "why", RED)
+
+
 def test_a_person_says_in_a_sheet_that_no_class_fits(folder: Path) -> None:
     sheet(folder, "--queue", "random", "--annotator", "eve")
     (folder / "sheet.csv").write_text(f"objectId,value,annotator,how\n{WHITE},-,eve,blind\n")

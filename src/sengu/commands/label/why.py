@@ -96,7 +96,8 @@ def why(label_set: LabelSet, object_id: str) -> Why:
     for rank, part in zip(merging.RANKS[2:], parts[2:], strict=True):
         for _, hint in part.iterrows():
             outcome = decision.of_value(int(hint["value"])) if rank == best else f"outranked by a {best}"
-            said.append(Word(label_set.class_of(hint["value"]), "", "", rank, "", "", hint["source"], "", outcome))
+            how = " ".join([rank, *_tags(label_set, hint)]) if rank == "tag" else rank
+            said.append(Word(label_set.class_of(hint["value"]), "", "", how, "", "", hint["source"], "", outcome))
     stands = {name: table.loc[table["objectId"] == object_id, "value"] for name, table in versions(label_set).items()}
     of_versions = {name: label_set.class_of(int(values.iloc[0])) for name, values in stands.items() if len(values)}
     return Why(object_id, label_set.class_of(label), said, of_versions, _type(object_id) if learned(label_set) else "")
@@ -112,6 +113,14 @@ def _rule(citations: Citations, word: pd.Series) -> tuple[str, str]:
     dated = ", by the date" if cited.by_date else ""
     state = "as it is now" if cited.is_current else "changed since" if cited.name in citations.current else "deleted since"
     return f"{cited.rule.citation} ({state}{dated})", f"{cited.rule.title}: {' '.join(cited.rule.text.split())}"
+
+
+def _tags(label_set: LabelSet, hint: pd.Series) -> list[str]:
+    """The tags on the page of a hint that mean its class, sorted."""
+    seen = label_set.index[label_set.index["objectId"] == hint["objectId"]][["site", "urlId"]]
+    captures = label_set.captures[label_set.captures["page"] == hint["source"]].merge(seen, on=["site", "urlId"])
+    tags = {tag for cell in captures["tags"] for tag in cell.split("|")}
+    return sorted(tag for tag in tags if label_set.settings.tags.get(tag) == hint["value"])
 
 
 def _type(object_id: str) -> str:
