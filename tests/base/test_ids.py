@@ -1,7 +1,10 @@
+import numpy as np
+import pandas as pd
 import pytest
 
 from sengu.base.errors import SenguError
-from sengu.base.ids import ObjectId, are_object_ids, are_videos, low_bytes, url_id
+from sengu.base.ids import SHORT_ID, ObjectId, are_object_ids, are_videos, low_bytes, url_id
+from sengu.base.tables import letters
 
 FOO = "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33"  # SHA-1 of b"foo"
 
@@ -41,5 +44,11 @@ def test_videos_are_told_by_their_extension() -> None:
     "wrong", ["", "x", IDS[0].upper(), IDS[0][:-1], f"{IDS[0]} ", IDS[0].replace("0", "\uff10", 1), IDS[0].replace(".", "0")]
 )
 def test_a_quick_look_at_many_ids_passes_no_wrong_one(wrong: str) -> None:
-    assert are_object_ids([IDS[0], IDS[2]])
-    assert not are_object_ids([IDS[0], wrong, IDS[2]])
+    for storage in ("python", "pyarrow"):
+        kind = pd.StringDtype(storage, na_value=np.nan)
+        for parts in ([[IDS[0], IDS[2]]], [[IDS[0]], [], [IDS[2]]]):
+            right = letters.of(pd.concat([pd.Series(part, dtype=kind) for part in parts]), SHORT_ID)
+            assert right is not None and are_object_ids(right)
+            assert [bytes(row).decode() for row in right] == [IDS[0], IDS[2]]
+        some = letters.of(pd.Series([IDS[0], wrong, IDS[2]], dtype=kind)[1:], SHORT_ID)
+        assert some is None or not are_object_ids(some)

@@ -17,7 +17,7 @@ SHA1_DIGITS = 40
 HEX, LETTERS = b"0123456789abcdef", b"0123456789abcdefghijklmnopqrstuvwxyz"
 DIGITS = np.zeros(256, np.int64)
 DIGITS[np.frombuffer(HEX, np.uint8)] = np.arange(16)
-PART = 1 << 14  # object ids examined together
+SHORT_ID = SHA1_DIGITS + 4  # letters of an object id with an extension of three
 
 
 @dataclass(frozen=True, order=True)
@@ -78,27 +78,19 @@ def _letters(object_ids: Sequence[str] | np.ndarray) -> np.ndarray:
     return texts.astype(f"S{width}").view(np.uint8).reshape(len(texts), width)
 
 
-def are_object_ids(texts: Sequence[str]) -> bool:
-    """True if every text is an object id with an extension of three letters, which nearly all have; False proves nothing.
-
-    A quick look at a million: after False, the caller checks each text.
-    """
-    if set(map(len, texts)) != {SHA1_DIGITS + 4}:
-        return False
-    return all(map(_are_short_ids, (texts[start : start + PART] for start in range(0, len(texts), PART))))
-
-
-def _are_short_ids(texts: Sequence[str]) -> bool:
-    try:
-        letters = np.frombuffer("".join(texts).encode("ascii"), np.uint8).reshape(len(texts), SHA1_DIGITS + 4)
-    except UnicodeEncodeError:
-        return False
+def are_object_ids(letters: np.ndarray) -> bool:
+    """True if each row of uint8 (n, SHORT_ID) spells an object id with an extension of three letters, which nearly all have."""
     parts = (
         (letters[:, :SHA1_DIGITS], HEX),
         (letters[:, SHA1_DIGITS : SHA1_DIGITS + 1], b"."),
         (letters[:, SHA1_DIGITS + 1 :], LETTERS),
     )
     return not any(part.tobytes().translate(None, allowed) for part, allowed in parts)
+
+
+def are_url_ids(letters: np.ndarray) -> bool:
+    """True if each row of uint8 (n, SHA1_DIGITS) spells a URL id."""
+    return not letters.tobytes().translate(None, HEX)
 
 
 def url_id(canonical_url: str) -> str:

@@ -52,17 +52,19 @@ def latest(words: pd.DataFrame) -> pd.DataFrame:
     """
     words = _where(words, words["how"] != "quiz")
     annotators, _ = pd.factorize(words["annotator"])
-    pair = words["object"].to_numpy() * (annotators.max(initial=0) + 1) + annotators
-    order = np.lexsort((words["time"].to_numpy(), pair))  # a stable sort
+    pair, _ = pd.factorize(words["object"].to_numpy() * (annotators.max(initial=0) + 1) + annotators)
+    stays = np.bincount(pair, minlength=1)[pair] == 1
+    again = np.flatnonzero(~stays)  # of which few pairs consist
+    order = again[np.lexsort((words["time"].to_numpy()[again], pair[again]))]  # a stable sort
     ordered = pair[order]
-    is_last = np.append(ordered[1:] != ordered[:-1], True) if len(ordered) else np.array([], dtype=bool)
-    standing: pd.DataFrame = words.iloc[np.sort(order[is_last])]
+    stays[order[np.append(ordered[1:] != ordered[:-1], True)] if len(order) else order] = True
+    standing: pd.DataFrame = words[stays]
     return standing
 
 
 def ranks(words: pd.DataFrame, tags: pd.DataFrame, devices: pd.DataFrame) -> list[pd.DataFrame]:
     """The words that stand, as frames of COLUMNS, of one rank each: people, models, page tags, devices."""
-    standing = latest(words).rename(columns={"sheet": "source"})
+    standing = latest(words.drop(columns="note")).rename(columns={"sheet": "source"})
     standing = _where(standing, standing["value"] != NONE)
     is_model = standing["how"] == MODEL
     hints = [frame.assign(line=0, time=BEFORE_ALL, **BLANK) for frame in (tags, devices)]
@@ -116,10 +118,13 @@ def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merge
 
 def _in_order(table: pd.DataFrame) -> np.ndarray:
     """The place of each row's object among the different ones, which are in the order of the tables, int64 (rows,)."""
-    _, first, codes = np.unique(table["object"], return_index=True, return_inverse=True)
+    objects = table["object"].to_numpy()
+    first = np.full(objects.max(initial=-1) + 1, -1)
+    first[objects[::-1]] = np.arange(len(objects))[::-1]
+    present = np.flatnonzero(first >= 0)
     places = np.empty(len(first), dtype=np.int64)
-    places[table["objectId"].iloc[first].argsort().to_numpy()] = np.arange(len(first))
-    ordered: np.ndarray = places[codes]
+    places[present[table["objectId"].iloc[first[present]].argsort().to_numpy()]] = np.arange(len(present))
+    ordered: np.ndarray = places[objects]
     return ordered
 
 

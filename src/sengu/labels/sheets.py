@@ -152,11 +152,14 @@ def _plain(text: str, delimiter: str, width: int) -> pd.DataFrame | None:
 
 
 def _is_regular(data: bytes, delimiter: str, width: int) -> bool:
-    """True if each line has `width` cells: each width-th of the marks between cells then ends a line, and no other does."""
+    """True if each line has `width` cells: as many marks between cells as there should be, all before its end."""
     codes = np.frombuffer(data, np.uint8)
-    ends_line = codes[(codes == ord(delimiter)) | (codes == ord("\n"))] == ord("\n")
-    ends_line = np.append(ends_line, True)
-    return len(ends_line) % width == 0 and bool((ends_line.reshape(-1, width) == (np.arange(width) == width - 1)).all())
+    ends = np.flatnonzero(codes == ord("\n"))
+    marks = np.flatnonzero(codes == ord(delimiter))
+    if len(marks) != (len(ends) + 1) * (width - 1):
+        return False
+    first, last = marks[:: width - 1], marks[width - 2 :: width - 1]
+    return bool((last[:-1] < ends).all() and (ends < first[1:]).all())
 
 
 def _exact(

@@ -16,6 +16,7 @@ from pandas.api.extensions import ExtensionArray
 
 from sengu.base.errors import SenguError
 from sengu.base.names import counted
+from sengu.base.tables import letters
 from sengu.labels.sheets import Sheet, read, repeated
 
 IMPORT, MODEL = "import", "model"
@@ -23,6 +24,8 @@ HOW = ("blind", "suggested", "page", "group", "repeat", "quiz", IMPORT, MODEL)
 RULE = re.compile(r"[Rr](?P<number>[0-9]{1,6})(@(?P<hash>[0-9a-fA-F]{8,64}))?")
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|z|[+-]\d\d(:?\d\d)?)?)?")
 PLAIN_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3})?Z")
+SECOND = "2026-01-01T00:00:00Z"  # how a date to the second is written
+FIRST = np.datetime64("0001-01-01", "us").astype(np.int64)  # before it, numpy knows dates and Python does not
 SHOWN = 50  # faults; a file of another kind has one in each line
 SLACK = timedelta(days=1)  # clocks and time zones of others
 BEFORE_ALL = np.iinfo(np.int64).min  # the time of a word without a date
@@ -228,14 +231,31 @@ class _Reader:
     def _times(self, sheet: Sheet, wrong: np.ndarray) -> tuple[np.ndarray, ExtensionArray]:
         """Microseconds since 1970 of each row, and the same as `written`."""
         cells = sheet.cells["labelledAt"]
-        plain = self._plain_times(cells)
-        if plain is not None and (cells.str.len() == len("2026-01-01T00:00:00Z")).all():
+        plain = self._whole_seconds(cells)
+        if plain is not None:
             return plain, cells.array
+        plain = self._plain_times(cells)
         time = self._numbers(sheet, "labelledAt", wrong, self._time, BEFORE_ALL) if plain is None else plain
         return time, pd.array(written(time).tolist(), dtype="str")
 
+    def _whole_seconds(self, cells: pd.Series) -> np.ndarray | None:
+        """The times of dates such as SECOND; None if one is another, or wrong."""
+        spelled = letters.of(cells, len(SECOND)) if len(cells) else None
+        if spelled is None:
+            return None
+        model = np.frombuffer(SECOND.encode(), np.uint8)
+        is_digit = np.char.isdigit(np.array(list(SECOND)))
+        if (spelled[:, ~is_digit] != model[~is_digit]).any() or (spelled[:, is_digit] - ord("0") > 9).any():  # below 0 wraps
+            return None
+        try:
+            stamps = np.ascontiguousarray(spelled[:, :-1]).view(f"S{len(SECOND) - 1}").ravel().astype("datetime64[us]")
+        except ValueError:  # as for 30 February
+            return None
+        times = stamps.astype(np.int64)
+        return times if times.min() >= FIRST and times.max() <= self.latest.timestamp() * 1e6 else None
+
     def _plain_times(self, cells: pd.Series) -> np.ndarray | None:
-        """The times of dates as `sengu` writes them, quickly; None if one is another, or wrong."""
+        """The times of dates as `sengu` writes them, with or without milliseconds; None if one is another, or wrong."""
         if not len(cells) or not cells.str.fullmatch(PLAIN_DATE.pattern).all():
             return None
         try:

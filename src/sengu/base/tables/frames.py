@@ -16,8 +16,8 @@ import pandas as pd
 
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
-from sengu.base.ids import OBJECT_ID, URL_ID, are_object_ids
-from sengu.base.tables import csvfile
+from sengu.base.ids import OBJECT_ID, SHA1_DIGITS, SHORT_ID, URL_ID, are_object_ids, are_url_ids
+from sengu.base.tables import csvfile, letters
 from sengu.base.tables.rows import TYPES
 
 Row = TypeVar("Row")
@@ -108,8 +108,7 @@ def _checked(cells: pd.Series, is_number: bool, path: Path, lines: Sequence[int]
     if pattern is None:
         return cells
     codes, different = pd.factorize(cells) if str(cells.name) in REPETITIVE_COLUMNS else (slice(None), cells)
-    is_right = {**dict.fromkeys(OBJECT_ID_COLUMNS, are_object_ids), "urlId": _are_url_ids}.get(str(cells.name))
-    if is_right is None or not is_right(cells.tolist()):
+    if not _are_ids(cells):
         wrong = ~pd.Series(different, dtype="str").str.fullmatch(pattern).to_numpy()[codes]
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
@@ -117,7 +116,11 @@ def _checked(cells: pd.Series, is_number: bool, path: Path, lines: Sequence[int]
     return pd.Series(different.astype(np.int64)[codes], cells.index, name=cells.name) if is_number else cells
 
 
-def _are_url_ids(texts: list[str]) -> bool:
-    """True if all are 40 lower-case hex digits; a quick look that does not say which is not."""
-    letters = "".join(texts)
-    return set(map(len, texts)) == {40} and letters.isascii() and not letters.encode().translate(None, b"0123456789abcdef")
+def _are_ids(cells: pd.Series) -> bool:
+    """True if all cells are right, by a quick look that only columns of ids get; False proves nothing."""
+    name = str(cells.name)
+    if name in OBJECT_ID_COLUMNS:
+        spelled = letters.of(cells, SHORT_ID)
+        return spelled is not None and are_object_ids(spelled)
+    spelled = letters.of(cells, SHA1_DIGITS) if name == "urlId" else None
+    return spelled is not None and are_url_ids(spelled)
