@@ -128,7 +128,7 @@ def test_info_knows_every_place_label_version_and_split(made: Path) -> None:
         ("one", "file://one/cat/a.jpg", "cat", "camera one"), ("two", "file://two/x/a2.jpg", "x", "camera two"),
     ]  # fmt: skip
     assert (known["format"], known["bytes"], known["label"], known["versions"]) == ("jpg", len(SHARED), "cat", {"v1": "cat"})
-    assert known["said"] == {"source": "sheet", "annotator": "mine", "lines": "labels/mine.csv:2"}
+    assert known["decision"] == {"source": "sheet", "annotator": "mine", "lines": "labels/mine.csv:2"}
     said = run(made, "sengu", "objects", "info", IDS["a"][:8])
     assert "file://two/x/a2.jpg" in said
     assert re.search(r"label +cat\n", said)
@@ -136,6 +136,12 @@ def test_info_knows_every_place_label_version_and_split(made: Path) -> None:
     assert re.search(r"versions +v1: cat", said)
     where = run(made, "sengu", "objects", "where", IDS["a"]).splitlines()
     assert [line.split("\t")[0] for line in where] == ["one", "two"]
+
+
+def test_info_names_the_sides_of_a_label_conflict(folder: Path) -> None:
+    rows = [tables.Conflict(IDS["b"], "-|0|1", "s:2|s:3|p", "anna|ben|", "||", "||", "")]
+    tables.write(folder / "data/label_conflicts.csv", tables.frame(rows, tables.Conflict), tables.Conflict)
+    assert re.search(r"conflict +no class, cat, dog\n", run(folder, "sengu", "objects", "info", IDS["b"]))
 
 
 def test_a_whole_store_verifies(made: Path) -> None:

@@ -16,6 +16,7 @@ from sengu.base.tables import csvfile, versions
 from sengu.commands import places
 from sengu.commands.completion import ObjectPrefix
 from sengu.labels import sheets
+from sengu.labels.words import NO_CLASS_CELL
 from sengu.objects.store import ObjectStore
 
 
@@ -33,7 +34,9 @@ class Known:
     video: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)  # rows of captures, with their site
     label: str = ""  # the class
-    said: dict[str, str] = field(default_factory=dict)  # the row of label_details, without what is empty, and the lines of sheets
+    decision: dict[str, str] = field(
+        default_factory=dict
+    )  # the row of label_details, without what is empty, and the lines of sheets
     conflict: str = ""
     group: str = ""
     versions: dict[str, str] = field(default_factory=dict)  # dataset version -> class
@@ -63,12 +66,14 @@ def known(object_id: ObjectId, data: Path) -> Known:
         facts.seen += [{"site": index.stem, **row} for row in csvfile.rows_with(captures, "urlId", urls)]
     if not facts.format:
         raise SenguError(f"object {name} is in no table of {data / 'index'}: check the id, or run `dvc repro objects`")
+    classes = params.labelling(places.LABELS)[1].classes
     for row in csvfile.rows_with(data / "label_details.csv", "objectId", {name}):
-        facts.label = _class(row.pop("value"), params.labelling(places.LABELS)[1].classes)
-        facts.said = {key: cell for key, cell in row.items() if cell and key != "objectId"}
+        facts.label = _class(row.pop("value"), classes)
+        facts.decision = {key: cell for key, cell in row.items() if cell and key != "objectId"}
         if lines := _lines(object_id, facts.seen):
-            facts.said["lines"] = ", ".join(lines)
-    facts.conflict = _cell(data / "label_conflicts.csv", name, "values")
+            facts.decision["lines"] = ", ".join(lines)
+    if values := _cell(data / "label_conflicts.csv", name, "values"):
+        facts.conflict = ", ".join(_class(value, classes) for value in values.split("|"))
     facts.group = _cell(data / "duplicates.csv", name, "group")
     facts.type = _cell(data / "split_label.csv", name, "type")
     for version in sorted((data / "dataset").glob("*/label.csv")):
@@ -79,6 +84,8 @@ def known(object_id: ObjectId, data: Path) -> Known:
 
 
 def _class(value: str, classes: Sequence[str]) -> str:
+    if value == NO_CLASS_CELL:
+        return "no class"
     return classes[int(value)] if int(value) < len(classes) else f"value {value}, which is no class now"
 
 
