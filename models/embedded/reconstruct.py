@@ -26,11 +26,11 @@ import tf_keras as keras
 
 SEED = 5
 PICTURES_SEED, FIRST, FIRST_MORE = 77, 10_000_000, 20_000_000  # of the pictures, and the numbers of the first batches
-PICTURES = {64: 1200, 96: 500, 128: 900, 224: 300}  # height and width in pixels -> how many; some 8 GB of memory
-MORE = {64: 12_000, 96: 4000, 128: 5000, 224: 800}  # after LAST_LARGE, whose maps are smaller: else its layers know the pictures
+PICTURES = {64: 800, 96: 300, 128: 500, 224: 150}  # height and width in pixels -> how many; some 8 GB
+MORE = {64: 8000, 96: 2500, 128: 3500, 224: 400}  # after LAST_LARGE, whose maps are smaller: else its layers know the pictures
 LAST_LARGE = "block3b"
 ROWS = 3000  # places in the feature maps of a batch that least squares look at
-SAMPLES = 12_000  # values of a channel that its curve is fitted to
+SAMPLES, SEEN = 12_000, 60_000  # values of a channel that its curve is fitted to, and that its statistics are of
 PENALTY = 3e-3  # of a change of a weight, relative to the variance of its input
 FLOOR = 0.3  # share of the mean variance that is added to each: else inputs that hardly vary get huge weights
 STEEPNESS = (1.4, 2, 2.8, 4, 5.6)  # k of swish(k(x + shift)) to choose from; it is also the scale of what comes out
@@ -195,7 +195,7 @@ class Reconstruction:
         targets = [y - x if is_added else y for x, y in zip(self.ours, after, strict=True)]
         project = self._solved_towards(f"{name}_project_conv", _after(wanted, inner, _share(GATE)), ours, targets)
         linear = [project.linear(ours(x)) for x in self.ours]
-        samples = np.concatenate([self._drawn(x).numpy() for x in linear]).astype(np.float64)
+        samples = np.concatenate([self._drawn_alike(x, x, SEEN // len(linear))[0].numpy() for x in linear]).astype(np.float64)
         self._normalize(f"{name}_project_bn", np.ones_like(project.bias), project.bias, samples)
         del after, targets, linear
         their_block, our_block = _then(theirs, wanted), _then(ours, project)
@@ -293,19 +293,17 @@ class Reconstruction:
         layer.set_weights([scale * deviation, shift + scale * mean, mean, variance])
 
     def _pairs(self, ours: Step, theirs: Step) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        most = SEEN // len(self.ours)
         for mine, their in zip(self.ours, self.theirs, strict=True):
-            yield self._drawn_alike(ours(mine), theirs(their))
+            yield self._drawn_alike(ours(mine), theirs(their), most)
 
-    def _drawn_alike(self, first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The same random places of two maps, (at most ROWS, channels) each."""
+    def _drawn_alike(self, first: tf.Tensor, second: tf.Tensor, most: int = ROWS) -> tuple[tf.Tensor, tf.Tensor]:
+        """The same random places of two maps, (at most `most`, channels) each."""
         first, second = (tf.reshape(maps, (-1, maps.shape[-1])) for maps in (first, second))
-        if len(first) <= ROWS:
+        if len(first) <= most:
             return first, second
-        drawn = self._random.choice(len(first), ROWS, replace=False)
+        drawn = self._random.choice(len(first), most, replace=False)
         return tf.gather(first, drawn), tf.gather(second, drawn)
-
-    def _drawn(self, maps: tf.Tensor) -> tf.Tensor:
-        return self._drawn_alike(maps, maps)[0]
 
 
 def _then(*steps: Step) -> Step:

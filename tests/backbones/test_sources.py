@@ -70,6 +70,15 @@ def test_the_embedded_backbone_is_efficientnet_b0(tmp_path: Path) -> None:
     assert not (tmp_path / "b" / backbones.FINGERPRINT).exists()
 
 
+def test_the_embedded_backbone_takes_pixels_as_its_weights_were_made_for() -> None:
+    """As Lite0 takes them: (255x - 127) / 128. Without this, it gave features of other pictures, quietly."""
+    network = efficientnet.unpack(WEIGHTS).layers[-1]
+    (layer,) = (part for part in network.layers if isinstance(part, keras.layers.Normalization))
+    pixels = np.array([0, 127, 255], np.float32).reshape(1, 1, 3, 1).repeat(3, axis=3)
+    given = keras.Model(network.input, layer.output)(pixels).numpy()
+    assert given[0, 0, :, 0] == pytest.approx([-127 / 128, 0, 1], abs=1e-3)
+
+
 def test_the_fast_function_gives_what_the_layer_gives(model: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (7, SIZE, SIZE, 3), dtype=np.uint8)
     run = backbones.frozen(model, SIZE)

@@ -30,6 +30,7 @@ def unpack(weights: Path) -> keras.Model:
         raise SenguError(f"{weights} does not hold the weights of EfficientNet-B0: {cure}")
     for name, weight in floats.items():
         weight.assign(stored[name].astype(np.float32))
+    _normalization(network).finalize_state()  # else it normalizes by what it was built with
     return _from_unit_range(network)
 
 
@@ -52,7 +53,7 @@ def imagenet(variant: str) -> keras.Model:
             )
         network = _network(variant, path)
     # these weights hold the standard deviation as variance; with weights="imagenet" Keras adds an operation that corrects it
-    normalization = next(part for part in network.layers if isinstance(part, keras.layers.Normalization))
+    normalization = _normalization(network)
     normalization.adapt_variance.assign(normalization.adapt_variance * efficientnet.IMAGENET_STDDEV_RGB)
     normalization.finalize_state()
     return _from_unit_range(network)
@@ -61,6 +62,10 @@ def imagenet(variant: str) -> keras.Model:
 def _network(variant: str, weights: Path | None = None) -> keras.Model:
     build = getattr(keras.applications, f"EfficientNet{variant.upper()}")
     return build(include_top=False, weights=None if weights is None else str(weights), input_shape=(None, None, 3), pooling="avg")
+
+
+def _normalization(network: keras.Model) -> keras.layers.Layer:
+    return next(part for part in network.layers if isinstance(part, keras.layers.Normalization))
 
 
 def _from_unit_range(network: keras.Model) -> keras.Model:
