@@ -47,7 +47,7 @@ def crawl(name: str, site: params.Site, folder: Path, again: list[tables.Failed]
         with archive.noticing(opened.errors):
             process.start()
     if opened.errors:
-        raise SenguError(f"site {name}: the crawl broke off ({opened.errors[0]}); {KEPT.format(folder)}")
+        raise SenguError(f"site {name}: the crawl stopped early ({opened.errors[0]}); {KEPT.format(folder)}")
     return crawler
 
 
@@ -79,7 +79,7 @@ def _account(name: str, crawler: Any, folder: Path) -> None:
     spider, stats = crawler.spider, crawler.stats
     reason, broken = stats.get_value("finish_reason"), stats.get_value("spider_exceptions/count", 0)
     if reason not in WHOLE or broken:
-        raise SenguError(f"site {name}: the crawl broke off ({reason}, {broken} spider exceptions); {KEPT.format(folder)}")
+        raise SenguError(f"site {name}: the crawl stopped early ({reason}, {broken} spider exceptions); {KEPT.format(folder)}")
     failures = list(spider.failures.values())
     for failure in failures[:LOGGED]:
         logger.warning("not fetched: %s: %s", failure.url, failure.reason)
@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> None:
     mqtt.broker()  # a mistake in it is reported here, not from within Scrapy
     if isinstance(site.fetch, params.GenericFetch):
         settings.check(name, site.fetch)
-    with locks.held(f"crawl-{name}", f"site {name} is being crawled"):
+    with locks.held(f"crawl-{name}", f"the archive of site {name} is in use"):
         _run(name, site, folder, failed)
 
 
@@ -122,7 +122,10 @@ def _run(name: str, site: params.Site, folder: Path, failed: Path) -> None:
         failures = foreign.account(name, folder, site.read.tracking, [*_not_there(name, site, folder), *unread])
         tables.write(failed, tables.frame(failures, tables.Failed), tables.Failed)
         logger.info(
-            "%s: %d records copied; %d things are missing or cannot be read, see data/failed", name, copied, len(failures)
+            "%s: %d records copied; %d records or files are missing or cannot be read, listed in data/failed",
+            name,
+            copied,
+            len(failures),
         )
         foreign.check(name, folder, site.read.tracking, failures)
     else:
@@ -142,7 +145,7 @@ def _not_there(name: str, site: params.Site, folder: Path) -> list[tables.Failed
     try:
         return replaying.not_there(name, site, folder)
     except SenguError as error:
-        logger.warning("%s; so what is missing on the pages is not listed, and `dvc repro` may fail at them", error)
+        logger.warning("%s; so pictures missing from the pages are not listed, and `dvc repro` may fail on these pages", error)
         return []
 
 

@@ -62,7 +62,9 @@ def adopt(paths: Iterable[Path], writer: warc.Writer, known: set[bytes], erased:
             except OSError as error:
                 if is_refusal(error):
                     raise
-                raise SenguError(f"{name}: not a whole WARC file, behind byte {max(last, 0)}: {error}") from error
+                raise SenguError(
+                    f"{name}: damaged or cut off after byte {max(last, 0)}: {error}: replace it with a complete copy"
+                ) from error
             if last < 0:
                 raise SenguError(f"{name}: not a WARC file: it is empty")
     return copied, adoption.unread
@@ -74,8 +76,8 @@ def account(name: str, folder: Path, tracking: Sequence[str], unread: Iterable[F
     missing = [Failed(entry.url, "", MEDIA, warc.explained(entry)) for entry in archive.missing]
     if missing:
         logger.warning(
-            "%s: %d revisit records are of answers that none of the files holds, such as %s, %s: "
-            "add the files that were written before under sites.%s.fetch.files",
+            "%s: %d revisit records refer to responses that are in none of the files, such as %s (%s): "
+            "add the earlier files that hold them to sites.%s.fetch.files",
             name, len(missing), missing[0].url, missing[0].reason, name,
         )  # fmt: skip
     return list({failure.url: failure for failure in (*unread, *missing)}.values())

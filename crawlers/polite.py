@@ -208,7 +208,7 @@ class PublicResolver(Resolver):
 
 
 def _impatient(asked: str, patience: float) -> str:
-    return f"{asked}, patience is {patience:.0f} s"
+    return f"{asked}, more than fetch.patience ({patience:.0f} s)"
 
 
 def private(host: str) -> str:

@@ -67,8 +67,8 @@ def test_a_kill_while_dvc_writes_is_named_and_the_copy_is_exact(folder: Path) ->
     for program in ((sys.executable, "stage.py", "a", "b"), ("sengu", "verify")):
         done = attempt(folder, *program)
         assert done.returncode == 1
-        cure = "`cp .sengu/lock_files/dvc.lock dvc.lock` puts back what it was before"
-        assert done.stdout == f"error: dvc.lock is empty, which DVC leaves if it is killed while it writes: {cure}\n"
+        cure = "`cp .sengu/lock_files/dvc.lock dvc.lock` restores its previous content"
+        assert done.stdout == f"error: dvc.lock is empty, as happens when DVC is killed while writing it: {cure}\n"
     run(folder, "cp", ".sengu/lock_files/dvc.lock", "dvc.lock")
     assert (folder / "dvc.lock").read_bytes() == before
     run(folder, "dvc", "repro")
@@ -80,7 +80,7 @@ def test_a_clone_without_a_copy_is_sent_to_git(folder: Path) -> None:
     kill_while_it_writes(folder)
     shutil.rmtree(folder / ".sengu")
     done = attempt(folder, "sengu", "verify")
-    assert "`git checkout dvc.lock` puts back what is committed" in done.stdout
+    assert "`git checkout dvc.lock` restores the committed one" in done.stdout
     run(folder, "git", "checkout", "dvc.lock")
     assert (folder / "dvc.lock").read_bytes() == before
 
@@ -88,7 +88,7 @@ def test_a_clone_without_a_copy_is_sent_to_git(folder: Path) -> None:
 def test_a_commit_later_than_the_copy_goes_before_it(folder: Path) -> None:
     kill_while_it_writes(folder)
     os.utime(folder / ".sengu/lock_files/dvc.lock", (1, 1))
-    assert "`git checkout dvc.lock` puts back what is committed" in attempt(folder, "sengu", "verify").stdout
+    assert "`git checkout dvc.lock` restores the committed one" in attempt(folder, "sengu", "verify").stdout
 
 
 def test_without_git_and_copy_the_lock_is_written_anew_from_the_outputs(folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_without_git_and_copy_the_lock_is_written_anew_from_the_outputs(folder: 
     before = yaml.safe_load((folder / "dvc.lock").read_text())
     (folder / "dvc.lock").write_bytes(b"")
     done = attempt(folder, "sengu", "verify")
-    assert "`rm dvc.lock`, and `dvc commit --force` writes it anew from the outputs that are here" in done.stdout
+    assert "`rm dvc.lock`, and `dvc commit --force` rebuilds it from the outputs in this clone" in done.stdout
     run(folder, "rm", "dvc.lock")
     run(folder, "dvc", "commit", "--force")
     assert yaml.safe_load((folder / "dvc.lock").read_text()) == before

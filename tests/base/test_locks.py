@@ -12,7 +12,7 @@ from sengu.base.errors import SenguError
 HOLDER = """
 import sys
 from sengu.base import locks
-with locks.held("crawl-web", "site web is being crawled"):
+with locks.held("crawl-web", "the archive of site web is in use"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -23,13 +23,13 @@ def test_the_holder_is_named_and_its_death_frees_the_lock(tmp_path: Path, monkey
     with subprocess.Popen([sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        named = f"site web is being crawled already: process {holder.pid} on {platform.node()}, since "
-        with pytest.raises(SenguError, match=named), locks.held("crawl-web", "site web is being crawled"):
+        named = f"the archive of site web is in use already: process {holder.pid} on {platform.node()}, since "
+        with pytest.raises(SenguError, match=named), locks.held("crawl-web", "the archive of site web is in use"):
             pass
-        with locks.held("crawl-other", "site other is being crawled"):
+        with locks.held("crawl-other", "the archive of site other is in use"):
             pass
         holder.send_signal(signal.SIGKILL)
-    with locks.held("crawl-web", "site web is being crawled"):
+    with locks.held("crawl-web", "the archive of site web is in use"):
         pass
 
 

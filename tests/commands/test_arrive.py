@@ -44,8 +44,8 @@ def test_what_arrived_is_rerun_pushed_checked_and_told_in_ten_lines(folder: Path
     lines = said.splitlines()
     first = lines.index("sites: 1 crawled")
     assert [line.partition(":")[0] for line in lines[first:]] == [
-        *("sites", "objects", "by site", "rejected", "with near-duplicates", "labels wanted", "label conflicts"),
-        *("class mix", "accuracy", "pinned"),
+        *("sites", "objects", "by site", "rejected", "objects with near-duplicates", "objects without a label"),
+        *("label conflicts", "class mix", "accuracy", "pinned"),
     ]
     assert lines[-1].endswith("pushed and checked; `sengu remote report` shows the cost")
     assert json.loads((folder / "reports/metrics.json").read_text()) == {"files": 6}
@@ -67,7 +67,7 @@ def test_a_site_that_fails_stops_nothing_and_is_told_last(folder: Path) -> None:
     lines = done.stdout.splitlines()
     assert done.returncode == 1
     assert "sites: 1 crawled, failed: gone; `dvc repro` left stages undone" in lines
-    assert lines[-1].startswith("error: 1 sites were not crawled, the others were: gone: ")
+    assert lines[-1].startswith("error: 1 site could not be crawled (all others were): gone: ")
     assert lines[-1].endswith("; `dvc repro` left stages undone, see above")
     assert json.loads((folder / "reports/metrics.json").read_text()) == {"files": 5}  # what the other site brought counts
 
@@ -78,5 +78,5 @@ def test_what_cannot_be_pushed_is_an_error_and_lost_is_nothing(folder: Path) -> 
     add_files(folder, 10, 11, 500)
     done = attempt(folder, *ARRIVE, **CODE)
     assert done.returncode == 1
-    assert done.stdout.splitlines()[-1].startswith("error: `dvc push` failed (")
+    assert done.stdout.splitlines()[-1].startswith("error: `dvc push` failed with exit status ")
     assert json.loads((folder / "reports/metrics.json").read_text()) == {"files": 5}

@@ -45,7 +45,7 @@ def test_sites_are_crawled_at_once_and_a_failure_stops_no_other(tmp_path: Path) 
     said = stubs.fails(folder, *SENGU, "crawl", "--all")
     assert "2 of 3 sites crawled; next: dvc repro" in said
     last = said.splitlines()[-1]
-    assert last.startswith("error: 1 sites were not crawled, the others were: gone: params.yaml: sites.gone.fetch.folder: ")
+    assert last.startswith("error: 1 site could not be crawled (all others were): gone: params.yaml: sites.gone.fetch.folder: ")
     locked = comparing.pinned(comparing.stages(folder))
     assert {stage for stage, _ in locked if stage.startswith("crawl")} == {"crawl@left", "crawl@right"}
     for site in ("left", "right"):
@@ -72,17 +72,17 @@ def test_stale_sites_are_chosen_by_their_last_crawl(tmp_path: Path, monkeypatch:
 
 
 def test_what_is_new_takes_ten_lines() -> None:
-    old = Snapshot(Counter(a=2), 1, Counter({"0": 1, "1": 1}), accuracy=0.9, bytes=1_000_000)
-    new = Snapshot(Counter(a=2, b=3), 1, Counter({"0": 3, "1": 1}), conflicts=1, accuracy=0.95, bytes=3_500_000)
+    old = Snapshot(Counter(a=2), 1, Counter({"cat": 1, "dog": 1}), accuracy=0.9, bytes=1_000_000)
+    new = Snapshot(Counter(a=2, b=3), 1, Counter({"cat": 3, "dog": 1}), conflicts=1, accuracy=0.95, bytes=3_500_000)
     assert arrive.news(old, new, [Crawled("a", 0, ""), Crawled("b", 1, "no")], "pushed") == [
         "sites: 1 crawled, failed: b",
         "objects: +3, now 5",
         "by site: b +3",
         "rejected: +0, now 1",
-        "with near-duplicates: +0, now 0",
-        "labels wanted: 1; `sengu suggest` says which first",
+        "objects with near-duplicates: +0, now 0",
+        "objects without a label: 1; `sengu suggest` says which to label first",
         "label conflicts: +1, now 1",
-        "class mix: 0: 75.0% (+25.0%), 1: 25.0% (-25.0%); drift 25.0%",
+        "class mix: cat: 75.0% (+25.0%), dog: 25.0% (-25.0%); drift 25.0%",
         "accuracy: 0.9500 (before: 0.9000)",
         "pinned: +2.5 MB, now 3.5 MB; pushed",
     ]

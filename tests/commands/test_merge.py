@@ -101,13 +101,15 @@ def test_a_file_that_people_write_is_theirs_to_mend(folder: Path) -> None:
     before = (folder / "dvc.lock").read_bytes()
     with (
         chdir(folder),
-        pytest.raises(SenguError, match="notes.md: both branches changed it.*edit it, `git add` it, and run `sengu merge` again"),
+        pytest.raises(
+            SenguError, match="notes.md: both branches changed this.*edit it, `git add` it, and run `sengu merge` again"
+        ),
     ):
         resolve("ben")
     assert (folder / "dvc.lock").read_bytes() == before
     (folder / "notes.md").write_text("ours\n")
     run(folder, "git", "add", "notes.md")
-    assert "merged; look at it with `git status`, and `git commit`" in run(folder, "sengu", "merge")
+    assert "merged: check the result with `git status`, then run `git commit`" in run(folder, "sengu", "merge")
     assert "UU" not in run(folder, "git", "status", "--short")
     run(folder, "git", "commit", "--quiet", "--no-edit")
 
@@ -150,7 +152,7 @@ def test_two_crawls_of_one_site_are_not_decided_by_a_rerun(tmp_path: Path) -> No
         pytest.raises(SenguError, match="dvc.lock: both branches crawled mine, and an archive") as refused,
     ):
         resolve("ben")
-    run(tmp_path, *re.findall("`(.*?)`", str(refused.value))[0].split())  # to merge with one of the crawls taken back
+    run(tmp_path, *re.findall("`(.*?)`", str(refused.value))[0].split())  # to merge with the crawl of one branch undone
     run(tmp_path, "git", "checkout", "--quiet", "ben")
     run(tmp_path, "git", "checkout", "--quiet", "main", "--", "dvc.lock")
     run(tmp_path, "git", "commit", "--quiet", "--message", "taken back")

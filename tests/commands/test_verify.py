@@ -170,7 +170,7 @@ def test_what_is_foreign_in_a_tree_goes_by_the_cure_that_is_named(folder: Path) 
     assert cure is not None, done.stdout
     run(folder, *f"{cure[1]}web".split())
     assert not stranger.exists()
-    assert "every object is there, and whole" in run(folder, "sengu", "objects", "verify")
+    assert "every object is present and intact" in run(folder, "sengu", "objects", "verify")
 
 
 def test_dvc_itself_does_not_cure(folder: Path) -> None:
@@ -268,7 +268,7 @@ def test_a_crawl_reads_a_pinned_archive_again_only_if_it_looks_otherwise(folder:
 
 
 @pytest.mark.parametrize(("name", "stage", "work"), [
-    ("crawl-web", "crawl@web", "site web is being crawled"),
+    ("crawl-web", "crawl@web", "the archive of site web is in use"),
     ("objects-web", "objects@web", "the tree of site web is being filled"),
 ])  # fmt: skip
 def test_a_stage_that_dvc_left_behind_keeps_the_next_one_out(

@@ -104,7 +104,9 @@ def test_a_full_disk_ends_the_crawl_and_loses_nothing_that_was_archived(work: Pa
     # a limit on the size of files gives the same error as a full disk, at the same place
     done = attempt(work, "bash", "-c", f"ulimit -f 100; {' '.join(CRAWL)}")
     assert done.returncode == 1
-    assert re.search(r"the crawl broke off \(the archive cannot be written: .*: 'raw/web/web-00000.warc.gz.open'\)", done.stdout)
+    assert re.search(
+        r"the crawl stopped early \(the archive cannot be written: .*: 'raw/web/web-00000.warc.gz.open'\)", done.stdout
+    )
     kept = {entry.url.rpartition("/")[2] for entry in warc.read(work / "raw/web", "web")}
     assert 5 < len(kept) < 40
     site.seen.clear()
@@ -500,7 +502,9 @@ def test_what_fails_in_a_signal_handler_ends_the_crawl_with_an_error(work: Path,
     done = attempt(work, sys.executable, "-c", program, *CRAWL[3:])
     assert done.returncode == 1
     said = done.stdout.splitlines()[-1]
-    assert said.startswith("error: site web: the crawl broke off (RuntimeError: the handler broke); what was fetched is kept in")
+    assert said.startswith(
+        "error: site web: the crawl stopped early (RuntimeError: the handler broke); what was fetched is kept in"
+    )
     if signal_of != "spider_closed":
         assert "/a.jpg" not in site.paths()
     assert not list((work / "raw/web").glob("*.open"))
@@ -522,7 +526,7 @@ def test_two_crawls_of_one_site_do_not_run_at_once(work: Path, site: Site) -> No
         done = attempt(work, *CRAWL)
         second_ended.set()
         assert done.returncode == 1
-        assert f"error: site web is being crawled already: process {first.pid} on " in done.stdout
+        assert f"error: the archive of site web is in use already: process {first.pid} on " in done.stdout
         assert first.wait() == 0
     assert site.paths().count("/a.jpg") == 1
     run(work, *CRAWL)

@@ -115,7 +115,7 @@ def test_the_second_file_of_a_deduplicated_pair_says_what_is_missing(tmp_path: P
     write(tmp_path, "second.warc.gz", revisits)
     done = attempt(tmp_path, *CRAWL)
     assert done.returncode == 1
-    assert "2 revisit records are of answers that none of the files holds" in done.stdout
+    assert "2 revisit records refer to responses that are in none of the files" in done.stdout
     assert f"a revisit of {DIGEST}, which none of the files holds" in done.stdout.splitlines()[-1]
     table = tables.read(tmp_path / "failed/web.csv", tables.Failed)
     assert table["url"].tolist() == [f"{HOST}/", f"{HOST}/a.jpg"]
@@ -183,4 +183,7 @@ def test_a_replay_that_fails_is_a_warning(monkeypatch: pytest.MonkeyPatch, caplo
 
     monkeypatch.setattr(replaying, "not_there", failing)
     assert crawl._not_there("web", cast("Any", None), Path("raw/web")) == []
-    assert "site web: the replay of raw/web failed: 0 unreadable records, 1 pages; see the log above; so what is" in caplog.text
+    assert (
+        "site web: the replay of raw/web failed: 0 unreadable records, 1 pages; see the log above; so pictures missing from"
+        in caplog.text
+    )

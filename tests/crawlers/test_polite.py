@@ -54,7 +54,7 @@ def test_a_host_that_asks_for_more_than_our_patience_is_given_up(work: Path, sit
     run(work, *CRAWL)
     assert time.monotonic() - before < 30
     assert site.paths().count("/a.jpg") == 1
-    assert "asked to be left alone for 3600 s (Retry-After), patience is 1 s" in failures(work)["/a.jpg"]
+    assert "asked to be left alone for 3600 s (Retry-After), more than fetch.patience (1 s)" in failures(work)["/a.jpg"]
     assert "/b.jpg" not in site.paths()
 
 
@@ -171,7 +171,10 @@ def test_a_crawl_delay_beyond_our_patience_is_said(work: Path, site: Site) -> No
     site.answers["/robots.txt"] = Answer("text/plain", b"User-agent: *\nCrawl-delay: 61\n")
     assert attempt(work, *CRAWL).returncode == 1
     assert set(site.paths()) == {"/robots.txt"}
-    assert failures(work)["/"] == "robots.txt asks for 61 s from one request to the next (Crawl-delay), patience is 60 s"
+    assert (
+        failures(work)["/"]
+        == "robots.txt asks for 61 s from one request to the next (Crawl-delay), more than fetch.patience (60 s)"
+    )
 
 
 PRIVATE = ("http://127.0.0.1:{port}/d.jpg", "http://localhost:{port}/d.jpg", "http://2130706433:{port}/d.jpg",

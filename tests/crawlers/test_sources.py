@@ -309,8 +309,8 @@ def test_a_file_that_is_no_warc_is_named_and_leaves_nothing_half(tmp_path: Path)
     others(tmp_path / "a.warc.gz")
     whole = (tmp_path / "a.warc.gz").read_bytes()
     for data, message in (
-        (b"text", "a.warc.gz: not a whole WARC file"),
-        (whole[:-5], "a.warc.gz: not a whole WARC file"),
+        (b"text", "a.warc.gz: damaged or cut off after byte"),
+        (whole[:-5], "a.warc.gz: damaged or cut off after byte"),
     ):
         (tmp_path / "a.warc.gz").write_bytes(data)
         write_params(tmp_path, web={"source": "warc", "files": ["a.warc.gz"]})

@@ -246,7 +246,7 @@ def test_where_no_threshold_is_wanted_none_is_missed() -> None:
     [
         (0.041, 0.012, 0.07, "fine-tuning gains 4.1 points of accuracy"),
         (-0.041, -0.07, -0.012, "fine-tuning loses 4.1 points of accuracy"),
-        (0.041, 0.0, 0.07, "fine-tuning changes accuracy by +4.1 points, which these pictures cannot tell from no change"),
+        (0.041, 0.0, 0.07, "changes accuracy by +4.1 points, too little to tell from no change with these pictures"),
     ],
 )
 def test_a_difference_is_claimed_only_if_its_interval_leaves_out_zero(
@@ -271,7 +271,7 @@ def test_mistakes_of_two_classes_are_apart_and_the_surest_come_first() -> None:
     }
     assert found["false_positives"].pictures[0].pixels is PICTURES["b"]
     assert found["false_positives"].title == "Worst false positives: called stripes, labelled dots"
-    assert found["false_positives"].text.startswith("2 of 5 test pictures, the surest")
+    assert found["false_positives"].text.startswith("2 of 5 test pictures, the most confident")
 
 
 def test_mistakes_of_more_classes_are_one_gallery() -> None:

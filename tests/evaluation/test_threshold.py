@@ -75,7 +75,7 @@ def test_a_coin_flip_does_not_reach_a_precision(pictures: int) -> None:
 @pytest.mark.parametrize(
     ("values", "scores", "least", "missed"),
     [
-        ([0, 1, 0] * 9, [0.1, 0.2, 0.3] * 9, 0.9, "no threshold reaches it on the 27 validation pictures, with the"),
+        ([0, 1, 0] * 9, [0.1, 0.2, 0.3] * 9, 0.9, "no threshold reaches it on the 27 validation pictures, with at least 10"),
         ([1, 1, 1], [0.1, 0.2, 0.3], 0.9, "all validation pictures are of one class"),
         ([0, 0], [0.1, 0.2], 0.9, "all validation pictures are of one class"),
         ([], [], 0.9, "there are no validation pictures"),

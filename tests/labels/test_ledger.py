@@ -231,7 +231,7 @@ def test_a_sheet_of_another_person_or_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SenguError, match="is the sheet of ben"):
         ledger(tmp_path)
     (tmp_path / "anna.csv").write_text(HEADER.replace(",", ";"))
-    with pytest.raises(SenguError, match="has not the plain columns"):
+    with pytest.raises(SenguError, match="must name the columns"):
         ledger(tmp_path)
 
 

@@ -109,7 +109,7 @@ def test_a_file_of_another_kind_does_not_fill_the_screen(tmp_path: Path) -> None
         (f"objectId,filename,value\n{B},new.jpg,1\n", "filename 'new.jpg', which no object has, are different pictures"),
         (
             f"{HEADER}{A},1,anna,,,,\n{B},1,ben,,,,\n",
-            r"mine.csv:3: the annotator of the sheet is 2 people, anna \(line 2\) and ben \(line 3\): give each a sheet",
+            r"mine.csv:3: the sheet names 2 annotators, anna \(line 2\) and ben \(line 3\): give each of them a separate",
         ),
     ],
 )
@@ -126,8 +126,8 @@ def test_both_names_of_one_picture_are_right(tmp_path: Path) -> None:
 def test_rejected_and_erased_pictures_are_counted_with_the_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     text = f"filename,objectId,value\nx/a.jpg,,1\ntorn.jpg,,1\n,{'e' * 40}.png,1\n,{'E' * 40},0\n"
     assert brief(read(tmp_path, text)) == [[A, 1, 2]]
-    assert "mine.csv: 1 lines name a picture that is no object, and are passed over: the JPEG ends early" in caplog.text
-    assert "mine.csv: 2 lines name a picture that is no object, and are passed over: erased" in caplog.text
+    assert "mine.csv: 1 line ignored, because the picture was rejected or erased: the JPEG ends early" in caplog.text
+    assert "mine.csv: 2 lines ignored, because the picture was rejected or erased: erased" in caplog.text
 
 
 def test_an_annotator_is_one_person_and_spelt_one_way(tmp_path: Path) -> None:
@@ -135,11 +135,11 @@ def test_an_annotator_is_one_person_and_spelt_one_way(tmp_path: Path) -> None:
     one = sheet(tmp_path, f"{HEADER}{A},dots,anna,{at},,,\n", "anna.csv")
     other = sheet(tmp_path, f"{HEADER}{A},stripes,anna,{at},,,\n", "other.csv")
     with pytest.raises(
-        SenguError, match=f"other.csv:2: annotator 'anna' says two things of {A} at {at}, here and in .*anna.csv:2"
+        SenguError, match=f"other.csv:2: annotator 'anna' gives {A} two different labels at {at}, here and in .*anna.csv:2"
     ):
         words([one, other], KNOWN, CLASSES)
     other = sheet(tmp_path, f"{HEADER}{B},stripes,Anna,{at},,,\n", "other.csv")
-    with pytest.raises(SenguError, match="other.csv:2: annotator 'Anna' is 'anna' elsewhere"):
+    with pytest.raises(SenguError, match="other.csv:2: annotator 'Anna' is spelled 'anna' elsewhere"):
         words([one, other], KNOWN, CLASSES)
 
 

@@ -90,7 +90,7 @@ def test_the_highest_of_32_bits_says_what_white_is(white: int) -> None:
 
 
 def test_32_bits_that_do_not_say_what_white_is_are_rejected() -> None:
-    assert reason(written(np.full((4, 4), 100_000, np.uint32))) == "levels up to 100000, which do not say what white is"
+    assert reason(written(np.full((4, 4), 100_000, np.uint32))) == "levels up to 100000, from which white cannot be determined"
 
 
 @pytest.mark.parametrize("kind", ["unassalpha", "assocalpha"])
@@ -124,7 +124,7 @@ def test_the_orientation_of_a_deep_tiff_is_applied() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (one_row(8, 4, 1, bytes(4), _254=(4, [1])), "a reduced picture without the full one"),
+        (one_row(8, 4, 1, bytes(4), _254=(4, [1])), "only a reduced version of the picture, not the full one"),
         (one_row(8, 4, 1, bytes(4), _254=(4, [1]), _50706=(4, [1])), "camera raw, with a reduced picture"),
         (one_row(16, 4, 32803, bytes(8)), "camera raw"),
         (one_row(8, 4, 1, bytes(4), _259=(3, [50002])), "tiff compressed as jpegxl (50002)"),

@@ -57,7 +57,7 @@ REACHED = {
 def test_the_card_says_what_the_threshold_stands_on_and_what_the_figures_are() -> None:
     text = " ".join(card.write(manifest(0.5, threshold=REACHED, groups=6)).split())
     assert (
-        "The aim was a precision of 0.95; on 57 validation pictures it reaches a precision of 0.9600 [0.9000, 0.9800] "
+        "The aim was precision 0.95; on 57 validation pictures it reaches a precision of 0.9600 [0.9000, 0.9800] "
         "and a recall of 1.0000 [0.9300, 1.0000]"
     ) in text
     assert "on 8 test pictures, 6 if near-duplicates count once, by the most probable class" in text
@@ -77,7 +77,7 @@ def test_the_card_says_why_there_is_no_threshold() -> None:
     missed = {"wanted": {"recall": 0.9}, "value": None, "missed": "there are no validation pictures"}
     text = card.write(manifest(None, threshold=missed))
     assert (
-        "| Decision | the class with the highest probability; the aim was a recall of 0.9, but there are no validation pictures |"
+        "| Decision | the class with the highest probability; the aim was recall 0.9, but there are no validation pictures |"
         in text
     )
 

@@ -74,7 +74,7 @@ def test_a_tiff_of_twelve_bits_is_refused_as_its_white_would_be_dark(tmp_path: P
     (tmp_path / "twelve.tif").write_bytes(data)
     with Image.open(tmp_path / "twelve.tif") as picture:
         assert (picture.mode, picture.getpixel((0, 0))) == ("I;16", 4095)
-    with pytest.raises(ValueError, match="bits, whose white is not that of 16: use `sengu predict`"):
+    with pytest.raises(ValueError, match="bits, which Pillow would show with the wrong brightness: use `sengu predict`"):
         standalone.decode(str(tmp_path / "twelve.tif"))
 
 

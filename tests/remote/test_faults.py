@@ -179,7 +179,7 @@ def test_a_check_that_gets_no_answer_ends_and_says_so(
     said = sengu(made.folder, "remote", "check")
     proxy.calm()
     assert said.code == 1
-    assert "folders have no listing in cache or remote" in said.err
+    assert "could not be checked, because the list of files is in neither the cache nor a remote" in said.err
 
 
 # blocks of 1,024 bytes that a file may have: then writing fails as on a full disk; DVC's own databases are smaller

@@ -109,7 +109,7 @@ def test_frames_are_restored_and_checked_as_files(folder: Path) -> None:
     answer = sengu(folder, "objects", "verify")
     assert (answer.code, answer.out.count("damaged"), str(frame) in answer.out) == (1, 1, True)
     assert sengu(folder, "objects", "heal").out == "1 objects restored\n"
-    assert sengu(folder, "objects", "verify").out == "every object is there, and whole\n"
+    assert sengu(folder, "objects", "verify").out == "every object is present and intact\n"
 
 
 def test_commands_for_files_say_where_the_object_lies_or_write_it(folder: Path, tmp_path: Path) -> None:
@@ -140,7 +140,9 @@ def test_what_is_missing_is_named(folder: Path) -> None:
 
 def test_archives_from_the_remote_need_objects_without_files(folder: Path) -> None:
     archived.settings(folder, tree=True, archives="remote")
-    with pytest.raises(SenguError, match="archives: remote is for objects without files: set objects.tree to false"):
+    with pytest.raises(
+        SenguError, match="archives is remote, which needs objects without files of their own: set objects.tree to false"
+    ):
         params.archives()
     with chdir(folder.parent):
         Path("params.yaml").write_text("objects: { max_pixels: 1 }\n")

@@ -193,10 +193,11 @@ def test_a_threshold_out_of_reach_is_said_and_not_used(caplog: pytest.LogCapture
     project = Project(2, "threshold: { precision: 0.95 },")  # 10 pictures of a class cannot show it
     found = project.run()
     assert found["network"]["threshold"]["value"] is None and found["network"]["threshold"]["reached"] is False
-    missed = "no threshold reaches it on the 20 validation pictures, with the necessary 20 pictures above it"
+    needed = "with at least 20 pictures at or above it, near-duplicates counted once"
+    missed = f"no threshold reaches it on the 20 validation pictures, {needed}"
     assert found["network"]["threshold"]["missed"] == missed
     for name in ("network", "head"):
-        assert f"the {name} has no threshold for {{'precision': 0.95}}: {missed}" in caplog.text
+        assert f"the {name} has no threshold with precision 0.95: {missed}" in caplog.text
     assert f"The network has no threshold with a precision of 0.95: {missed}" in Path("reports/index.html").read_text()
     assert found["network"]["at_threshold"] == {}
 
@@ -320,7 +321,7 @@ def test_the_head_is_measured_over_folds_that_keep_groups_together() -> None:
     assert "The head, trained anew for each fold of all 80 pictures" in Path("reports/index.html").read_text()
     twins = [tables.Duplicate(name(number), name(number // 20 * 20)) for number in range(80)]
     tables.write(Path("duplicates.csv"), tables.frame(twins, tables.Duplicate), tables.Duplicate)
-    with pytest.raises(SenguError, match=r"evaluate.folds is 4, but a class has only 2 groups"):
+    with pytest.raises(SenguError, match=r"evaluate.folds is 4, but class 0 has only 2 groups"):
         project.run()
 
 

@@ -64,7 +64,7 @@ def test_old_sheets_of_two_columns_give_the_same_bytes_as_ever(folder: Path) -> 
 
 def test_a_rejected_picture_in_a_sheet_is_a_warning(folder: Path) -> None:
     (folder / "labels/mine.csv").write_text("filename,value\nd.jpg,1\na.jpg,1\n")
-    assert "labels/mine.csv: 1 lines name a picture that is no object, and are passed over: the file ends early" in stage(folder)
+    assert "labels/mine.csv: 1 line ignored, because the picture was rejected or erased: the file ends early" in stage(folder)
     assert tables.read(folder / "data/label.csv", tables.Label)["value"].tolist() == [1, 0, 0]
 
 

@@ -164,26 +164,28 @@ def typed(*rows: tuple[int, str, int]) -> pd.DataFrame:
 @pytest.mark.parametrize("kind", ["train", "validation", "test"])
 def test_a_class_that_vanishes_is_named(kind: str) -> None:
     every = [(value, one, 20) for value in (0, 1) for one in ("train", "validation", "test") if (value, one) != (1, kind)]
-    with pytest.raises(SenguError, match=f"class 'dogs' is left without a {kind} picture, of 70 that are labelled .*30 excluded"):
+    with pytest.raises(SenguError, match=f"class 'dogs' has no {kind} picture among its 70 labelled ones .*30 excluded"):
         check_classes(typed(*every, (1, "excluded", 30)), ["cats", "dogs"], BARE)
     assert check_classes(typed(*every, (1, kind, 10)), ["cats", "dogs"], BARE) == []
 
 
 def test_the_class_that_all_are_cut_to_is_named() -> None:
     rows = labels(*((name(byte, value), value) for value in (0, 1) for byte in range(0, 60, 2) if value == 0 or byte > 24))
-    with pytest.raises(SenguError, match=r"class 'dogs' is left without a test picture, of 17 .*: label more pictures"):
+    with pytest.raises(SenguError, match=r"class 'dogs' has no test picture among its 17 .*: label more pictures"):
         check_classes(split(rows, NO_DUPLICATES, BARE), ["cats", "dogs"], BARE)
     rows = labels(*((name(byte, value), value) for value in (0, 1) for byte in range(0, 60, 2)))
     by_models = rows.loc[rows["value"] == 1, "objectId"].tolist()
     table = split(rows, NO_DUPLICATES, BARE, Origins(by_models=by_models))
-    with pytest.raises(SenguError, match=r"class 'dogs' is .*: 30 of its labels are a model's, which are not held out: label th"):
+    with pytest.raises(
+        SenguError, match=r"class 'dogs' has .*: a model gave 30 of its labels, and such pictures are not held out: have pe"
+    ):
         check_classes(table, ["cats", "dogs"], BARE, by_models)
 
 
 def test_few_pictures_are_split_by_the_ranges_that_the_error_names() -> None:
     bytes_of = {0: range(0, 256, 16), 1: [0, 16, *range(64, 256, 16)]}
     rows = labels(*((name(byte, value), value) for value, low_bytes in bytes_of.items() for byte in low_bytes))
-    with pytest.raises(SenguError, match="class 'dogs' is left without a validation picture") as error:
+    with pytest.raises(SenguError, match="class 'dogs' has no validation picture") as error:
         check_classes(split(rows, NO_DUPLICATES, BARE), ["cats", "dogs"], BARE)
     ranges = re.search(r"test: \[(\d+), (\d+)\] and validation: \[(\d+), (\d+)\] leave at least 3 of", str(error.value))
     assert ranges is not None, error.value
@@ -197,7 +199,7 @@ def test_few_pictures_are_split_by_the_ranges_that_the_error_names() -> None:
 
 def test_what_lacks_in_training_is_no_reason_to_hold_out_more() -> None:
     rows = labels(*((name(byte, value), value) for value in (0, 1) for byte in range(0, 256, 5) if value == 0 or byte < 50))
-    with pytest.raises(SenguError, match="class 'dogs' is left without a train picture.* smallest, 5$"):
+    with pytest.raises(SenguError, match="class 'dogs' has no train picture.* smallest, 5$"):
         check_classes(split(rows, NO_DUPLICATES, BARE), ["cats", "dogs"], BARE)
 
 

@@ -139,7 +139,7 @@ def test_one_example_a_class_or_one_class_alone_will_do() -> None:
 def test_features_that_are_no_numbers_are_refused() -> None:
     found = examples(2)
     found.arrays[3, 4] = np.nan
-    with pytest.raises(SenguError, match="data/features holds values that are no numbers: run `dvc repro --force"):
+    with pytest.raises(SenguError, match="data/features holds NaN or infinite values: run `dvc repro --force"):
         trained(found, 2, settings())
 
 

@@ -228,9 +228,9 @@ def test_a_training_killed_after_its_last_epoch_only_ends(patience: int, start: 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_is_an_error(loss: float) -> None:
-    with pytest.raises(SenguError, match=r"the loss of head is no number after epoch 2: lower train\.head\.rate"):
+    with pytest.raises(SenguError, match=r"the loss of head is not a finite number after epoch 2: lower train\.head\.rate"):
         fitted(phase(), [2.0, 1.0, loss], Progress())
-    with pytest.raises(SenguError, match="the validation loss of head is no number before its first epoch: look into"):
+    with pytest.raises(SenguError, match="the validation loss of head is not a finite number before its first epoch: check"):
         fitted(phase(), [loss], Progress())
 
 

@@ -131,7 +131,8 @@ def test_a_rebinding_name_is_denied(context: BrowserContext, page: Served) -> No
     for path in ("/", "/api/start", "/?token=x"):
         answer = mine.goto(f"http://evil.example:{page.port}{path}")
         assert answer is not None
-        assert (answer.status, answer.text()) == (421, "This is not a name of this server.\n")
+        said = "This server does not answer to this name: open the address that `sengu label page` printed.\n"
+        assert (answer.status, answer.text()) == (421, said)
     mine.close()
 
 

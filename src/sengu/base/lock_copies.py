@@ -34,15 +34,15 @@ def _is_cut_off(data: bytes, before: bytes) -> bool:
 
 
 def _cure(path: Path, data: bytes, copy: Path) -> str:
-    what = f"{path} is {'cut off' if data else 'empty'}, which DVC leaves if it is killed while it writes: "
+    what = f"{path} is {'cut off' if data else 'empty'}, as happens when DVC is killed while writing it: "
     committed = subprocess.run(
         ["git", "log", "--max-count=1", "--format=%ct", "--", str(path)], capture_output=True, text=True, check=False
     ).stdout.strip()
     if copy.is_file() and int(committed or 0) <= copy.stat().st_mtime:
-        return f"{what}`cp {copy} {path}` puts back what it was before"
+        return f"{what}`cp {copy} {path}` restores its previous content"
     if committed:
-        return f"{what}`git checkout {path}` puts back what is committed; what ran since then runs again"
-    return f"{what}`rm {path}`, and `dvc commit --force` writes it anew from the outputs that are here"
+        return f"{what}`git checkout {path}` restores the committed one; stages that ran since then will run again"
+    return f"{what}`rm {path}`, and `dvc commit --force` rebuilds it from the outputs in this clone"
 
 
 def _copy(data: bytes, copy: Path) -> None:

@@ -33,7 +33,8 @@ def held(name: str, work: str) -> Iterator[None]:
                 stream.seek(0)
                 holder = stream.read().strip() or "another process"
                 raise SenguError(f"{work} already: {holder} ({path}): wait until it has ended, or end it") from None
-            logger.warning("%s cannot be locked (%s): see to it that nobody else is %s", path, error.strerror, work)
+            only_one = "make sure that only one process does this at a time"
+            logger.warning("%s cannot be locked (%s): %s: %s", path, error.strerror, only_one, work)
         stream.truncate(0)
         stream.write(f"process {os.getpid()} on {platform.node()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
         stream.flush()

@@ -12,6 +12,7 @@ from sengu.base.errors import SenguError
 
 METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc", "average_precision", "calibration_error")
 OF_CLASS = ("precision", "recall", "f1")
+WORDS = {"f1": "F1", "roc_auc": "ROC AUC"}  # how readers know a metric, if not by its name
 LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False)  # a later Sengu may say more
 
 

@@ -38,13 +38,16 @@ def fault(name: str) -> str:
     if not name.strip():
         return "is empty"
     if all(unicodedata.category(letter) in INVISIBLE for letter in name):
-        return "has no letter that can be seen"
+        return "has no visible character"
     if match := FORBIDDEN.search(name):
-        return f"has the character {match[0]!r}, which a folder cannot have on every system"
+        return f"contains {match[0]!r}, which folder names may not contain on every system"
     if name.strip(".") == "" or name[-1] in ". " or name[0] == " ":
-        return "begins with a space, ends with a dot or space, or is all dots, which a folder cannot be on every system"
+        return (
+            "begins with a space, ends with a dot or space, or consists of dots, "
+            "which is not allowed in folder names on every system"
+        )
     if DEVICES.fullmatch(name):
-        return "is the name of a device on Windows, which no folder can have there"
+        return "is a reserved device name on Windows, so no folder can have it there"
     if len(name.encode()) > LONGEST:
         return f"has more than {LONGEST} bytes, which a folder cannot have"
     return ""

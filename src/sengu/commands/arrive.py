@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from sengu.base import params
 from sengu.base.errors import SenguError
 from sengu.commands import crawl, places
 from sengu.commands.handover.facts import METRICS, unpushed
@@ -21,7 +22,7 @@ UNDONE = "`dvc repro` left stages undone"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Counts at one moment: objects and rejected captures by site, labels by value, and the rest."""
+    """Counts at one moment: objects and rejected captures by site, labels by class, and the rest."""
 
     objects: Counter[str] = field(default_factory=Counter)
     rejected: int = 0
@@ -47,7 +48,7 @@ def snapshot() -> Snapshot:
     return Snapshot(
         objects=Counter({path.stem: _rows(path) for path in sorted(places.INDEX.glob("*.csv"))}),
         rejected=sum(_rows(path) for path in places.REJECTED.glob("*.csv")),
-        labels=_values(places.LABEL),
+        labels=_classes(places.LABEL),
         conflicts=_rows(places.CONFLICTS),
         duplicates=_rows(places.DUPLICATES),
         accuracy=_accuracy(),
@@ -56,7 +57,7 @@ def snapshot() -> Snapshot:
 
 
 def news(old: Snapshot, new: Snapshot, crawled: list[crawl.Crawled], checked: str, undone: bool = False) -> list[str]:
-    """Ten lines: new objects, labels wanted, changes of the class mix, and the size of the data."""
+    """Ten lines: new objects, those without a label, changes of the class mix, and the size of the data."""
     failed = [result.site for result in crawled if result.status]
     by_site = {site: new.objects[site] - old.objects[site] for site in sorted({*old.objects, *new.objects})}
     values = sorted({*old.labels, *new.labels})
@@ -71,8 +72,8 @@ def news(old: Snapshot, new: Snapshot, crawled: list[crawl.Crawled], checked: st
         f"objects: {sum(by_site.values()):+d}, now {sum(new.objects.values())}",
         f"by site: {', '.join(f'{site} {count:+d}' for site, count in by_site.items() if count) or 'nothing new'}",
         f"rejected: {new.rejected - old.rejected:+d}, now {new.rejected}",
-        f"with near-duplicates: {new.duplicates - old.duplicates:+d}, now {new.duplicates}",
-        f"labels wanted: {new.wanted}; `sengu suggest` says which first",
+        f"objects with near-duplicates: {new.duplicates - old.duplicates:+d}, now {new.duplicates}",
+        f"objects without a label: {new.wanted}; `sengu suggest` says which to label first",
         f"label conflicts: {new.conflicts - old.conflicts:+d}, now {new.conflicts}",
         f"class mix: {mix or 'no labels'}; drift {drift:.1%}",
         f"accuracy: {accuracy}{before}",
@@ -118,7 +119,10 @@ def _checked() -> str:
 
 def _run(*command: str) -> None:
     if status := subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode:
-        raise SenguError(f"`{' '.join(command)}` failed ({status}), see above: nothing is lost: repeat `sengu arrive`")
+        raise SenguError(
+            f"`{' '.join(command)}` failed with exit status {status}, see above: nothing is lost; "
+            "correct the cause and run `sengu arrive` again"
+        )
 
 
 def _accuracy() -> float | None:
@@ -135,15 +139,23 @@ def _rows(path: Path) -> int:
         return max(sum(1 for _ in csv.reader(stream)) - 1, 0)
 
 
-def _values(path: Path) -> Counter[str]:
+def _classes(path: Path) -> Counter[str]:
     if not path.is_file():
         return Counter()
+    classes = params.section("label", params.LabelParams).classes if "label" in params.document() else ()
+    names = {str(value): name for value, name in enumerate(classes)}
     with path.open(encoding="utf-8", newline="") as stream:
-        return Counter(row["value"] for row in csv.DictReader(stream))
+        return Counter(names.get(row["value"], row["value"]) for row in csv.DictReader(stream))
 
 
 @click.command("arrive")
-@click.option("--stale", default=STALE, show_default=True, metavar="AGE", help="Crawl sites last crawled that long ago.")
+@click.option(
+    "--stale",
+    default=STALE,
+    show_default=True,
+    metavar="AGE",
+    help="Crawl only sites last crawled at least this long ago, such as 12h, 7d or 2w.",
+)
 @click.option("--no-push", is_flag=True, help="Leave the remote alone.")
 def command(stale: str, no_push: bool) -> None:
     """Crawl, rerun, push, check, and report in ten lines; exit with 1 if a site failed, after everything else is done."""

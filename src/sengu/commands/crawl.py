@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from sengu.base import params
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.repository.pipeline import PIPELINE
 from sengu.warc import last_crawl
 
@@ -146,13 +147,15 @@ def refuse_failures(crawled: Iterable[Crawled]) -> None:
     """Raises SenguError that names the sites whose crawl failed, with the last line of each."""
     if failed := [result for result in crawled if result.status]:
         reasons = "; ".join(f"{result.site}: {result.last or f'exit status {result.status}'}" for result in failed)
-        raise SenguError(f"{len(failed)} sites were not crawled, the others were: {reasons}")
+        raise SenguError(f"{counted(len(failed), 'site')} could not be crawled (all others were): {reasons}")
 
 
 @click.command("crawl")
 @click.argument("sites", nargs=-1, metavar="[SITE]...")
 @click.option("--all", "every", is_flag=True, help="All sites in params.yaml.")
-@click.option("--stale", metavar="AGE", help="Only sites last crawled on this machine that long ago: 12h, 7d, 2w.")
+@click.option(
+    "--stale", metavar="AGE", help="Crawl only sites last crawled on this machine at least this long ago, such as 12h, 7d or 2w."
+)
 @click.option("--jobs", default=JOBS, show_default=True, type=click.IntRange(1), help="How many sites at once.")
 def command(sites: tuple[str, ...], every: bool, stale: str | None, jobs: int) -> None:
     """Crawl each SITE, several at once, and pin the archives in dvc.lock; exit with 1 if a crawl failed."""

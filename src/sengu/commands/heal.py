@@ -36,7 +36,7 @@ def heal(below: Sequence[Path] = ()) -> tuple[list[str], list[Damage]]:
                     done.append(f"the list of {output.path}: from {whence}")
             damages = _damages(repo, below, memory)
             for site in sorted({_site(damage) for damage in damages} - {""}):
-                crawls.enter_context(locks.held(f"crawl-{site}", f"site {site} is being crawled"))
+                crawls.enter_context(locks.held(f"crawl-{site}", f"the archive of site {site} is in use"))
             done += _from_copies(repo, damages)
             damages = _damages(repo, below, memory)
             order = [stage.addressing for stage in _in_order(repo)]

@@ -84,7 +84,8 @@ def _check(name: str, path: str, merged: MergedLock) -> None:
         if stage.startswith(CRAWL):
             raise SenguError(
                 f"{path}: both branches crawled {stage.removeprefix(CRAWL)}, and an archive cannot be rebuilt: "
-                f"`git merge --abort`, push with DVC what {name} has, merge with one of the crawls taken back, and crawl again"
+                f"run `git merge --abort`, run `dvc push` on {name}, undo the crawl on one of the two branches, merge again, "
+                "and crawl the site again"
             )
     pipeline = Path(path).with_suffix(".yaml")
     if pipeline.is_file() and path != LOCKS[0]:
@@ -117,7 +118,7 @@ def resolve(branch: str) -> Resolved:
     others = [path for path in left if not any(Path(path).is_relative_to(out) for out in outputs)]
     if others:
         raise SenguError(
-            f"{', '.join(others)}: both branches changed it, and no rerun can tell what is right: "
+            f"{', '.join(others)}: both branches changed this, and a rerun cannot resolve it: "
             "edit it, `git add` it, and run `sengu merge` again"
         )
     for path, merged in locks.items():
@@ -141,7 +142,8 @@ def _fetch(archives: list[str]) -> None:
         if subprocess.run(command, check=False).returncode == 0:
             return
     raise SenguError(
-        f"{', '.join(archives)} of the other branch cannot be had: `dvc push` there, `dvc pull` here, and run `sengu merge` again"
+        f"{', '.join(archives)} of the other branch cannot be fetched: `dvc push` there, `dvc pull` here, and run "
+        "`sengu merge` again"
     )
 
 
@@ -169,4 +171,4 @@ def command(branch: str, no_repro: bool) -> None:
     if subprocess.run(["dvc", "repro"], check=False).returncode:
         raise SenguError("`dvc repro` failed, see above: correct it, run `dvc repro`, then `git add --update` and `git commit`")
     git("add", "--update")
-    click.echo("merged; look at it with `git status`, and `git commit`")
+    click.echo("merged: check the result with `git status`, then run `git commit`")

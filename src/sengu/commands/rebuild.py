@@ -188,8 +188,8 @@ def report(result: Rebuilt) -> str:
 
 
 def _in_words(guilty: Guilty) -> str:
-    between = f", new between {guilty.between[0]} and {guilty.between[1]}" if guilty.between else ""
-    return f"{' or '.join(guilty.packages)} ({guilty.tried} environments{between})"
+    between = f"; the change appeared between {guilty.between[0]} and {guilty.between[1]}" if guilty.between else ""
+    return f"{' or '.join(guilty.packages)} ({guilty.tried} environments tried{between})"
 
 
 @click.command("rebuild")

@@ -79,7 +79,7 @@ def document(version: Version, facts: Facts, folder: Path, pictures: Sequence[st
         files.append(_file(folder / SUBJECTS, "objectId and subject, where it is known of whom or what a picture is"))
         sets.append(_subjects())
     if (folder / MODELS).is_file():
-        files.append(_file(folder / MODELS, "objectId of each picture whose label a model gave, and no person"))
+        files.append(_file(folder / MODELS, "objectId of each picture labelled by a model, not by a person"))
         sets.append(_by_models())
     if pictures:
         files.append(_pictures(pictures))
@@ -212,7 +212,7 @@ def _subjects() -> dict[str, Any]:
 
 
 def _by_models() -> dict[str, Any]:
-    what = "the pictures whose label a model gave, and no person: not for validation or test"
+    what = "the pictures labelled by a model, not by a person: not for validation or test"
     field = _field(BY_MODELS, "objectId", "sc:Text", "the picture", _column(MODELS, "objectId"))
     return {"@type": "cr:RecordSet", "@id": BY_MODELS, "name": BY_MODELS, "description": what, "field": [field]}
 

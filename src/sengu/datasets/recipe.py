@@ -169,7 +169,7 @@ def check(recipe: Recipe) -> None:
 def check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise SenguError(
-            f"{name!r} cannot name a dataset version: use letters, digits, - and _, and begin and end with the former"
+            f"{name!r} cannot name a dataset version: use letters, digits, - and _, and begin and end with a letter or digit"
         )
 
 

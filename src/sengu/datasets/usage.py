@@ -52,9 +52,10 @@ def refuse_other_labels(name: str, made: Path) -> None:
     family = lineage.tree(pipeline.versions())
     if because := reasons(name, family):
         raise SenguError(
-            f"{name} would get other labels than it has, but {', and '.join(because)}: to keep it as it is, write `frozen: true` "
-            f"into its stage in {pipeline.DATASETS} and run `dvc checkout data/dataset/{name}`, since DVC took it away; "
-            f"to have the labels of now as well, run `{next_command(name, family)}`"
+            f"the labels of {name} would change, but {', and '.join(because)}: to keep the version, write `frozen: true` into "
+            f"its stage in {pipeline.DATASETS}, and bring back its folder, which DVC has removed, with "
+            f"`dvc checkout data/dataset/{name}`; to make another version with the current labels, run "
+            f"`{next_command(name, family)}`"
         )
 
 

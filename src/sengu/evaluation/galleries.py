@@ -57,7 +57,8 @@ def mistakes(
     return {
         name: Gallery(
             title,
-            f"{len(rows)} of {len(ids)} test pictures, the surest mistakes first. A wrong label looks like a mistake, too."
+            f"{len(rows)} of {len(ids)} test pictures, the most confident mistakes first. "
+            "Some may be wrong labels rather than mistakes."
             if len(rows)
             else "None of the test pictures.",
             [Picture(ids[i], said[i], pictures(ids[i])) for i in rows[:SHOWN]],
@@ -77,7 +78,7 @@ def doubted(doubtful: pd.DataFrame, classes: Sequence[str], pictures: Callable[[
         pictures_shown.append(Picture(name, caption, pictures(name), marked=suspect == "yes"))
     text = (
         f"{suspects:,} of {len(doubtful):,} labels are suspect: other models, trained without the picture, are confident of "
-        f"another class. They agree with {agreed:.1%} of all labels; do not trust them further. The most doubtful labels of "
+        f"another class. They agree with {agreed:.1%} of all labels, so treat their doubts as hints. The most doubtful labels of "
         "all splits come first, suspects in bold. label_errors.csv lists them all."
     )
     return Gallery("Most doubtful labels", text, pictures_shown)

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from sengu.base.measurements import METRICS, DecisionThreshold, Difference, Estimate, HeldOut, Measurements, OfModel
+from sengu.base.measurements import METRICS, WORDS, DecisionThreshold, Difference, Estimate, HeldOut, Measurements, OfModel
 from sengu.drawing.thumbnails import data_url, thumbnail
 from sengu.evaluation.galleries import Gallery
 
@@ -25,17 +25,19 @@ PLOTS = {
 }
 MEANINGS = {
     "accuracy": "The share of pictures that it puts into the right class.",
-    "precision": "Of the pictures that it calls {positive}, the share that are. It is lower if these are rarer than here.",
-    "recall": "Of the pictures of {positive}, the share that it finds.",
+    "precision": "Of the pictures that it assigns to {positive}, the share whose label agrees. It is lower where that class is "
+    "rarer than here.",
+    "recall": "Of the pictures labelled as {positive}, the share that it finds.",
     "F1": "The harmonic mean of precision and recall.",
     "ROC AUC": "How often a picture of {positive} gets a higher score than one of another class; 0.5 is chance.",
     "average precision": "The mean precision over all thresholds, weighted by the recall that each adds.",
     "calibration error": "How far the probabilities are off on average, in 15 bins; 0 is perfect. Even perfect probabilities "
     "would show about the error written below it as “by chance”.",
-    "95% interval": "The range for the value on endless pictures of this kind: 95 of 100 intervals made this way contain it. "
-    "It allows for near-duplicates, and for mistakes too rare to appear here. It says nothing about other kinds of pictures.",
+    "95% interval": "The range in which the value on unlimited pictures of this kind probably lies: of 100 intervals computed "
+    "this way, 95 contain it. It allows for near-duplicates, and for mistakes too rare to appear here. It says nothing about "
+    "other kinds of pictures.",
 }
-WORDS = {"f1": "F1", "roc_auc": "ROC AUC"}
+AVERAGED = ("precision", "recall", "ROC AUC", "average precision")  # if there are more than two classes
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def page(
         "short": _short,
     }
     figure, *sentences = headline(measured)
-    positive = classes[1] if len(classes) == 2 else "a class (averaged over the classes)"
+    positive = classes[1] if len(classes) == 2 else "a given class"
+    average = " This is the average over all classes." if len(classes) > 2 else ""
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         style=Markup(STYLE.read_text(encoding="utf-8")),
         dataset=background.dataset,
@@ -86,7 +89,9 @@ def page(
         classes=classes,
         metrics=METRICS,
         result=measured,
-        meanings={term: text.format(positive=positive) for term, text in MEANINGS.items()},
+        meanings={
+            term: text.format(positive=positive) + (average if term in AVERAGED else "") for term, text in MEANINGS.items()
+        },
         summary=summary(measured, classes),
         warnings=[*warnings(measured, classes), *background.warnings],
         comparison=comparison(measured.head_against_network),
@@ -198,7 +203,7 @@ def comparison(difference: Difference) -> str:
     """The sentence that compares the fine-tuned network with the frozen head, by the interval of the difference in accuracy."""
     value, low, high = (100 * number for number in _numbers(difference.accuracy))
     if low <= 0 <= high:
-        change = f"changes accuracy by {value:+.1f} points, which these pictures cannot tell from no change"
+        change = f"changes accuracy by {value:+.1f} points, too little to tell from no change with these pictures"
     else:
         change = f"{'gains' if value > 0 else 'loses'} {abs(value):.1f} points of accuracy"
     area, area_low, area_high = _numbers(difference.roc_auc)

@@ -8,7 +8,7 @@ from sklearn.metrics import precision_recall_curve
 from sengu.base.params import Threshold
 from sengu.evaluation.intervals import wilson
 
-RATIOS = {"precision": "above it", "recall": "of value 1"}  # the goal, and the pictures that it is a share of
+RATIOS = {"precision": "at or above it", "recall": "of the class"}  # the goal, and the pictures that it is a share of
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def decide(values: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, wa
     if name in RATIOS:
         best = _reaching(name, least, (precision, recall), support)
         if best is None:
-            few = f", with the necessary {_needed(least)} pictures {RATIOS[name]}"
+            few = f", with at least {_needed(least)} pictures {RATIOS[name]}, near-duplicates counted once"
             few += f" (there are {actual})" if name == "recall" else ""
             return Decision(asked, missed=f"no threshold reaches it on the {len(values)} validation pictures{few}")
     elif name == "f1":

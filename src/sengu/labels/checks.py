@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sengu.base.names import counted
 from sengu.labels import agreement, merging, rules
 from sengu.labels.agreement import Agreement
 from sengu.labels.ledger import UNDONE
@@ -27,13 +28,13 @@ def problems(
     """
     keys = ["objectId", "annotator", "value", "labelledAt", "how"]
     for (_, first), (_, second) in _twice(words, keys):
-        yield f"{second['sheet']}:{second['line']}: says what {first['sheet']}:{first['line']} says: take one of them out"
+        yield f"{second['sheet']}:{second['line']}: repeats {first['sheet']}:{first['line']}: delete one of the two lines"
     names = words["rule"].str.partition("@")[0] if len(words) else words["rule"]
     for name, group in words[(names != "") & ~names.isin(list(rules_of_now))].groupby(names):
         first = group.iloc[0]
         yield (
-            f"{first['sheet']}:{first['line']}: there is no rule {name}, which {len(group)} lines cite: "
-            f"write it again into {rules.FILE} (Git has its text), or label them anew"
+            f"{first['sheet']}:{first['line']}: rule {name} is not in {rules.FILE}, but is cited by "
+            f"{counted(len(group), 'line')}: restore the rule (Git has its text), or label those pictures again"
         )
     yield from _examples(labels, rules_of_now, classes)
 
@@ -54,7 +55,7 @@ def _examples(labels: pd.DataFrame, rules_of_now: Mapping[str, Rule], classes: S
         for example in rule.examples:
             place = f"{rules.FILE}:{example.line}: example {example.objectId} of {rule.name}"
             if example.value not in classes:
-                yield f"{place} is of no class {example.value!r}: expected one of {', '.join(classes)}"
+                yield f"{place} has the unknown class {example.value!r}: expected one of {', '.join(classes)}"
                 continue
             sha1 = example.objectId.partition(".")[0]
             value = label_of.get(by_sha1.get(sha1, ""))
@@ -62,7 +63,7 @@ def _examples(labels: pd.DataFrame, rules_of_now: Mapping[str, Rule], classes: S
                 yield f"{place} is {example.value}, but its label is {classes[value]}: correct the label, or the example"
             other, other_rule = said.setdefault(sha1, (example.value, rule.name))
             if other != example.value:
-                yield f"{place} is {example.value}, but {other} by {other_rule}: one of the rules is wrong"
+                yield f"{place} is {example.value}, but {other_rule} gives it as {other}: correct one of the two examples"
 
 
 def blind(words: pd.DataFrame) -> pd.DataFrame:

@@ -40,12 +40,12 @@ class Said:
 def read(path: Path, kind: str = "") -> list[Said]:
     """Reads an export, in its order; `kind` is one of FORMATS, by default guessed. Raises SenguError."""
     if not path.is_file():
-        raise SenguError(f"{path} is missing: name the export")
+        raise SenguError(f"{path} does not exist: give the path of the export")
     kind = kind or _kind(path)
     readers = {"label-studio": _label_studio, "cvat": _cvat, "csv": _csv}
     said = list(readers[kind](path))
     if not said:
-        raise SenguError(f"{path} says nothing of any picture: is it an export of {kind}?")
+        raise SenguError(f"{path} holds no label: if it is not an export of {kind}, choose another --format")
     return said
 
 

@@ -223,8 +223,8 @@ class Ledger:
             first = stream.readline().rstrip("\r\n")
         if not set(sheets.COLUMNS) <= set(self._header) or first != ",".join(self._header):
             raise SenguError(
-                f"{self.path} has not the plain columns {','.join(sheets.COLUMNS)}: "
-                "label under another --annotator, or move the sheet away and bring it in with `sengu label import`"
+                f"the first line of {self.path} must name the columns {','.join(sheets.COLUMNS)}, separated by commas and "
+                "without quotes: label under another --annotator, or move the sheet away and import it with `sengu label import`"
             )
         values = {str(number): name for number, name in enumerate(self.classes)}
         lines = table[list(sheets.COLUMNS)].itertuples(index=False, name=None)

@@ -202,7 +202,8 @@ def append(path: Path, lines: list[Line]) -> int:
         missing = [name for name in COLUMNS if name not in header]
         if missing or not before.decode("utf-8", "replace").startswith(",".join(header)):
             raise SenguError(
-                f"{path} has not the plain columns {','.join(COLUMNS)}: import under another --annotator, or rename it"
+                f"the first line of {path} must name the columns {','.join(COLUMNS)}, separated by commas and without quotes: "
+                "import under another --annotator, or rename the file"
             )
         known = set(map(tuple, table[list(COLUMNS)].to_numpy().tolist()))
         if before and not before.endswith(b"\n"):

@@ -98,7 +98,10 @@ def _same_people(table: pd.DataFrame) -> list[str]:
         other = spellings.setdefault(name.casefold(), name)
         if other != name:
             sheet, line = table.loc[table["annotator"] == name, ["sheet", "line"]].iloc[0]
-            faults.append(f"{sheet}:{line}: annotator {name!r} is {other!r} elsewhere: spell them alike, or tell them apart")
+            faults.append(
+                f"{sheet}:{line}: annotator {name!r} is spelled {other!r} elsewhere: use one spelling or, for two people, two "
+                "different names"
+            )
     sheets_of = table[["annotator", "sheet"]].drop_duplicates()["annotator"].value_counts()
     dated = table[(table["labelledAt"] != "") & table["annotator"].isin(sheets_of.index[sheets_of > 1])]
     twice = dated[dated.duplicated(["object", "annotator", "time"], keep=False)]
@@ -106,8 +109,9 @@ def _same_people(table: pd.DataFrame) -> list[str]:
         if group["value"].nunique() > 1 and group["sheet"].nunique() > 1:
             first, second = group.drop_duplicates("sheet").head(2).itertuples()
             faults.append(
-                f"{second.sheet}:{second.line}: annotator {annotator!r} says two things of {name} at {second.labelledAt}, here "
-                f"and in {first.sheet}:{first.line}: an annotator is one person, with one sheet; rename one of them"
+                f"{second.sheet}:{second.line}: annotator {annotator!r} gives {name} two different labels at "
+                f"{second.labelledAt}, here and in {first.sheet}:{first.line}: an annotator is one person with one sheet; if "
+                "these are two people, rename one"
             )
     return faults
 
@@ -174,8 +178,8 @@ class _Reader:
         if len(people) > 1:
             lines = [f"{name} (line {sheet.lines[row]})" for row, name in zip(rows[:2], people, strict=False)]
             self.faults.append(
-                f"{sheet.path}:{sheet.lines[rows[1]]}: the annotator of the sheet is {len(people)} people, "
-                f"{' and '.join(lines)}: give each a sheet of their own; `sengu label import` takes one such file apart"
+                f"{sheet.path}:{sheet.lines[rows[1]]}: the sheet names {len(people)} annotators, "
+                f"{' and '.join(lines)}: give each of them a separate sheet; `sengu label import` splits such a file"
             )
 
     def _numbers(self, sheet: Sheet, column: str, wrong: np.ndarray, convert: Callable[[str], int], nothing: int) -> np.ndarray:
@@ -312,7 +316,8 @@ class _Reader:
         else:
             objects = places[rows]
         for reason, count in sorted(passed.items()):
-            logger.warning("%s: %d lines name a picture that is no object, and are passed over: %s", sheet.path, count, reason)
+            lines = counted(count, "line")
+            logger.warning("%s: %s ignored, because the picture was rejected or erased: %s", sheet.path, lines, reason)
         return rows, objects, wrong
 
     def _named(self, name: str, column: str) -> str:

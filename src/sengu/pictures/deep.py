@@ -94,7 +94,7 @@ def _full_page(file: Any) -> tuple[int, Any]:
             return number, page
     if DNG_VERSION in first.tags or SUB_IFDS in first.tags:  # where cameras keep the data of the sensor
         raise NotAPicture("camera raw, with a reduced picture")
-    raise NotAPicture("a reduced picture without the full one")
+    raise NotAPicture("only a reduced version of the picture, not the full one")
 
 
 def _bits(page: Any) -> int:
@@ -176,5 +176,5 @@ def _levels(samples: np.ndarray) -> np.ndarray:
     else:
         white = 255 if top <= 255 else 65535 if top <= 65535 else np.iinfo(samples.dtype).max
         if white > 65535 and (samples.dtype.kind == "i" or top < white / 2):
-            raise NotAPicture(f"levels up to {top:.0f}, which do not say what white is")
+            raise NotAPicture(f"levels up to {top:.0f}, from which white cannot be determined")
     return np.nan_to_num(np.rint(np.clip(values * (255 / white), 0, 255))).astype(np.uint8)

@@ -128,9 +128,9 @@ def _verdict(measured: Measurements, deciding: AtThreshold | None) -> str:
 
 
 def _decision(manifest: Manifest, threshold: DecisionThreshold) -> str:
-    asked = " and ".join(f"{metric} of {ratio:g}" for metric, ratio in (threshold.wanted or {}).items())
+    asked = " and ".join(f"{_words(metric)} {ratio:g}" for metric, ratio in (threshold.wanted or {}).items())
     if manifest.threshold is None or len(manifest.classes) != 2:
-        missed = f"; the aim was a {asked}, but {threshold.missed}" if threshold.missed else ""
+        missed = f"; the aim was {asked}, but {threshold.missed}" if threshold.missed else ""
         return f"the class with the highest probability{missed}"
     first, second = map(_literal, manifest.classes)
     decides = f'"{second}" from a probability of {manifest.threshold:.4f} up, chosen on the validation split; else "{first}"'
@@ -138,7 +138,7 @@ def _decision(manifest: Manifest, threshold: DecisionThreshold) -> str:
         return decides
     estimates = (("precision", threshold.validation_precision), ("recall", threshold.validation_recall))
     gives = " and ".join(f"a {metric} of {_figure(estimate)}" for metric, estimate in estimates)
-    wanted = f"The aim was a {asked}"
+    wanted = f"The aim was {asked}"
     if cost := (threshold.wanted or {}).get("cost"):
         wanted = f"The aim was the least cost, if a missed picture costs as much as {cost:g} false alarms"
     return f"{decides}. {wanted}; on {threshold.support} validation pictures it reaches {gives}"
@@ -173,7 +173,7 @@ def _literal(name: str) -> str:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return measurements.WORDS.get(name, name.replace("_", " "))
 
 
 def _figure(estimate: Estimate | None) -> str:

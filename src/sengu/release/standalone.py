@@ -58,11 +58,11 @@ def refuse(picture: Image.Image, data: bytes) -> None:
         if tags.get(REDUCED, 0) & 1 or tags.get(PHOTOMETRIC) in (32803, 34892):
             raise ValueError("a TIFF whose first page is a reduced picture, or camera raw")
         if is_deep and bits not in (16, 32, 64, (16,), (32,), (64,)) and samples == 1:
-            raise ValueError(f"a TIFF of {bits} bits, whose white is not that of 16: use `sengu predict`")
+            raise ValueError(f"a TIFF of {bits} bits, which Pillow would show with the wrong brightness: use `sengu predict`")
         if is_deep and (samples != 1 or tags.get(PHOTOMETRIC) != 1 or not (picture.mode.startswith("I") or picture.mode == "F")):
-            raise ValueError(f"a TIFF of {samples} x {bits} bits, which Pillow alone does not show as it is: use `sengu predict`")
+            raise ValueError(f"a TIFF of {samples} x {bits} bits, which Pillow alone shows wrongly: use `sengu predict`")
     if picture.format == "PNG" and data[24:26] in (b"\x10\0", b"\x10\2") and 0 <= data.find(b"tRNS", 33) < data.find(b"IDAT", 33):
-        raise ValueError("a PNG of 16 bits with a transparent colour, which Pillow alone does not show: use `sengu predict`")
+        raise ValueError("a PNG of 16 bits with a transparent colour, which Pillow alone shows wrongly: use `sengu predict`")
 
 
 def levels(picture: Image.Image) -> np.ndarray:
@@ -70,7 +70,7 @@ def levels(picture: Image.Image) -> np.ndarray:
     samples = np.asarray(picture, np.float64)
     top = 65535 if picture.mode.startswith("I;16") else samples.max(initial=0, where=np.isfinite(samples))
     if top > 65535 and picture.mode == "I":
-        raise ValueError(f"levels up to {top:.0f}, of which Pillow alone does not say what is white: use `sengu predict`")
+        raise ValueError(f"its levels go up to {top:.0f}, and Pillow does not say which level is white: use `sengu predict`")
     scale = 257 if top > 255 else 1 / 255 if picture.mode == "F" and top <= 1 else 1
     return np.nan_to_num(np.rint(np.clip(samples / scale, 0, 255))).astype(np.uint8)
 

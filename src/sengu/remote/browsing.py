@@ -46,7 +46,7 @@ def sample(names: list[str]) -> list[str]:
 
 def pages(groups_by_heading: Groups, store: ObjectStore, max_pixels: int) -> Iterator[tuple[str, bytes]]:
     """Names below `catalog/` and their content: an index, and a page and a sheet for each group."""
-    index = [HEAD.format(title="Contact sheets"), '<p><a href="../README.html">What lies here</a></p>\n']
+    index = [HEAD.format(title="Contact sheets"), '<p><a href="../README.html">What this storage holds</a></p>\n']
     with images.limited(max_pixels), TemporaryDirectory(prefix="sengu-") as folder:
         for heading, members in groups_by_heading.items():
             index.append(f"<h2>By {heading}</h2>\n<ul>\n")

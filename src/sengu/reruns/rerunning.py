@@ -153,12 +153,15 @@ def pins(folder: Path) -> dict[str, Pins]:
 
 def _in_words(causes: tuple[str, ...]) -> str:
     if not causes:
-        return "it takes several of the variations together"
+        return "only several variations together cause it"
     if causes == ("chance",):
         return "no two runs agree: a random number without a seed, or a race"
     if causes == ("code or environment",):
-        return "every run gives this: the code, the libraries or an input are not those that the lock file was made with"
-    return f"it follows the {' and the '.join(causes)}"
+        return (
+            "every rerun gives the same result, so the code, the libraries or an input differ from those "
+            "that the lock file was made with"
+        )
+    return f"it depends on the {' and the '.join(causes)}"
 
 
 def metrics_moved(clone: Clone) -> dict[str, float]:
@@ -191,7 +194,7 @@ def tolerated(
             return row
         if row.stage in exact:
             return replace(
-                row, why=f"{row.why}; {note}; this kind of processor gave the pinned bytes before, so none is tolerated"
+                row, why=f"{row.why}; {note}; this kind of processor gave the pinned bytes before, so no difference is tolerated"
             )
         return replace(row, state="tolerated" if is_near else "changed", why=f"{row.why}; {note}, {TOLERANCE} is tolerated")
 

@@ -50,14 +50,9 @@ def judge(name: str, rows: pd.DataFrame, probabilities: np.ndarray, wanted: para
         groups, actual = rows["group"].to_numpy()[validation], (values[validation] == value).astype(np.int64)
         decisions[value] = threshold.decide(actual, probabilities[validation, value], groups, wanted)
         if (missed := decisions[value].missed) is not None:
-            which = "" if classes == 2 else f" of value {value}"
-            logger.warning(
-                "the %s has no threshold%s for %s: %s; the most probable class decides",
-                name,
-                which,
-                decisions[value].wanted,
-                missed,
-            )
+            which = "" if classes == 2 else f" for class {value}"
+            goal = " and ".join(f"{measurements.WORDS.get(of, of)} {least:g}" for of, least in decisions[value].wanted.items())
+            logger.warning("the %s has no threshold%s with %s: %s; the most probable class decides", name, which, goal, missed)
     return Judged(values, probabilities, decisions)
 
 

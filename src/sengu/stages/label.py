@@ -19,10 +19,11 @@ SHOWN = 5  # of the tags that mean no class
 def check(settings: params.LabelParams, section: str = "label") -> None:
     """Raises SenguError for classes that a sheet could confuse, and for tags without a class."""
     for number, name in enumerate(settings.classes):
-        if settings.classes.count(name) > 1 or (name.isdigit() and name != str(number)):
-            raise SenguError(
-                f"params.yaml: {section}.classes: {name!r} at position {number} stands twice or reads as another value"
-            )
+        place = f"params.yaml: {section}.classes: {name!r} at position {number}"
+        if settings.classes.count(name) > 1:
+            raise SenguError(f"{place} appears more than once: remove or rename one")
+        if name.isdigit() and name != str(number):
+            raise SenguError(f"{place} would be read as the number of a class: rename it")
     for key, values in (("tags", settings.tags), ("devices", settings.devices)):
         for name, value in values.items():
             if value >= len(settings.classes):

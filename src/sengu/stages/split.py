@@ -106,11 +106,13 @@ def check_classes(table: pd.DataFrame, classes: Sequence[str], rule: params.Spli
         value = min(candidates, key=lambda value: int((eligible == value).sum())) if kind in HELD_OUT else candidates[0]
         row, name = counts.loc[value], classes[value]
         others = "; ".join(f"{row[part]} {part}" for part in (*USED, "excluded") if row[part])
-        lack = f"class {name!r} is left without a {kind} picture, of {int(row.sum())} that are labelled ({others}): "
+        lack = f"class {name!r} has no {kind} picture among its {int(row.sum())} labelled ones ({others}): "
         if kind in HELD_OUT and (of_models := int((is_by_model & (table["value"] == value)).sum())):
-            raise SenguError(f"{lack}{of_models} of its labels are a model's, which are not held out: label them by people")
+            by_people = "such pictures are not held out: have people label them"
+            raise SenguError(f"{lack}a model gave {of_models} of its labels, and {by_people}")
         wider = _wider(table[~is_by_model & ~are_videos(table["objectId"].to_numpy())], rule) if kind in HELD_OUT else ""
-        raise SenguError(f"{lack}label more pictures of it that show something else; {_advice(counts, row)}{wider}")
+        more = "label more pictures of this class that are not near-duplicates of the labelled ones"
+        raise SenguError(f"{lack}{more}; {_advice(counts, row)}{wider}")
     # the limit of Clopper and Pearson if all are right
     few = [(classes[int(str(value))], int(row["test"])) for value, row in counts.iterrows() if row["test"] < rule.minimum]
     return [

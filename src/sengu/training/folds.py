@@ -7,6 +7,7 @@ from scipy.special import softmax
 from sklearn.model_selection import StratifiedGroupKFold
 
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.examples import Examples
 
 Layer = tuple[np.ndarray, np.ndarray]
@@ -20,11 +21,12 @@ def probabilities(features: Examples, groups: np.ndarray, folds: int, seed: int,
     few groups.
     """
     values = features.values
-    fewest = min(len(np.unique(groups[values == value])) for value in np.unique(values))
+    fewest, scarce = min((len(np.unique(groups[values == value])), int(value)) for value in np.unique(values))
     if fewest < folds:
+        cure = f"{fewest} or less, or to 0" if fewest > 1 else "0"
         raise SenguError(
-            f"params.yaml: evaluate.folds is {folds}, but a class has only {fewest} groups of pictures (near-duplicates and "
-            "those of one subject are one): set fewer folds, or 0"
+            f"params.yaml: evaluate.folds is {folds}, but class {scarce} has only {counted(fewest, 'group')} of pictures "
+            f"(near-duplicates, and pictures of one subject, count as one group): set evaluate.folds to {cure}"
         )
     parts = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(features.arrays, values, groups)
     result = None

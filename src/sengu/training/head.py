@@ -49,7 +49,7 @@ def train_head(features: Examples, classes: int, settings: params.Train, log: Ca
     """
     train, validation = features.of_type("train"), features.of_type("validation")
     if not (np.isfinite(train.arrays).all() and np.isfinite(validation.arrays).all()):
-        raise SenguError("data/features holds values that are no numbers: run `dvc repro --force --single-item features`")
+        raise SenguError("data/features holds NaN or infinite values: run `dvc repro --force --single-item features`")
     by_class = class_weights(settings.class_weights, train.values, classes)
     weights = by_class[train.values]
     # one thread: sums do not depend on the number of cores

@@ -72,7 +72,9 @@ def fit(name: str, learner: Learner, passes: Passes, progress: Progress, notes: 
         seconds = time.perf_counter() - start
         validated = validate() if validate else (None, None)
         if not np.isfinite([loss, validated[0] or 0]).all():
-            raise SenguError(f"the loss of {name} is no number after epoch {number}: lower train.{name}.rate in params.yaml")
+            raise SenguError(
+                f"the loss of {name} is not a finite number after epoch {number}: lower train.{name}.rate in params.yaml"
+            )
         record = Epoch(loss, accuracy, learner.rate(), *validated)
         progress.history.append(record)
         if phase.patience and best(progress) == number:
@@ -109,8 +111,8 @@ def _start(name: str, validate: Callable[[], Means]) -> float:
     loss, accuracy = validate()
     if not np.isfinite(loss):
         raise SenguError(
-            f"the validation loss of {name} is no number before its first epoch: look into data/features "
-            "for values that are no numbers, or set train.mixed_precision in params.yaml to never"
+            f"the validation loss of {name} is not a finite number before its first epoch: check data/features "
+            "for NaN or infinite values, or set train.mixed_precision in params.yaml to never"
         )
     logger.info("%s, before epoch 1: validation loss %.4g, validation accuracy %.4g", name, loss, accuracy)
     return loss

@@ -51,4 +51,4 @@ def check_end(stream: BinaryIO, last: int) -> None:
             raise OSError("cut off in its last member")
         unpacker.decompress(chunk)
     if unpacker.unused_data or stream.read(1):
-        raise OSError(f"unreadable behind byte {last}")
+        raise OSError(f"unreadable after byte {last}")

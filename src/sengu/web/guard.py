@@ -98,7 +98,7 @@ class Guard:
         """Denies the request, or admits it and sets `g.person` to its sender."""
         asked = request
         if asked.headers.getlist("Host") not in ([host] for host in self.place.authorities):
-            return _deny(421, "This is not a name of this server.")
+            return _deny(421, "This server does not answer to this name: open the address that `sengu label page` printed.")
         kind = self.access.get(asked.endpoint or "")
         if kind is None:
             return _deny(404, "There is nothing here.")
@@ -107,26 +107,26 @@ class Guard:
             return _deny(400, "The request is malformed.")
         origin = asked.headers.get("Origin")
         if origin is not None and origin not in self.place.origins:
-            return _deny(403, "Another origin asked.")
+            return _deny(403, "The request came from another web site and was refused.")
         if kind is Access.UPLOAD:
             return self._admit_upload(asked)
         if kind is Access.PAGE:
             return self._admit_page(asked)
         if asked.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-            return _deny(403, "Another site asked.")
+            return _deny(403, "The request came from another web site and was refused.")
         if not self._is_known(asked):
             return _deny(403, "Open the address that `sengu label page` printed.")
         return _checked_change(asked, origin) if kind is Access.CHANGE else _without_body(asked)
 
     def _admit_page(self, asked: Request) -> Response | None:
         if asked.headers.get("Sec-Fetch-Dest", "document") != "document":
-            return _deny(403, "The page cannot stand in another one.")
+            return _deny(403, "This page cannot be shown inside another page.")
         if token := asked.args.get("token"):
             match = next((known for known in self._tokens if compare_digest(known.encode(), token.encode())), None)
             if match is None:
                 if self._is_known(asked) or _is_sent_from_elsewhere(asked):
                     return _to_the_page(asked)
-                return _deny(403, "This address was used before, or is of an earlier start: run `sengu label page` again.")
+                return _deny(403, "This address has already been used, or is from an earlier run: run `sengu label page` again.")
             session = secrets.token_urlsafe(32)
             self._sessions[session] = self._tokens.pop(match)
             answer = _to_the_page(asked)
@@ -148,12 +148,12 @@ class Guard:
         if kind.lower() != "bearer" or not compare_digest(token.encode(), self.upload_token.encode()):
             return _deny(401, "Pictures need the token that `sengu label page` printed: -H 'Authorization: Bearer TOKEN'.")
         if asked.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-            return _deny(403, "Another site asked.")
+            return _deny(403, "The request came from another web site and was refused.")
         if asked.mimetype != FORM:
             return _deny(415, "Send the pictures as a form, as `curl -F` does.")
         if asked.content_length is None:
-            return _deny(411, "Say how long the request is.")
-        return _deny(413, "That is too much at once.") if asked.content_length > UPLOAD else None
+            return _deny(411, "The request has no Content-Length header.")
+        return _too_large(UPLOAD) if asked.content_length > UPLOAD else None
 
     def _seal(self, answer: Response) -> Response:
         for name, value in HEADERS.items():
@@ -168,14 +168,18 @@ def _checked_change(asked: Request, origin: str | None) -> Response | None:
     if asked.content_type != JSON:
         return _deny(415, "Only JSON may change anything.")
     if asked.content_length is None:
-        return _deny(411, "Say how long the request is.")
+        return _deny(411, "The request has no Content-Length header.")
     if asked.content_length > BODY:
-        return _deny(413, "That is too much at once.")
+        return _too_large(BODY)
     return None
 
 
 def _without_body(asked: Request) -> Response | None:
     return _deny(400, "The request is malformed.") if asked.content_length else None
+
+
+def _too_large(limit: int) -> Response:
+    return _deny(413, f"The request is too large: at most {limit} bytes.")
 
 
 def _deny(status: int, reason: str) -> Response:

@@ -30,6 +30,6 @@ def test_groups_of_several_labels_or_much_of_a_class_are_said() -> None:
     of = {**dict.fromkeys(ids[:2], ids[0]), **dict.fromkeys(ids[10:17], ids[10]), **dict.fromkeys((ids[20], ids[70]), ids[20])}
     grouped = tables.frame([tables.Duplicate(name, group) for name, group in of.items()], tables.Duplicate)
     large, mixed = grouping.doubts(labels, grouped, ["cats", "dogs"])
-    assert large.startswith(f"near-duplicate group {ids[10]} holds 7 of 60 cats: look at them by `sengu similar ")
+    assert large.startswith(f"near-duplicate group {ids[10]} holds 7 of 60 cats: view them with `sengu similar ")
     assert mixed.startswith(f"near-duplicate group {ids[20]} holds 1 of 60 cats, 1 of 60 dogs: ")
     assert "correct the labels" in mixed

@@ -181,8 +181,10 @@ def test_a_final_version_gets_no_other_labels(folder: Path) -> None:
         stream.write(f"{IDS['red']},cold,anna,2026-02-01T00:00:00Z,R1,blind,\n")
     label.main(LABEL)
     said = refused("A")
-    assert said.startswith("A would get other labels than it has, but it is final (datasets=A@v1.0.0), and B comes from it: ")
-    assert said.endswith("to have the labels of now as well, run `sengu dataset create A-2 --purpose … --description …`")
+    assert said.startswith("the labels of A would change, but it is final (datasets=A@v1.0.0), and B comes from it: ")
+    assert said.endswith(
+        "to make another version with the current labels, run `sengu dataset create A-2 --purpose … --description …`"
+    )
 
 
 def merged(folder: Path) -> Path:
@@ -230,8 +232,8 @@ def test_a_sheet_of_two_people(folder: Path) -> None:
     with Path("labels/anna.csv").open("a") as stream:
         stream.write(f"{IDS['red']},warm,ben,2026-02-01T00:00:00Z,R1,blind,\n")
     assert labels_refused() == (
-        "labels/anna.csv:8: the annotator of the sheet is 2 people, anna (line 2) and ben (line 8): give each a sheet of their "
-        "own; `sengu label import` takes one such file apart"
+        "labels/anna.csv:8: the sheet names 2 annotators, anna (line 2) and ben (line 8): give each of them a separate sheet; "
+        "`sengu label import` splits such a file"
     )
 
 
@@ -248,8 +250,8 @@ def test_a_rule_was_deleted_that_labels_cite(folder: Path) -> None:
     Path("labels/RULES.md").write_text(RULES.replace("## R1", "## R2"))
     said = error("label", "check")
     assert (
-        "labels/anna.csv:2: there is no rule R1, which 6 lines cite: write it again into RULES.md (Git has its text), or label "
-        "them anew"
+        "labels/anna.csv:2: rule R1 is not in RULES.md, but is cited by 6 lines: restore the rule (Git has its text), or label "
+        "those pictures again"
     ) in said
     assert "R1  is not in labels/RULES.md: cited by 6 decisions" in CliRunner().invoke(sengu, ["label", "rules"]).output
 

@@ -125,11 +125,11 @@ def test_a_second_label_set_is_a_stage_and_a_version_of_its_own(folder: Path) ->
     assert json.loads((folder / "data/dataset/sharp/dataset.json").read_text())["classes"] == ["sharp", "blurred"]
 
 
-def relabelled(folder: Path) -> None:
+def relabelled(folder: Path, before: str = "dots", after: str = "stripes") -> None:
     """Another label for one object that stands in v1."""
     path = folder / "labels/first.csv"
     lines = path.read_text().splitlines()
-    lines[1] = lines[1].replace("dots", "stripes")
+    lines[1] = lines[1].replace(before, after)
     path.write_text("\n".join([*lines, ""]))
 
 
@@ -138,14 +138,12 @@ def test_a_version_in_use_gets_no_other_labels(folder: Path) -> None:
     relabelled(folder)
     done = attempt(folder, "dvc", "repro", "datasets/dvc.yaml:v1")
     assert done.returncode != 0
-    assert (
-        "v1 would get other labels than it has, but B, C come from it: to keep it as it is, write `frozen: true` " in done.stdout
-    )
+    assert "the labels of v1 would change, but B, C come from it: to keep the version, write `frozen: true` " in done.stdout
     assert "run `sengu dataset create v2 --purpose" in done.stdout
     assert (folder / "datasets/dvc.lock").read_bytes() == before
     path = folder / "datasets/dvc.yaml"
     path.write_text(path.read_text().replace("  v1:\n", "  v1:\n    frozen: true\n", 1))
-    cure = re.search("run `(dvc checkout [^`]*)`", done.stdout)
+    cure = re.search("with `(dvc checkout [^`]*)`", done.stdout)
     assert cure is not None
     run(folder, *cure[1].split())
     said = run(
@@ -175,6 +173,9 @@ def test_parents_that_differ_are_an_error_with_both_sides(folder: Path) -> None:
     run(folder, "sengu", "dataset", "create", "v3", *extend, "--prefer", "v1", *WORDS)
     run(folder, "bash", "-c", f"{cmd} --prefer labels")
     assert labels(folder, "v2")[name] == 1
+    relabelled(folder, "stripes", "dots")  # the other cure: to correct the label
+    run(folder, "dvc", "repro", "--quiet", "label")
+    run(folder, "sengu", "dataset", "create", "v4", *extend, *WORDS)
 
 
 def test_suspects_are_frozen_into_a_list(folder: Path) -> None:

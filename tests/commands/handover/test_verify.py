@@ -49,8 +49,10 @@ def test_the_first_stage_that_differs_is_named(folder: Path) -> None:
     done = attempt(folder, *SENGU, "handover", "verify", "--quick", **CODE)
     assert done.returncode == 1
     last = done.stdout.splitlines()[-1]
-    assert last.startswith("error: copy is the first stage that is not as pinned (changed): data/copy: line 2: ")
-    assert "; it follows the clock; see .sengu/handover.log" in last
+    assert last.startswith(
+        "error: copy is the first stage that does not reproduce the pinned outputs (changed): data/copy: line 2: "
+    )
+    assert "; it depends on the clock; see .sengu/handover.log" in last
     rows = {row["stage"]: row["state"] for row in json.loads((folder / "reports/handover.json").read_text())["rows"]}
     assert rows == {"copy": "changed", "train": "skipped", "last": "skipped"}
 

@@ -92,11 +92,11 @@ def test_check_names_what_contradicts_and_fails(folder: Path) -> None:
         stream.write(f"{BLUE},dots,eve,2026-01-03T00:00:00Z,,blind,\n{'0' * 40}.jpg,dots,eve,,,,\n")
     output = failing(folder, "label", "check")
     assert f"labels/eve.csv:5: no object has the objectId '{'0' * 40}.jpg'" in output
-    assert "labels/eve.csv:4: says what labels/eve.csv:3 says" in output
-    assert "there is no rule R2, which 4 lines cite: write it again into RULES.md" in output
+    assert "labels/eve.csv:4: repeats labels/eve.csv:3: delete one of the two lines" in output
+    assert "rule R2 is not in RULES.md, but is cited by 4 lines: restore the rule" in output
     assert f"example {RED} of R3 is stripes, but its label is dots" in output
-    assert f"example {WHITE} of R3 is of no class 'rings'" in output
-    assert "5 things are wrong" in output
+    assert f"example {WHITE} of R3 has the unknown class 'rings'" in output
+    assert "5 problems" in output
 
 
 def test_nobody_blind_is_said_in_words(folder: Path) -> None:
@@ -110,7 +110,7 @@ def test_nobody_blind_is_said_in_words(folder: Path) -> None:
 def test_consensus_is_a_suggestion_in_a_file_of_its_own(folder: Path) -> None:
     before = (folder / "data/label.csv").read_bytes()
     text = sengu_in(folder, "label", "check", "--consensus", "consensus.csv")
-    assert "quality of annotators, a suggestion: anna" in text
+    assert "estimated quality of annotators: anna" in text
     rows = csvfile.read(folder / "consensus.csv")
     assert set(rows["objectId"]) == {RED, BLUE, GREY}
     assert rows["value"].eq("").all()
@@ -127,10 +127,10 @@ def test_why_tells_who_when_how_by_which_rule_and_what_came_of_it(folder: Path) 
     assert text.endswith("split: test\n")
     grey = json.loads(sengu_in(folder, "label", "why", GREY, "--json"))
     assert [(word["by"], word["value"]) for word in grey["words"]] == [("anna", "dots"), ("ben", "dots"), ("anna", "stripes")]
-    assert grey["words"][0]["outcome"] == "outranked by what anna said later, labels/anna.csv:5"
+    assert grey["words"][0]["outcome"] == "replaced by a later decision of anna, labels/anna.csv:5"
     assert grey["words"][2]["outcome"] == "left out: sources differ, and label.disagreement is leave_out"
     assert grey["label"] == ""
-    assert "nobody has said anything about it" in sengu_in(folder, "label", "why", WHITE)
+    assert "no decision yet" in sengu_in(folder, "label", "why", WHITE)
 
 
 def test_after_an_edit_of_a_rule_exactly_its_labels_are_listed(folder: Path) -> None:

@@ -145,7 +145,7 @@ def test_info_names_the_sides_of_a_label_conflict(folder: Path) -> None:
 
 
 def test_a_whole_store_verifies(made: Path) -> None:
-    assert "every object is there, and whole" in run(made, "sengu", "objects", "verify")
+    assert "every object is present and intact" in run(made, "sengu", "objects", "verify")
 
 
 def damage(folder: Path, kind: str) -> str:

@@ -261,7 +261,7 @@ def test_prune_lists_asks_and_keeps_what_it_must(made: Handmade, server: Server)
     assert "0 days old, kept for 90" in said.out
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sengu.remote.pruning.DAY", 1e-9)
-        assert "nothing was deleted" in sengu(made.folder, "remote", "prune", typed="yes\n").err
+        assert "nothing was deleted: 'yes' was typed, not " in sengu(made.folder, "remote", "prune", typed="yes\n").err
         assert key(stranger) in set(server.keys())
         said = sengu(made.folder, "remote", "prune", "--dry-run")
         count = int(re.search(r"(\d+) objects of", said.err)[1])
@@ -394,7 +394,7 @@ def test_a_listing_that_is_gone_is_healed_first_and_then_what_it_names(made: Han
         server.client.delete_object(Bucket=BUCKET, Key=key(oid))
     shutil.rmtree(made.folder / ".dvc/cache")
     said = sengu(made.folder, "remote", "check")
-    assert "folders have no listing in cache or remote" in said.err
+    assert "could not be checked, because the list of files is in neither the cache nor a remote" in said.err
     said = sengu(made.folder, "remote", "heal")
     assert (said.code, "2 objects healed, 0 not" in said.err) == (0, True)
 
@@ -507,4 +507,4 @@ def test_a_lock_file_that_is_no_yaml_comes_back_from_git(made: Handmade) -> None
 def test_an_empty_lock_file_is_named(made: Handmade) -> None:
     (made.folder / "dvc.lock").write_text("")
     said = sengu(made.folder, "remote", "check")
-    assert said.err.startswith("error: dvc.lock is empty, which DVC leaves if it is killed while it writes: `")
+    assert said.err.startswith("error: dvc.lock is empty, as happens when DVC is killed while writing it: `")

@@ -131,7 +131,8 @@ def archives(path: Path = PARAMS) -> Archives:
     where: Archives = section("archives", Archives, path)  # type: ignore[arg-type]  # pydantic takes a Literal, too
     if where == "remote" and section("objects", Objects, path).tree:
         raise SenguError(
-            f"{path}: archives: remote is for objects without files: set objects.tree to false, or archives to local"
+            f"{path}: archives is remote, which needs objects without files of their own: set objects.tree to false, "
+            "or archives to local"
         )
     return where
 
@@ -208,7 +209,7 @@ def _validated(value: Any, kind: type[Section], name: str, path: Path) -> Sectio
         # after `fetch` pydantic names the source, which is no key
         place = ".".join([name, *(p for i, p in enumerate(parts) if i == 0 or parts[i - 1] != "fetch" or p not in SOURCES)])
         message = {"unexpected_keyword_argument": "unknown key", "missing": "missing", "missing_argument": "missing"}.get(
-            first["type"], first["msg"]
+            first["type"], first["msg"].removeprefix("Value error, ")
         )
         instead = "" if first["type"] in ("missing", "missing_argument") else f" (found {_shown(first['input'])})"
         raise SenguError(f"{path}: {place}: {message}{instead}{_choices(kind, first)}") from error

@@ -153,13 +153,13 @@ class Threshold:
     @model_validator(mode="after")
     def _one(self) -> "Threshold":
         if sum(value is not None for value in (self.precision, self.recall, self.f1, self.cost)) != 1:
-            raise ValueError("give one of precision, recall, f1 and cost")
+            raise ValueError("give exactly one of precision, recall, f1 and cost")
         return self
 
 
 def _folds(count: int) -> int:
     if count == 1:
-        raise ValueError("give 0, or 2 and more")
+        raise ValueError("expected 0, or at least 2")
     return count
 
 

@@ -58,9 +58,9 @@ def doubts(labels: pd.DataFrame, duplicates: pd.DataFrame, classes: Sequence[str
             inside = ", ".join(f"{count} of {totals[value]} {classes[value]}" for value, count in held.items())
             cure = "correct the labels" if len(held) > 1 else "keep one of them"
             sentences.append(
-                f"near-duplicate group {group} holds {inside}: look at them by `sengu similar {str(group)[:12]} --html page.html`"
-                f"; if they show the same, {cure}; if they are pictures of one scene, set split.leaks to keep, or take "
-                "them from other views"
+                f"near-duplicate group {group} holds {inside}: view them with `sengu similar {str(group)[:12]} --html page.html`"
+                f"; if they show the same thing, {cure}; if they are different pictures of one scene, set split.leaks to keep, "
+                "or photograph it from other angles"
             )
     return sentences
 

@@ -76,7 +76,7 @@ def prove(names: Iterable[str] = (), deep: bool = False) -> Report:
     tables: dict[str, bytes] = {}
     for tag in chosen:
         if not tag.said:
-            faults.append(_tag_fault(tag, "has no message of hashes: another tag was put in its place"))
+            faults.append(_tag_fault(tag, "has no hashes in its message, so another tag has replaced it"))
             continue
         faults += _of_tag(tag)
         faults += _of_stage(tag, family)
@@ -128,7 +128,7 @@ def _of_tag(tag: Tag) -> Iterator[Fault]:
     if tag.commit != tag.said[tags.COMMIT]:
         yield _tag_fault(tag, f"was moved: it was set to commit {tag.said[tags.COMMIT][:12]}, and stands at {tag.commit[:12]}")
     elif [out["md5"] for out in tags.outs(tag.lock)] != [tag.said[tags.FOLDER]]:
-        yield _tag_fault(tag, "its message and datasets/dvc.lock at its commit name different folders")
+        yield _tag_fault(tag, "its message and datasets/dvc.lock at its commit give different hashes of the folder")
 
 
 def _of_stage(tag: Tag, family: lineage.Tree) -> Iterator[Fault]:
@@ -191,7 +191,7 @@ def _of_folder(tag: Tag, notes: list[str]) -> Iterator[Fault]:
         return
     here = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     for name in sorted(set(here) - set(listing)):
-        yield Fault(tag.version, str(folder / name), "was not in it", f"delete it, or {cure}")
+        yield Fault(tag.version, str(folder / name), "does not belong to the version", f"delete it, or {cure}")
     for name in sorted(set(listing) - set(here) - {tags.LABEL, tags.METADATA}):
         yield Fault(tag.version, str(folder / name), "is missing", cure)
     for name in sorted((set(listing) & set(here)) - {tags.LABEL, tags.METADATA}):
@@ -215,7 +215,7 @@ def _of_parents(tag: Tag, lock: str) -> Iterator[Fault]:
         if md5 is not None and md5 != parent[versions.LABELS]:
             what = f"its parent {name} is no longer what it was made from: MD5 {md5}, not {parent[versions.LABELS]}"
             back = f"`git checkout '{tag.name}' -- {LOCK} {pipeline.DATASETS}` and `sengu heal {path.parent}`"
-            cure = f"{back}; changes make a new version"
+            cure = f"{back}; to change a version, make a new one"
             yield Fault(tag.version, str(path), what, cure)
 
 

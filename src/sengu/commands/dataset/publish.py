@@ -74,7 +74,9 @@ def card(version: versions.Version, known: facts.Facts, folder: Path) -> str:
         for value, name in enumerate(version.classes)
         if (folder / samples.sheet_name(value)).is_file()
     )
-    origins = ", ".join(f"{entry['version']} {entry['semver']}" for entry in known.lineage) or "labels of its own"
+    origins = (
+        ", ".join(f"{entry['version']} {entry['semver']}" for entry in known.lineage) or "its own labels, no earlier version"
+    )
     return f"""# {project.get("name") or version.version}: {version.version} {known.semver}
 
 {known.description}
@@ -92,8 +94,8 @@ def card(version: versions.Version, known: facts.Facts, folder: Path) -> str:
 | --- | --- |
 {counts}
 
-`{versions.LABELS}` has the object id and the class number of each picture, `{IMAGES}/` the pictures by object id,
-`{croissant.NAME}` all of it in a form that tools read, `{versions.METADATA}` how it was made.
+`{versions.LABELS}` lists the object id and class number of each picture. `{IMAGES}/` holds the pictures, named by object id.
+`{croissant.NAME}` describes all of this for tools. `{versions.METADATA}` records how the version was made.
 
 {sheets}
 """

@@ -52,7 +52,7 @@ def _lines(facts: Facts) -> Iterator[str]:
     rows = [(size.path, f"{size.files}", _megabytes(size.bytes)) for size in facts.sizes]
     yield from _table(("output", "files", "MB"), [*rows, ("all", "", _megabytes(sum(size.bytes for size in facts.sizes)))])
     yield from ("", "## Sites", "")
-    yield from _table(("site", "walked by"), [(name, spider(site)) for name, site in sorted(facts.sites.items())])
+    yield from _table(("site", "spider"), [(name, spider(site)) for name, site in sorted(facts.sites.items())])
     yield from ("", "## Datasets and models", "")
     versions = [
         (
@@ -83,8 +83,8 @@ def _lines(facts: Facts) -> Iterator[str]:
         {certificate.machine.name for certificate in facts.attested}
         - {certificate.machine.name for certificate in facts.verified_by}
     )
-    more = f", the stages before training on {_machines(quick)} more" if quick else ""
-    yield f"Everything was rerun from a fresh clone, to the pinned result, on {_machines(len(facts.verified_by))}{more}."
+    more = f"; a rerun of the stages before training did so on {_machines(quick)} more" if quick else ""
+    yield f"A rerun of everything from a fresh clone gave the pinned result on {_machines(len(facts.verified_by))}{more}."
     yield ""
     yield from _table(
         ("when", "who", "result", "processor", "commit"),
@@ -114,8 +114,11 @@ def _gaps(facts: Facts) -> Iterator[str]:
         what, _ = unverified(facts)
         gaps.append(f"{what[0].upper()}{what[1:]}.")
     anonymous = [name for name, site in sorted(facts.sites.items()) if _is_anonymous(site)]
-    gaps += [f"Site {name}: its owner is told no contact." for name in anonymous]
-    gaps += ["Who has gone on from here is not known from files: `sengu handover status` reads it from Git's history."]
+    gaps += [
+        f"Site {name}: no contact address is sent to its owner (sites.{name}.fetch.contact in params.yaml)." for name in anonymous
+    ]
+    successor = "Files do not show whether a successor has continued the work"
+    gaps += [f"{successor}: `sengu handover status` reads that from Git's history."]
     yield from (f"- {gap}" for gap in gaps)
 
 

@@ -67,7 +67,7 @@ def command(rev: str, quick: bool, plain: bool, keep: bool) -> None:
     """Rerun every stage in a fresh clone, and compare each output with the pinned one.
 
     The clone has an empty cache, an empty home and a new environment. Exits with 1 and names the first stage that differs.
-    Writes reports/handover.html, .json, and a certificate into reports/certificates, which belongs into Git.
+    Writes reports/handover.html, .json, and a certificate into reports/certificates, which you should commit.
     """
     certificate = verify(Path(), rev, quick, not plain, keep)
     path = certificates.save(certificate)
@@ -78,4 +78,6 @@ def command(rev: str, quick: bool, plain: bool, keep: bool) -> None:
     machines = len(certificates.verified_by(known, certificate.outputs))
     click.echo(f"{certificate.summary}; verified by {machines} machine{'' if machines == 1 else 's'}; {path}, {places.HANDOVER}")
     if bad := first_bad(certificate.rows):
-        raise SenguError(f"{bad.stage} is the first stage that is not as pinned ({bad.state}): {bad.why}; see {LOG}")
+        raise SenguError(
+            f"{bad.stage} is the first stage that does not reproduce the pinned outputs ({bad.state}): {bad.why}; see {LOG}"
+        )

@@ -82,21 +82,23 @@ def _report(
             continue  # one line says that nothing was measured
         click.echo(f"  {name}: {measures.pictures} pictures; raw {measures.raw}; alpha {measures.alpha}; AC1 {measures.ac1}")
     for name, (looks, same) in checks.steadiness(label_set.words).items():
-        click.echo(f"{name} looked again at {looks} pictures, and said the same of {same}")
+        click.echo(f"{name} labelled {looks} pictures again, {same} of them the same way")
     for name, results in quiz_results(label_set).items():
         for result in results:
             click.echo(f"quiz: {name} {result}")
     if people is not None and len(people) > 1:
         rated = people[people["quality"].notna()]
         rates = [f"{who} {quality:.2f}" for who, quality in zip(rated["annotator"], rated["quality"], strict=True)]
-        click.echo("quality of annotators, a suggestion: " + (", ".join(rates) or "undefined: no picture has two annotators"))
+        click.echo("estimated quality of annotators: " + (", ".join(rates) or "undefined: no picture has two annotators"))
 
 
 @click.command("check")
 @option
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.option(
-    "--consensus", type=click.Path(dir_okay=False, path_type=Path), help="Write the suggested labels of pictures with several."
+    "--consensus",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a suggested label for each picture that several annotators labelled to this file.",
 )
 def command(name: str, as_json: bool, consensus: Path | None) -> None:
     """Check sheets and rules together, and measure agreement between annotators; exit with 1 if anything is wrong."""
@@ -117,7 +119,7 @@ def command(name: str, as_json: bool, consensus: Path | None) -> None:
     else:
         _report(label_set, wrong, agreements, people)
     if wrong:
-        click.echo(f"{len(wrong)} things are wrong", err=True)
+        click.echo(counted(len(wrong), "problem"), err=True)
         sys.exit(1)
 
 

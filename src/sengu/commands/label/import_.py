@@ -30,8 +30,9 @@ def resolve(said: Iterable[Said], label_set: LabelSet, translated: dict[str, str
         object_id = pictures.find(word.picture)
         value = translated.get(word.value, word.value)
         if not object_id:
-            several = "several objects have" if object_id == "" else "no object has"
-            faults.append(f"{word.place}: {several} the name {word.picture!r}: correct it, or crawl the site it comes from")
+            several = f"several objects have the name {word.picture!r}: name the picture by its object id"
+            none = f"no object has the name {word.picture!r}: correct the name, or crawl the site that the picture comes from"
+            faults.append(f"{word.place}: {several if object_id == '' else none}")
         elif value not in classes:
             choices = ", ".join([*label_set.settings.classes, f"or {NO_CLASS_CELL} if no class fits"])
             faults.append(

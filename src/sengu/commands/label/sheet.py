@@ -147,15 +147,15 @@ def meeting(label_set: LabelSet, names: list[str], condition: str) -> list[str]:
 def command(
     name: str, kind: str, number: int, condition: str, class_name: str, annotator: str, again: bool, rule_name: str, out: Path
 ) -> None:
-    """Write a sheet to fill in: one line for each picture of a queue, without its label, so that the look is blind.
+    """Write a sheet to fill in: one line for each picture of a queue, without its label, so that the annotator is not influenced.
 
     \b
     random        pictures without a label, at random
     site, tag     the same, one of each site or page tag in turn
     device, date  the same, one of each device or month in turn
-    uncertain     the same, those first about which the model is least certain
-    far           the same, those first that are least like any labelled picture
-    class         the same, those first that the model finds likeliest to be of --class
+    uncertain     pictures without a label, those the model is least certain about first
+    far           pictures without a label, those least like any labelled one first
+    class         pictures without a label, those most likely to be of --class first
     groups        the same, one of each group of near-duplicates
     suspect       labels that confident learning doubts
     disagreement  objects whose annotators or tags differ

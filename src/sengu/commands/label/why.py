@@ -56,10 +56,10 @@ class _Decision:
     def of_word(self, word: pd.Series, is_latest: bool) -> str:
         """The outcome of a decision."""
         if word["how"] == "quiz":
-            return "a quiz: says nothing of the picture"
+            return "a quiz answer: does not count as a label"
         if not is_latest:
             later = self.latest[self.latest["annotator"] == word["annotator"]].iloc[0]
-            return f"outranked by what {word['annotator']} said later, {later['sheet']}:{later['line']}"
+            return f"replaced by a later decision of {word['annotator']}, {later['sheet']}:{later['line']}"
         if word["value"] == NONE:
             return f"withdraws what {word['annotator']} said before"
         if word["how"] == MODEL and self.best == "sheet":
@@ -144,7 +144,7 @@ def command(object_id: str, name: str, as_json: bool) -> None:
     for word in answer.words:
         _print(asdict(word))
     if not answer.words:
-        click.echo("  nobody has said anything about it")
+        click.echo("  no decision yet")
     for version, label in answer.versions.items():
         click.echo(f"version {version}: {label}")
     if answer.type:

@@ -95,7 +95,7 @@ def _without(site: str, holders: Mapping[Path, Sequence[warc.Entry]]) -> None:
         dvc_lock.forget([f"crawl@{site}"])
         _dvc("repro", "--single-item", f"crawl@{site}")
         return
-    with locks.held(f"crawl-{site}", f"site {site} is being crawled"):
+    with locks.held(f"crawl-{site}", f"the archive of site {site} is in use"):
         for path, unwanted in holders.items():
             warc.erase(path, unwanted)
         _dvc("commit", "--force", f"crawl@{site}")

@@ -66,14 +66,13 @@ def known(object_id: ObjectId, data: Path) -> Known:
         facts.seen += [{"site": index.stem, **row} for row in csvfile.rows_with(captures, "urlId", urls)]
     if not facts.format:
         raise SenguError(f"object {name} is in no table of {data / 'index'}: check the id, or run `dvc repro objects`")
-    classes = params.labelling(places.LABELS)[1].classes
     for row in csvfile.rows_with(data / "label_details.csv", "objectId", {name}):
-        facts.label = _class(row.pop("value"), classes)
+        facts.label = _class(row.pop("value"), _classes())
         facts.decision = {key: cell for key, cell in row.items() if cell and key != "objectId"}
         if lines := _lines(object_id, facts.seen):
             facts.decision["lines"] = ", ".join(lines)
     if values := _cell(data / "label_conflicts.csv", name, "values"):
-        facts.conflict = ", ".join(_class(value, classes) for value in values.split("|"))
+        facts.conflict = ", ".join(_class(value, _classes()) for value in values.split("|"))
     facts.group = _cell(data / "duplicates.csv", name, "group")
     facts.type = _cell(data / "split_label.csv", name, "type")
     for version in sorted((data / "dataset").glob("*/label.csv")):
@@ -81,6 +80,10 @@ def known(object_id: ObjectId, data: Path) -> Known:
         if value:
             facts.versions[version.parent.name] = _class(value, versions.read(version.parent).classes)
     return facts
+
+
+def _classes() -> list[str]:
+    return params.labelling(places.LABELS)[1].classes
 
 
 def _class(value: str, classes: Sequence[str]) -> str:

@@ -100,7 +100,7 @@ def verify_command(sites: tuple[str, ...]) -> None:
         raise SenguError(f"there is no site {unknown[0]}: the sites are {', '.join(params.site_names())}")
     findings = verify_sites(sites or params.site_names())
     if not findings:
-        click.echo("every object is there, and whole")
+        click.echo("every object is present and intact")
         return
     click.echo(_table(findings))
     removing = "`dvc repro --force --single-item objects@SITE` removes what is foreign"
@@ -116,4 +116,7 @@ def heal_command() -> None:
     click.echo(f"{len(findings) - len(left)} objects restored")
     if left:
         click.echo(_table(left))
-        raise SenguError("the archive does not give these back: `sengu heal` restores it first, and then them")
+        raise SenguError(
+            "these objects cannot be restored, because their archive is damaged or missing: run `sengu heal`, which restores the "
+            "archive first"
+        )

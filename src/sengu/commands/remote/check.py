@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from sengu.base.names import counted
 from sengu.remote import configuration, findings, pins
 from sengu.remote.checking import Budget, Checked
 from sengu.remote.findings import COLD_STATE
@@ -43,7 +44,10 @@ def report(project: Project, results: list[Checked], as_json: bool = False, quie
     for line in doubts:
         click.echo(line, err=True)
     if unknown:
-        click.echo(f"{len(unknown)} folders have no listing in cache or remote, so their files could not be asked for", err=True)
+        unlisted = f"{counted(len(unknown), 'folder')} could not be checked"
+        click.echo(
+            f"{unlisted}, because the list of files is in neither the cache nor a remote: run `sengu remote heal`", err=True
+        )
     is_right = not (wrong or doubts or unknown)  # objects that could not be asked for may be missing
     if pins.is_shallow() and not (is_right and quiet_if_right):
         click.echo(

@@ -44,8 +44,8 @@ def command(url: str, name: str, endpoint_url: str, region: str, profile: str) -
         current = configuration.default(root)
         if not current.is_folder:
             raise SenguError(
-                f"the default remote of the project is {current.url}: a folder beside it is a further remote, "
-                f"`dvc remote add {name} {url}` and remote.further in params.yaml"
+                f"the default remote of the project is {current.url}: to add this folder as another remote, run "
+                f"`dvc remote add {name} {url}` and list {name} under remote.further in params.yaml"
             )
         configuration.add_options(root, current.name, {"url": str(Path(url).expanduser().resolve())})
     configuration.set_up(root)

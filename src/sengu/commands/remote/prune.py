@@ -5,6 +5,7 @@ import time
 import click
 
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.remote import pins
 from sengu.remote.bills import human
 from sengu.remote.findings import aligned
@@ -33,7 +34,8 @@ def command(name: str, dry_run: bool, shows_all: bool, final: bool) -> None:
     store = project.stores[0]
     needed, unknown = pins.pinned([*pins.refs(experiments=True)], project.listings)
     if unknown:
-        raise SenguError(f"{len(unknown)} folders have no listing, so what they need is not known: run `sengu remote heal` first")
+        unlisted = f"{counted(len(unknown), 'folder')} could not be checked"
+        raise SenguError(f"{unlisted}, because the list of files is in neither the cache nor a remote: run `sengu remote heal`")
     commits = [pins.outputs(ref) for ref in pins.history()]
     past, _ = pins.pinned(pins.history(), project.listings)
     history = {
@@ -57,10 +59,11 @@ def command(name: str, dry_run: bool, shows_all: bool, final: bool) -> None:
     if dry_run or not doomed:
         return
     if not store.keeps_versions and not final:
-        raise SenguError(f"{store.remote.url} keeps no versions, so nothing would bring them back: `--final` if that is meant")
+        kept = f"{store.remote.url} keeps no old versions, so the deletion could not be undone"
+        raise SenguError(f"{kept}: add `--final` to delete anyway")
     answer = click.prompt(f"Type {len(doomed)} to delete them from {store.remote.url}", default="", show_default=False)
     if answer.strip() != str(len(doomed)):
-        raise SenguError("nothing was deleted")
+        raise SenguError(f"nothing was deleted: {answer!r} was typed, not {len(doomed)}")
     for leftover in doomed:
         store.delete(leftover.stored.oid)
     click.echo(f"{len(doomed)} objects deleted")

@@ -24,7 +24,7 @@ def command(name: str) -> None:
     store = store_of(configuration.named(name))
     store.check()
     rows = on_bucket(store) if isinstance(store, S3Store) else on_folder(store)
-    click.echo(aligned([("what", "result", "so"), *rows]))
+    click.echo(aligned([("what", "result", "meaning"), *rows]))
     if any(result.startswith("no: ") for _, result, _ in rows):
         sys.exit(1)
 
@@ -39,8 +39,9 @@ def on_bucket(store: S3Store) -> list[tuple[str, str, str]]:
         rows.append(_tried("read back the same", lambda: _same(probe.read(), FIRST), "`dvc pull`"))
         md5 = hashlib.md5(FIRST, usedforsecurity=False).hexdigest()
         is_md5 = probe.etag() == md5
-        rows.append(("ETag is the MD5", _yes(is_md5), "check reads nothing" if is_md5 else "check must read: --deep"))
-        rows.append(_tried("overwrite", lambda: _overwritten(probe), "heal"))
+        reading = "`sengu remote check` need not read objects" if is_md5 else "`sengu remote check --deep` must read objects"
+        rows.append(("ETag is the MD5", _yes(is_md5), reading))
+        rows.append(_tried("overwrite", lambda: _overwritten(probe), "needed by heal"))
         count = probe.version_count()
         rows.append(("keeps old versions", _yes(count == 2), "restore" if count == 2 else "no restore: `sengu remote apply`"))
         refused = _tried("refuses to overwrite (If-None-Match)", lambda: probe.write(FIRST, IfNoneMatch="*"), "")
@@ -48,7 +49,7 @@ def on_bucket(store: S3Store) -> list[tuple[str, str, str]]:
         checksum = _tried("checksums (CRC32)", lambda: probe.write(FIRST, ChecksumAlgorithm="CRC32"), "not needed")
         rows.append((checksum[0], _yes(checksum[1] == "yes"), checksum[2]))
     finally:
-        removed = _tried("remove", lambda: bool(probe.remove()), "prune and forget")
+        removed = _tried("remove", lambda: bool(probe.remove()), "needed by prune and forget")
         rows.append(removed)
     return rows
 
@@ -58,11 +59,11 @@ def on_folder(store: FolderStore) -> list[tuple[str, str, str]]:
     try:
         rows = [_tried("write", lambda: store.publish(name, FIRST, ""), "`dvc push`")]
         rows.append(_tried("read back the same", lambda: _same(store.read_published(name), FIRST), "`dvc pull`"))
-        rows.append(_tried("overwrite", lambda: store.publish(name, SECOND, ""), "heal"))
-        rows.append(("keeps old versions", "no", "no restore: heal looks in cache and other remotes"))
+        rows.append(_tried("overwrite", lambda: store.publish(name, SECOND, ""), "needed by heal"))
+        rows.append(("keeps old versions", "no", "`sengu remote restore` cannot work; heal uses the cache and other remotes"))
     finally:
         store.withdraw([name])
-    rows.append(("remove", _yes(store.read_published(name) is None), "prune and forget"))
+    rows.append(("remove", _yes(store.read_published(name) is None), "needed by prune and forget"))
     return rows
 
 

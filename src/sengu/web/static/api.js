@@ -52,7 +52,7 @@ async function attempt(path, body) {
         alert(`Not saved: ${error.message}`);
         throw error;
       }
-      alert(`Not saved yet: ${error.message}. It is tried again; leave this page open.`);
+      alert(`Not saved yet: ${error.message}. Trying again; keep this page open.`);
       await new Promise((resolve) => setTimeout(resolve, AGAIN));
     }
   }

@@ -67,8 +67,8 @@ export function grid(view) {
       const number = state.classes.indexOf(value);
       tile.className = `tile c${number < 0 ? "" : number % 6}${item.touched === undefined ? "" : " touched"}${index === here ? " here" : ""}${drawn.has(index) ? " drawn" : ""}`;
       tile.setAttribute("aria-selected", String(drawn.has(index) || index === here));
-      tile.setAttribute("aria-label", `picture ${index + 1} of ${items.length}: ${value || "no label"}${item.touched === undefined ? ", from the page" : ""}`);
-      tile.querySelector(".name").textContent = value || "no label";
+      tile.setAttribute("aria-label", `picture ${index + 1} of ${items.length}: ${value || "no class fits"}${item.touched === undefined ? ", from the page" : ""}`);
+      tile.querySelector(".name").textContent = value || "no class fits";
     });
     for (const [number, button] of [...classes.children].entries()) button.setAttribute("aria-pressed", String(number === ofPage));
     if (items.length) tiles.setAttribute("aria-activedescendant", `tile${here}`);
@@ -89,7 +89,7 @@ export function grid(view) {
     if (drawn.size) return touch(state.classes[number]);
     ofPage = number;
     paint();
-    say(`what is not touched becomes ${state.classes[number]}`);
+    say(`pictures you have not changed become ${state.classes[number]}`);
   }
 
   function toggle(index = here) {

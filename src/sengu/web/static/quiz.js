@@ -63,12 +63,12 @@ export function quiz(view) {
     page.replaceChildren(
       make("h1", {}, "Quiz: how far you agree"),
       make("p", { class: "big", id: "result" }, `${state.annotator} ${found.words}.`),
-      make("p", { class: "soft" }, "The limits are those of 95% confidence (Wilson). The answers are kept beside the sheets; ", make("code", {}, "sengu label check"), " and HANDOVER.md show them."),
+      make("p", { class: "soft" }, "The range in brackets is the 95% interval (Wilson). The answers are kept beside the sheets; ", make("code", {}, "sengu label check"), " and HANDOVER.md show them."),
       found.result.differing.length
         ? make("ul", { class: "pictures" }, found.result.differing.map((one) =>
             make("li", {}, make("figure", {}, make("img", { src: address(one.objectId, 320), alt: "" }),
               make("figcaption", {}, `you: ${one.value}; ${predecessor}: ${one.theirs} ${one.rule} ${one.note}`)))))
-        : make("p", {}, "You differ on none."),
+        : make("p", {}, "You agree on all of them."),
       make("button", { type: "button", class: "main", onclick: begin }, "Another quiz"),
     );
   }

@@ -10,7 +10,7 @@ const tile = (id, text, act = null) =>
 
 // One side of a conflict on lines of its own: its class, and who or which page says so, broken behind slashes only.
 const side = ({ value, annotator, source, rule }) =>
-  make("span", { class: "side" }, make("b", {}, value || "no class"), make("small", { class: "soft" }, [annotator || source.replace(/^https?:\/\//, "").replace(/\//g, "/\u200b"), rule].filter(Boolean).join(", ")));
+  make("span", { class: "side" }, make("b", {}, value || "no class fits"), make("small", { class: "soft" }, [annotator || source.replace(/^https?:\/\//, "").replace(/\//g, "/\u200b"), rule].filter(Boolean).join(", ")));
 
 export async function review(view) {
   view.replaceChildren(make("div", { class: "page" }, make("h1", {}, "Review"), make("p", { class: "soft" }, "Loading …")));
@@ -24,7 +24,7 @@ export async function review(view) {
       make("p", { class: "soft" }, "A correction can become a worked example in RULES.md; Git shows it to everybody."),
       section("Label conflicts", "Annotators or tags differ, and nobody decided yet. Label them by the queue “Annotators differ”.", found.conflicts.length &&
         make("ul", { class: "pictures" }, found.conflicts.map((one) => tile(one.id, one.sides.map(side), example(one.id, one.sides.map((said) => said.value).find(Boolean)))))),
-      section("Mistakes of the model", "Pictures of the test split, the surest mistakes first. A wrong label looks like a mistake, too.", found.mistakes.length &&
+      section("Mistakes of the model", "Pictures of the test split, the most confident mistakes first. Some may be wrong labels rather than mistakes.", found.mistakes.length &&
         make("ul", { class: "pictures" }, found.mistakes.map((one) => tile(one.id, `labelled ${one.label}, called ${one.called}: ${one.probability}`, example(one.id, one.label))))),
       section("Dataset versions", "", found.versions.length && [tree(found.versions), found.versions.map(version)]),
       section("Near-duplicates", "The largest groups that nobody has looked at. Confirm that a group shows one picture, or mark those that do not belong and split them off. The decision is kept in duplicate_groups.csv; the next dvc repro heeds it.", found.groups.length &&

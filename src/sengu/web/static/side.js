@@ -71,7 +71,7 @@ export class Side {
   async show(id) {
     this.id = id;
     this.others.replaceChildren(
-      make("p", { class: "soft" }, "Hidden, so that your look is blind. Once shown, your label counts as suggested."),
+      make("p", { class: "soft" }, "Hidden, so that it does not influence you. If you show it, your label counts as suggested."),
       make("button", { type: "button", onclick: () => this.ask() }, "Show"),
     );
     this.about.replaceChildren();

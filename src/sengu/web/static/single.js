@@ -17,7 +17,7 @@ export function single(view, kind = "") {
     key("U", "Undo", undo),
     key("S", "Skip", () => move(1)),
     key("B", "Back", () => move(-1)),
-    key("X", "No label", () => decide(-1)),
+    key("X", "No class fits", () => decide(-1)),
     key("Z", "Zoom", zoom, { "aria-pressed": "false", id: "zoom" }),
     key("I", "What others say", ask),
     key("N", "Note", () => side.note.focus()),
@@ -62,7 +62,7 @@ export function single(view, kind = "") {
       stage.dataset.id = "";
       return;
     }
-    tag.textContent = [one.others ? `one of ${one.others + 1} near-duplicates, decided together` : "", value === undefined ? "" : value || "no label"].filter(Boolean).join(": ");
+    tag.textContent = [one.others ? `one of ${one.others + 1} near-duplicates, decided together` : "", value === undefined ? "" : value || "no class fits"].filter(Boolean).join(": ");
     tag.hidden = !tag.textContent;
     const image = ahead.picture(one.id);
     image.alt = "";
@@ -105,7 +105,7 @@ export function single(view, kind = "") {
     decided.push({ one, place, extra, before });
     const entry = extra ? { place: -1, id: one.id, value } : { place: one.place, value };
     save("/api/label", { queue: queue.number, view: "single", items: [entry], rule, note }).then(
-      () => say(`${value || "no label"}, saved`),
+      () => say(`${value || "no class fits"}, saved`),
       () => {
         one.value = before;
         show();
@@ -182,7 +182,7 @@ export function single(view, kind = "") {
 
 export function help() {
   const rows = [
-    ["1 … 9", "label, and show the next"], ["⇧ 1 … 9", "cite a rule"], ["S →", "skip"], ["B ←", "back"], ["U", "undo, without limit"], ["X", "no label: both or neither"],
+    ["1 … 9", "label, and show the next"], ["⇧ 1 … 9", "cite a rule"], ["S →", "skip"], ["B ←", "back"], ["U", "undo, without limit"], ["X", "no class fits, or more than one does"],
     ["Z", "zoom"], ["N", "note, Esc to leave it"], ["I", "what others say"], ["E", "propose a worked example"],
     ["grid: arrows", "move"], ["grid: space", "toggle"], ["grid: Enter", "accept the page"],
   ];
