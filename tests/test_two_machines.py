@@ -149,7 +149,7 @@ def test_a_second_machine_goes_on_where_the_first_has_left(
     assert said.code == 0, said.err
     document = (folder / "HANDOVER.md").read_text()
     assert "Tells birds from the sky." in document
-    assert "the stages before training on 1 machine more" in document
+    assert "a rerun of the stages before training did so on 1 machine more" in document
     stubs.commit(folder, "the document")
     assert "on this machine only: " in sengu(folder, "handover", "status").out
     # rebuilds with the newest libraries

@@ -278,7 +278,7 @@ def test_the_model_card_tells_classes_counts_metrics_and_limits(bundle: Path) ->
     assert "3 classes a picture shows: a, b, c |" in card
     assert "20 labelled pictures: 7 a, 7 b, 6 c" in card
     assert "| accuracy | 0.7500 [0.5000, 1.0000] | 0.5000 [0.5000, 1.0000] |" in card
-    assert "| class | support | precision | recall | f1 |\n| --- | --- | --- | --- | --- |\n| a | 4 | - | - | - |\n" in card
+    assert "| class | support | precision | recall | F1 |\n| --- | --- | --- | --- | --- |\n| a | 4 | - | - | - |\n" in card
     assert "| Decision | the class with the highest probability |" in card
     assert "## Limits" in card
 

@@ -386,10 +386,10 @@ def test_a_tag_without_its_message_is_fetched_before_a_version_is_restored(final
     run(tmp_path, "git", "clone", "--quiet", str(finalised), "clone")
     run(tmp_path / "clone", "git", "tag", "--force", TAG)
     done = attempt(tmp_path / "clone", "sengu", "dataset", "restore", "B")
-    cure = re.search("has no message of hashes: .*`(git fetch [^`]*)`", done.stdout)
+    cure = re.search("has no hashes in its message.*`(git fetch [^`]*)`", done.stdout)
     assert cure is not None, done.stdout
     run(tmp_path / "clone", *cure[1].split())
-    assert "has no message of hashes" not in attempt(tmp_path / "clone", "sengu", "dataset", "restore", "B").stdout
+    assert "has no hashes in its message" not in attempt(tmp_path / "clone", "sengu", "dataset", "restore", "B").stdout
 
 
 def test_a_clone_that_pulled_nothing_proves_what_git_knows(finalised: Path, tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pandas as pd
 
 def of(cells: pd.Series, width: int) -> np.ndarray | None:
     """uint8 (rows, width), read-only; None unless each text has `width` ASCII letters."""
-    arrow = getattr(cells.array, "__arrow_array__", None)
-    data = _joined(cells, width) if arrow is None else _of_arrow(arrow(), width)
+    is_arrow = getattr(cells.dtype, "storage", "") == "pyarrow"
+    data = _of_arrow(cells.array.__arrow_array__(), width) if is_arrow else _joined(cells, width)
     if data is None or len(data) != len(cells) * width or not data.isascii():
         return None
     return np.frombuffer(data, np.uint8).reshape(len(cells), width)

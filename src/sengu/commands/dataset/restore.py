@@ -41,7 +41,7 @@ def restore(name: str) -> tuple[tags.Tag, bool]:
         raise SenguError(f"{name} was not finalised, so there is no tag to restore it from: `dvc repro datasets/dvc.yaml:{name}`")
     if not tag.said:
         raise SenguError(
-            f"tag {tag.name} has no message of hashes: fetch the one that `finalize` made, `git fetch --force --tags`"
+            f"tag {tag.name} has no hashes in its message: fetch the one that `finalize` made, `git fetch --force --tags`"
         )
     if lacking := [path for path in TABLES[:3] if not path.is_dir()]:
         raise SenguError(f"{lacking[0]} is missing: make it from the archive with `dvc repro objects`, and try again")
