@@ -1,5 +1,9 @@
+import csv
+from io import StringIO
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from sengu.base import tables
@@ -139,3 +143,30 @@ def test_a_file_where_the_folder_of_a_table_should_be_is_said_to_be_that(tmp_pat
         SenguError, match=r"index/a\.csv cannot be there, for \S+/index is a file where a folder should be: move it"
     ):
         tables.read(tmp_path / "index/a.csv", tables.IndexRow)
+
+
+@pytest.mark.parametrize("tags", ["plain", 'a "b"', "a,b", "a\nb", "a\rb", "\u732b", "a\x1bb", ""])
+def test_the_bytes_of_a_table_do_not_depend_on_what_holds_its_texts(tags: str, tmp_path: Path) -> None:
+    """More rows than are written at a time, of which the last is another."""
+    count = csvfile.ROWS + 100
+    table = pd.DataFrame({name: [""] * count for name in tables.columns(tables.Capture)}, dtype="str")
+    table = table.assign(urlId=[f"{number:040x}" for number in range(count)], status=200, tags=["x"] * (count - 1) + [tags])
+    written = []
+    for storage in ("python", "pyarrow"):
+        kind = pd.StringDtype(storage, na_value=np.nan)
+        tables.write(tmp_path / "a.csv", table.astype({name: kind for name in table if name != "status"}), tables.Capture)
+        written.append((tmp_path / "a.csv").read_bytes())
+    assert written[0] == written[1]
+    rows = list(csv.reader(StringIO(written[0].decode(), newline="")))
+    expected = table.assign(tags=table["tags"].str.replace("\x1b", "\\x1b")).astype(str).to_numpy().tolist()
+    assert rows == [list(table), *expected]
+
+
+def test_only_the_columns_that_are_asked_for_are_read_and_checked(tmp_path: Path) -> None:
+    row = tables.IndexRow("0" * 40 + ".jpg", "0" * 40, "jpg", 1, 1, 1)
+    tables.write(tmp_path / "a.csv", tables.frame([row], tables.IndexRow), tables.IndexRow)
+    (tmp_path / "a.csv").write_text((tmp_path / "a.csv").read_text().replace("jpg,1,", "jpg,wide,"))
+    read = tables.read_sites(tmp_path, ["a"], tables.IndexRow, only=("objectId", "video"))
+    assert read.to_numpy().tolist() == [["a", row.objectId, ""]]
+    with pytest.raises(SenguError, match="width is 'wide'"):
+        tables.read_sites(tmp_path, ["a"], tables.IndexRow)

@@ -60,8 +60,8 @@ def rows(table: pd.DataFrame, row_type: type[Row]) -> list[Row]:
     return [row_type(**dict(zip(table.columns, cells, strict=True))) for cells in table.itertuples(index=False, name=None)]
 
 
-def read(path: Path, row_type: type) -> pd.DataFrame:
-    """Reads a table of `row_type`. Raises SenguError naming file, line and value for anything malformed."""
+def read(path: Path, row_type: type, only: Sequence[str] = ()) -> pd.DataFrame:
+    """Reads a table of `row_type`, or only some of its columns. Raises SenguError naming file, line and value if malformed."""
     names = columns(row_type)
     table, lines = csvfile.numbered(path)
     if list(table.columns) != names:
@@ -69,9 +69,13 @@ def read(path: Path, row_type: type) -> pd.DataFrame:
         older = list(table.columns) == names[: len(table.columns)] and all(each.default is not MISSING for each in later)
         cure = "; an older Sengu wrote it: run `dvc repro`" if older else ""
         raise SenguError(f"{path}:1: columns are {','.join(table.columns)}, expected {','.join(names)}{cure}")
-    for field in fields(row_type):
-        table[field.name] = _checked(table[field.name], field.type is int, path, lines)
-    return table
+    table = table[list(only)] if only else table
+    checked = {
+        field.name: _checked(table[field.name], field.type is int, path, lines)
+        for field in fields(row_type)
+        if field.name in table
+    }
+    return table.assign(**checked)
 
 
 def write(path: Path, table: pd.DataFrame, row_type: type, durable: bool = False) -> None:
@@ -80,13 +84,12 @@ def write(path: Path, table: pd.DataFrame, row_type: type, durable: bool = False
     first = table[names[0]].tolist()
     if not all(map(lt, first, islice(first, 1, None))):
         table = table.sort_values(names, kind="stable")
-        first = table[names[0]].tolist()
     with replaced_file(path, durable=durable) as partial:
-        csvfile.write(partial, names, [first, *(table[name].tolist() for name in names[1:])])
+        csvfile.write_frame(partial, table[names])
 
 
-def read_sites(folder: Path, sites: Iterable[str], row_type: type) -> pd.DataFrame:
-    """Reads folder/<site>.csv of every site into one frame with a leading column `site`.
+def read_sites(folder: Path, sites: Iterable[str], row_type: type, only: Sequence[str] = ()) -> pd.DataFrame:
+    """Reads folder/<site>.csv of every site, or only some of its columns, into one frame with a leading column `site`.
 
     Raises SenguError for a missing table, and for the table of a site that is not listed (a leftover would be used silently).
     """
@@ -94,8 +97,8 @@ def read_sites(folder: Path, sites: Iterable[str], row_type: type) -> pd.DataFra
     strangers = sorted(p.name for p in folder.glob("*.csv") if p.stem not in listed)
     if strangers:
         raise SenguError(f"{folder}/{strangers[0]} belongs to no site in params.yaml: delete it, or list its site again")
-    tables = [read(folder / f"{site}.csv", row_type).assign(site=site) for site in listed]
-    return pd.concat(tables, ignore_index=True)[["site", *columns(row_type)]]
+    tables = [read(folder / f"{site}.csv", row_type, only).assign(site=site) for site in listed]
+    return pd.concat(tables, ignore_index=True)[["site", *(only or columns(row_type))]]
 
 
 def groups(ids: pd.Series, duplicates: pd.DataFrame) -> pd.Series:

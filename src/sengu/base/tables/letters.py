@@ -1,5 +1,8 @@
 """A column of texts that have one length -> the bytes of all, which are examined far more quickly than text by text."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -18,14 +21,22 @@ def _joined(cells: pd.Series, width: int) -> bytes | None:
     return "".join(texts).encode() if set(map(len, texts)) == {width} else None
 
 
-def _of_arrow(array: object, width: int) -> bytes | None:
-    """The bytes of an Arrow array, in which the texts lie behind each other already."""
-    parts = []
-    for chunk in getattr(array, "chunks", [array]):
-        _, places, letters = chunk.buffers()
+def _of_arrow(array: Any, width: int) -> bytes | None:
+    if any((np.diff(ends) != width).any() for _, ends in _chunks(array)):
+        return None
+    return b"".join(joined(array))
+
+
+def joined(array: Any) -> Iterator[memoryview]:
+    """The bytes of the texts of an Arrow array, which lie behind each other already."""
+    for data, ends in _chunks(array):
+        yield data[ends[0] : ends[-1]]
+
+
+def _chunks(array: Any) -> Iterator[tuple[memoryview, np.ndarray]]:
+    """The bytes of each chunk of an Arrow array, and where its texts end, after where the first begins."""
+    for chunk in filter(len, getattr(array, "chunks", [array])):
+        _, places, data = chunk.buffers()
         kind = np.int64 if str(chunk.type).startswith("large") else np.int32
         ends = np.frombuffer(places, kind)[chunk.offset : chunk.offset + len(chunk) + 1]
-        if len(chunk) and (np.diff(ends) != width).any():
-            return None
-        parts.append(memoryview(letters)[ends[0] : ends[-1]] if len(chunk) else b"")
-    return b"".join(parts)
+        yield memoryview(data if data is not None else b""), ends
