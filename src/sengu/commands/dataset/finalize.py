@@ -83,7 +83,10 @@ def missing(node: lineage.Node, family: lineage.Tree) -> Iterator[str]:
     if not params.project().licence or not document.get("project", {}).get("licence"):
         yield f"no licence is stated: set project.licence in {params.PARAMS}, such as CC-BY-4.0, and run `dvc repro`"
     if stale := _stale(node.stage_name):
-        yield f"it is out of date ({stale}): run `dvc repro datasets/dvc.yaml:{node.stage_name}` and commit"
+        yield (
+            f"it is out of date ({stale}): run `dvc repro datasets/dvc.yaml:{node.stage_name}` and commit; if labels changed, "
+            "this gives it the current ones: to keep those that it has, write `frozen: true` into its stage instead"
+        )
     yield from _not_pushed(node.stage_name)
     yield from _labels()
 
