@@ -39,6 +39,7 @@ CURES = {
     "sengu objects info {}": (
         "commands/objects/test_group.py::test_a_stray_picture_is_known_by_its_name_though_dvc_pins_only_its_archive"
     ),
+    "sengu label why {}": "commands/objects/test_group.py::test_info_of_a_picture_without_a_label_leads_to_the_reason",
     "dvc pull": PULLED,
     "dvc pull {}": VERSION,
     "dvc checkout data/dataset/{}": "commands/dataset/test_versions.py::test_a_version_in_use_gets_no_other_labels",

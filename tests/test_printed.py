@@ -76,6 +76,7 @@ WITH_OTHER_NAMES = {
     "dvc exp diff HEAD NAME": "test_reproduction.py",
     "sengu similar photo.jpg -n 50": "commands/test_similar.py",
     "sengu suggest -n 200": "commands/test_suggest.py",
+    "sengu label import suggestions.csv --annotator YOU": "commands/test_suggest.py",
     "sengu model register 0.2.0": "commands/test_model.py",
     "sengu model bundle DIR": "commands/test_model.py",
     "dvc artifacts get URL classifier --rev v0.2.0": "commands/test_model.py",

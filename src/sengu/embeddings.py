@@ -3,9 +3,10 @@
 import json
 import logging
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ WIDTH = 64  # of the sketch
 SAMPLE = 5_000  # pictures whose features decide its axes
 LOOKED = 2_000  # pictures that are compared in full after a search in the sketch
 ROUNDING = 1e-5  # between two ways to add up a cosine, at most
-BATCH = 4096  # queries looked up at a time, which bounds the memory
+BATCH, BLOCK = 4096, 32_768  # queries, and vectors, looked up at a time, which bounds the memory
 RERUN = "run `dvc repro embed`"
 CURE = f"{RERUN}, or `dvc pull` if someone else produced it"
 
@@ -171,20 +172,21 @@ def nearest(query: np.ndarray, vectors: np.ndarray, number: int, sketch: Sketch 
 def distances(rows: np.ndarray, others: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """The cosine distance from each of the `rows` of `vectors` to the nearest of the rows `others`: float32 (len(rows),).
 
-    If there are no others, the distance is 1.
+    If there are no others, the distance is 1. BLOCK of the others are in memory at a time.
     """
     if not len(others):
         return np.ones(len(rows), np.float32)
     logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # while it is loaded, it tells which processors it tries
     import faiss
 
-    near = np.ascontiguousarray(vectors[others])
-
-    def batches() -> Iterator[np.ndarray]:
-        for start in tqdm(range(0, len(rows), BATCH), desc="distances", unit="batch", disable=None):
-            nearness, _ = faiss.knn(
-                np.ascontiguousarray(vectors[rows[start : start + BATCH]]), near, 1, faiss.METRIC_INNER_PRODUCT
-            )
-            yield np.maximum(1 - nearness[:, 0], 0)  # of equal vectors it can fall below
-
-    return np.concatenate([np.empty(0, np.float32), *batches()])
+    nearness = np.full(len(rows), -np.inf, np.float32)
+    batches = product(range(0, len(others), BLOCK), range(0, len(rows), BATCH))
+    number = -(-len(others) // BLOCK) * -(-len(rows) // BATCH)
+    held, near = -1, np.empty(0, np.float32)
+    for block, start in tqdm(batches, desc="distances", total=number, unit="batch", disable=None):
+        if block != held:
+            held, near = block, np.ascontiguousarray(vectors[others[block : block + BLOCK]])
+        batch = slice(start, start + BATCH)
+        cosines, _ = faiss.knn(np.ascontiguousarray(vectors[rows[batch]]), near, 1, faiss.METRIC_INNER_PRODUCT)
+        np.maximum(nearness[batch], cosines[:, 0], out=nearness[batch])
+    return np.maximum(1 - nearness, 0)  # of equal vectors it can fall below

@@ -106,8 +106,8 @@ def no_lock(folder: Path) -> None:
     ("version", "change", "message"),
     [
         ("0.3.0", lambda folder: None, "params.yaml: export.version is 0.1.0, not 0.3.0"),
-        ("0.1.0", lambda folder: (folder / "labels.csv").write_text("new\n"), "1 files are not committed (?? labels.csv…)"),
-        ("0.1.0", lambda folder: (folder / "dvc.yaml").write_text("stages: {}\n"), "1 files are not committed (M dvc.yaml…)"),
+        ("0.1.0", lambda folder: (folder / "labels.csv").write_text("new\n"), "1 file not committed (?? labels.csv…)"),
+        ("0.1.0", lambda folder: (folder / "dvc.yaml").write_text("stages: {}\n"), "1 file not committed (M dvc.yaml…)"),
         ("0.2.0", other_version, "dvc.lock pins the release of version 0.1.0, not 0.2.0: run `dvc repro` and commit"),
         ("0.1.0", changed_release, "models/release is not what dvc.lock pins"),
         ("0.1.0", no_lock, "dvc.lock pins no models/release: run `dvc repro` and commit"),
@@ -197,6 +197,6 @@ def test_a_bundle_says_of_which_commit_and_lock_it_is(folder: Path, tmp_path: Pa
         assert completed.namelist() == plain.namelist()
         assert completed.read("model.onnx") == plain.read("model.onnx")
     (folder / "new.csv").write_text("not committed\n")
-    with pytest.raises(SenguError, match="1 files are not committed"):
+    with pytest.raises(SenguError, match="1 file not committed"):
         sengu_in(folder, "model", "bundle", str(tmp_path / "other"))
     assert not (tmp_path / "other").exists()

@@ -117,7 +117,7 @@ def test_what_is_done_is_put_together_once_and_not_for_every_picture(made: Path)
 
 def test_a_sheet_is_never_overwritten(folder: Path) -> None:
     (folder / "suggestions.csv").write_text("half a day of work\n")
-    with pytest.raises(SenguError, match="suggestions.csv is there already, and may be filled in: move it to labels"):
+    with pytest.raises(SenguError, match="suggestions.csv already exists, and may be filled in: run `sengu label import suggestions.csv"):
         sengu_in(folder, "suggest")
     assert (folder / "suggestions.csv").read_text() == "half a day of work\n"
 
@@ -146,7 +146,8 @@ def test_a_missing_object_is_named_before_anything_is_written(folder: Path) -> N
 def test_the_sheet_half_filled_in_goes_through_label(folder: Path) -> None:
     rows = sheet(folder)
     text = (folder / "suggestions.csv").read_text().replace(f"{rows[1]['objectId']},,", f"{rows[1]['objectId']},stripes,")
-    (folder / "labels/next.csv").write_text(text)
+    (folder / "suggestions.csv").write_text(text)
+    assert "labels/eve.csv: 1 line added" in sengu_in(folder, "label", "import", "suggestions.csv", "--annotator", "eve")
     stage = "python -m sengu.stages.label labels tombstones.csv data/captures data/index data/rejected "
     stage += "data/label.csv data/conflicts.csv data/details.csv"
     tables.write(folder / "data/rejected/a.csv", tables.empty(tables.Rejected), tables.Rejected)

@@ -29,13 +29,13 @@ def test_a_conflict_lists_the_objects_with_both_sides() -> None:
     sources = {"one": labels(A=0, B=1), "two": labels(A=1, B=1, C=0)}
     with pytest.raises(SenguError) as error:
         merging.merge(sources, "", CLASSES, "new")
-    assert f"new: 1 objects have different labels: {A} is cat in one, dog in two: " in str(error.value)
+    assert f"new: its sources differ on 1 object: {A} is cat in one, dog in two: " in str(error.value)
     assert "--prefer one|two" in str(error.value)
 
 
 def test_the_preferred_side_counts_where_it_has_a_label() -> None:
     sources = {"one": labels(A=0, B=1), "two": labels(A=1, C=0), "three": labels(C=1, D=0)}
-    with pytest.raises(SenguError, match=f"1 objects have different labels: {C} is cat in two, dog in three"):
+    with pytest.raises(SenguError, match=f"its sources differ on 1 object: {C} is cat in two, dog in three"):
         merging.merge(sources, "one", CLASSES, "new")
     assert as_dict(merging.merge(sources, "two", CLASSES, "new")) == {A: 1, B: 1, C: 0, D: 0}
 

@@ -123,13 +123,13 @@ def test_a_person_who_says_that_no_class_fits_outranks_tags_and_devices(tmp_path
     expected = {A: 0} if word == "-" else {}  # without a date it comes before the other
     assert labels(result) == expected
     assert result.conflicts.empty
-    assert result.classless == 2 - len(expected)
+    assert len(result.classless) == 2 - len(expected)
 
 
 @pytest.mark.parametrize("word", [" 2026-01-01", "  blind", ""])
 def test_an_empty_value_without_how_or_date_does_not(tmp_path: Path, word: str) -> None:
     result = merged(tmp_path, {"anna": f"{B} {word}"}, hints((B, 1, "p")))
-    assert (labels(result), result.classless) == ({B: 1}, 0)
+    assert (labels(result), result.classless) == ({B: 1}, [])
 
 
 @pytest.mark.parametrize(("by", "expected", "label"), [("leave_out", {}, ""), ("majority", {}, "-"), ("latest", {A: 1}, "1")])

@@ -94,7 +94,7 @@ def test_a_place_that_is_stale_is_found_out_with_a_cure_that_cures(folder: Path)
         ObjectStore.below(Path("data/object")).read(picture)
     answer = sengu(folder, "objects", "verify")
     assert (answer.code, answer.out.count("damaged"), str(picture) in answer.out) == (1, 1, True)
-    assert sengu(folder, "objects", "heal").out == "1 objects restored\n"
+    assert sengu(folder, "objects", "heal").out == "1 object restored\n"
     assert table.read_bytes() == right
     table.write_bytes(right.replace(b",", b";"))
     with pytest.raises(SenguError, match=r"records.csv:2: columns|object .* is missing .*sengu objects heal"):
@@ -108,7 +108,7 @@ def test_frames_are_restored_and_checked_as_files(folder: Path) -> None:
     (archived.TREE / frame.path).write_bytes(b"damaged")
     answer = sengu(folder, "objects", "verify")
     assert (answer.code, answer.out.count("damaged"), str(frame) in answer.out) == (1, 1, True)
-    assert sengu(folder, "objects", "heal").out == "1 objects restored\n"
+    assert sengu(folder, "objects", "heal").out == "1 object restored\n"
     assert sengu(folder, "objects", "verify").out == "every object is present and intact\n"
 
 

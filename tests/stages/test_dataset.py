@@ -189,6 +189,23 @@ def test_a_site_extends_a_version_with_the_labels_of_now(folder: Path) -> None:
     assert not Path("data/dataset/C").exists()
 
 
+def test_a_picture_to_which_no_class_fits_any_more_leaves_the_child(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sheet = Path("labels/anna.csv")
+    sheet.write_text(sheet.read_text() + line("dark", "-", "anna", "blind", 20) + line("one", "-", "anna", "blind", 20))
+    label.main(STAGE)
+    with pytest.raises(
+        SenguError, match=f"B: its sources differ on 1 object: {IDS['dark']} is cat in A, without a class in labels"
+    ):
+        build("B", "A", extend=(str(sheet),))
+    with caplog.at_level("INFO"):
+        of_parent, child = Path("data/dataset/A"), build("C", "A", extend=(str(sheet),), prefer="labels")
+    assert objects(child) == objects(of_parent) - {"dark"}  # on `one`, ben and anna differ
+    assert "C: 1 object left out, since people say that no class fits" in caplog.text
+    assert known(child)["steps"][0] == {"step": "no class fits", "before": 9, "after": 8}
+    assert objects(build("D", "A", extend=(str(sheet),), prefer="A")) == objects(of_parent)
+    assert objects(build("E", "A", extend=("scanner",))) == objects(of_parent)  # `dark` is of the camera
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -12,6 +12,7 @@ import click
 
 from sengu.base import params
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.commands import crawl, places
 from sengu.commands.handover.facts import METRICS, unpushed
 from sengu.repository import dvc_lock, pins
@@ -113,7 +114,7 @@ def _checked() -> str:
     with pins.repository() as repo:
         missing = unpushed(repo)
     if missing:
-        raise SenguError(f"{len(missing)} objects did not arrive in the remote, such as {missing[0]}: run `dvc push`")
+        raise SenguError(f"{counted(len(missing), 'object')} did not arrive in the remote, such as {missing[0]}: run `dvc push`")
     return "pushed, every object is there"
 
 

@@ -16,6 +16,7 @@ import click
 
 from sengu.base import locks
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.commands import places, verify
 from sengu.commands.objects.verify import Finding, heal_trees
 from sengu.commands.verify import CACHE, FOLDER, OUTPUT, TREE, Damage
@@ -153,7 +154,7 @@ def _trees(damages: Iterable[Damage]) -> list[str]:
     if not findings:
         return []
     left = heal_trees(findings)
-    return [f"{len(findings) - len(left)} objects: from the archives"]
+    return [f"{counted(len(findings) - len(left), 'object')}: from the archives"]
 
 
 @click.command("heal")
@@ -173,6 +174,6 @@ def command(paths: tuple[Path, ...]) -> None:
         click.echo(verify.table(left, repo))
     unlisted = [damage for damage in left if damage.item.kind == FOLDER]
     raise SenguError(
-        f"{len(left)} files could not be repaired, see the table"
+        f"{counted(len(left), 'file')} could not be repaired, see the table"
         + (f"; cache and remotes have no list of the files in {unlisted[0].path}" if unlisted else "")
     )

@@ -10,6 +10,7 @@ import click
 
 from sengu.base import params
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.commands import places
 from sengu.repository import dvc_lock
 from sengu.repository.git import git
@@ -58,7 +59,9 @@ def _check_clean() -> None:
     """Raises SenguError if anything is not committed: others do not get it, and an annotation sheet may be among it."""
     changed = git("status", "--porcelain").splitlines()
     if changed:
-        raise SenguError(f"{len(changed)} files are not committed ({changed[0].strip()}…): commit or remove them, and try again")
+        raise SenguError(
+            f"{counted(len(changed), 'file')} not committed ({changed[0].strip()}…): commit or remove them, and try again"
+        )
 
 
 def _check_pinned(version: str) -> None:

@@ -12,6 +12,7 @@ from sengu.base import tables
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.base.names import counted
 from sengu.base.tables import tombstones
 from sengu.commands import places
 from sengu.commands.objects import find
@@ -88,11 +89,12 @@ def _write(path: Path, lines: Sequence[Sequence[str]]) -> None:
 def command(number: int, out: Path) -> None:
     """Suggest what to label next: pictures that the model is uncertain about, unlike any labelled one, and unlike each other.
 
-    This writes a sheet. Fill in the column `value` with the name of a class or its number, and move the sheet to labels/.
+    This writes a sheet. Fill in the column `value`, then add it to labels/ with `sengu label import`.
     """
     if out.exists():
         raise SenguError(
-            f"{out} is there already, and may be filled in: move it to {places.LABELS} or away, or name another with --out"
+            f"{out} already exists, and may be filled in: run `sengu label import {out} --annotator YOU`, move it away, or name "
+            "another with --out"
         )
     stored = embeddings.read(places.EMBEDDINGS)
     labelled = set(tables.read(places.LABEL, tables.Label)["objectId"])
@@ -102,4 +104,6 @@ def command(number: int, out: Path) -> None:
     store = ObjectStore.below(places.TREES)
     _write(out, [[*line, str(store.sources(ObjectId.parse(line[0]))[0])] for line in lines])
     few = f": there are no more, and you asked for {number}" if len(lines) < number else ""
-    click.echo(f"{out}: {len(lines)} pictures{few}; fill in the values, and move it to {places.LABELS}/")
+    click.echo(
+        f"{out}: {counted(len(lines), 'picture')}{few}; fill in the values, then run `sengu label import {out} --annotator YOU`"
+    )

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from sengu.base import digests, params, tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.base.names import counted
 from sengu.base.tables import tombstones
 from sengu.commands import places
 from sengu.objects.store import ObjectTree
@@ -292,5 +293,5 @@ def command(paths: tuple[Path, ...], limit: str) -> None:
             click.echo("everything that was checked is intact")
             return
         click.echo(table(damages, repo))
-    click.echo(f"{len(damages)} files are damaged or missing: `sengu heal` repairs what it can", err=True)
+    click.echo(f"{counted(len(damages), 'file')} damaged or missing: `sengu heal` repairs what it can", err=True)
     sys.exit(1)

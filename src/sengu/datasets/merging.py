@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.base.tables import where
 
 SHOWN = 10  # objects that an error lists
@@ -23,7 +24,7 @@ class Step:
 
 
 def merge(sources: Mapping[str, pd.DataFrame], prefer: str, classes: Sequence[str], name: str) -> pd.DataFrame:
-    """The rows (objectId, value) of all sources, each object once, sorted.
+    """The rows (objectId, value) of all sources, each object once, sorted; without objects that have a negative value: no class.
 
     Raises SenguError that lists, with both sides, the objects whose sources disagree, unless the preferred one has a value.
     """
@@ -41,7 +42,8 @@ def merge(sources: Mapping[str, pd.DataFrame], prefer: str, classes: Sequence[st
         raise SenguError(_conflicts(decided, list(sources), classes, name))
     if prefer:  # its rows come first, and the first row of an object stays
         rows = rows.sort_values("source", key=lambda column: column != prefer, kind="stable")
-    return rows.drop_duplicates("objectId")[["objectId", "value"]].sort_values("objectId", ignore_index=True)
+    merged = rows.drop_duplicates("objectId")[["objectId", "value"]]
+    return merged[merged["value"] >= 0].sort_values("objectId", ignore_index=True)
 
 
 def by_models(merged: pd.DataFrame, sources: Mapping[str, pd.DataFrame], machines: Mapping[str, Collection[str]]) -> pd.Series:
@@ -59,11 +61,14 @@ def _conflicts(rows: pd.DataFrame, sources: Sequence[str], classes: Sequence[str
     objects = sorted(rows["objectId"].unique())
     for object_id in objects[:SHOWN]:
         of_object = rows[rows["objectId"] == object_id]
-        sides = (f"{classes[value]} in {source}" for source, value in zip(of_object["source"], of_object["value"], strict=True))
+        sides = (
+            f"{classes[value] if value >= 0 else 'without a class'} in {source}"
+            for source, value in zip(of_object["source"], of_object["value"], strict=True)
+        )
         listed.append(f"{object_id} is {', '.join(sides)}")
     more = f"; and {len(objects) - SHOWN} more" if len(objects) > SHOWN else ""
     return (
-        f"{name}: {len(objects)} objects have different labels: {'; '.join(listed)}{more}: say which counts, with "
+        f"{name}: its sources differ on {counted(len(objects), 'object')}: {'; '.join(listed)}{more}: say which counts, with "
         f"--prefer {'|'.join(sources)} (of `sengu dataset create`, and of its command in datasets/dvc.yaml), or correct the "
         "labels and run `dvc repro label`"
     )

@@ -36,12 +36,12 @@ class _Word(NamedTuple):
 
 @dataclass(frozen=True)
 class Merged:
-    """Frames of Label, LabelDetail and Conflict; and the number of objects of which people say that no class fits."""
+    """Frames of Label, LabelDetail and Conflict; and the ids of the objects of which people say that no class fits."""
 
     labels: pd.DataFrame
     details: pd.DataFrame
     conflicts: pd.DataFrame
-    classless: int
+    classless: list[str]
 
 
 def latest(words: pd.DataFrame) -> pd.DataFrame:
@@ -113,7 +113,16 @@ def merge(words: Iterable[pd.DataFrame], disagreement: str = LEAVE_OUT) -> Merge
     supports = (values == np.repeat(chosen, ends - starts)) & (values >= 0)
     details = _details(table, rows[supports], codes[rows][supports])
     listed = tables.frame(conflicts, tables.Conflict)
-    return Merged(details[["objectId", "value"]], details, listed, int((chosen == NO_CLASS).sum()))
+    classless = table["objectId"].iloc[rows[starts[chosen == NO_CLASS]]].tolist()
+    return Merged(details[["objectId", "value"]], details, listed, classless)
+
+
+def classless(words: pd.DataFrame, disagreement: str) -> list[str]:
+    """The ids of the objects of which people say that no class fits, whatever tags and devices say."""
+    hints = pd.DataFrame({"objectId": [], "value": [], "source": []}).astype(
+        {"value": "int64", "objectId": "str", "source": "str"}
+    )
+    return merge(ranks(words, hints, hints), disagreement).classless
 
 
 def _in_order(table: pd.DataFrame) -> np.ndarray:

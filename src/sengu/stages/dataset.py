@@ -12,12 +12,14 @@ from sengu.base import params, tables
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError, run_program
 from sengu.base.ids import ObjectId
+from sengu.base.names import counted
 from sengu.base.tables import csvfile, tombstones, versions, where
 from sengu.datasets import croissant, facts, merging, quality, recipe, samples, usage
 from sengu.datasets.recipe import Recipe
 from sengu.labels import checks
+from sengu.labels import merging as label_merging
 from sengu.labels.sheets import sheets
-from sengu.labels.words import Known, look
+from sengu.labels.words import NO_CLASS, Known, look
 from sengu.objects.store import ObjectStore
 
 logger = logging.getLogger("dataset")
@@ -35,9 +37,18 @@ class Archived:
     captures: pd.DataFrame
     erased: frozenset[str]
 
+    @classmethod
+    def read(cls, made: Recipe, sites: list[str]) -> "Archived":
+        index = tables.read_sites(made.index, sites, tables.IndexRow)
+        captures = tables.read_sites(made.captures, sites, tables.Capture)
+        return cls(index, captures, tombstones.erased(made.erased))
 
-def sources(made: Recipe, index: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """The tables that a version is merged from, by the name of the parent or `labels`, and their common classes."""
+
+def sources(made: Recipe, archived: Archived) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The tables that a version is merged from, by the name of the parent or `labels`, and their common classes.
+
+    In the table of `labels`, an object of which people say that no class fits has the value NO_CLASS if a parent has it.
+    """
     labels_of, classes = {}, {}
     for parent in made.parents:
         if not (parent / versions.LABELS).is_file():
@@ -47,7 +58,7 @@ def sources(made: Recipe, index: pd.DataFrame) -> tuple[dict[str, pd.DataFrame],
     if made.labels is not None:
         labels = tables.read(made.labels, tables.Label)
         classes[recipe.LABELS] = params.labelling(made.labels.parent)[1].classes
-        labels_of[recipe.LABELS] = labels[labels["objectId"].isin(added(made, index, labels))] if made.extend else labels
+        labels_of[recipe.LABELS] = labels
     first, *others = classes
     for other in others:
         if classes[other] != classes[first]:
@@ -57,7 +68,24 @@ def sources(made: Recipe, index: pd.DataFrame) -> tuple[dict[str, pd.DataFrame],
             )
     for name, labels in labels_of.items():
         versions.check(labels, classes[first], f"label.classes in params.yaml (as of {name})")
+    if made.extend:
+        labels_of[recipe.LABELS] = extension(made, archived, labels_of, classes[first])
     return labels_of, classes[first]
+
+
+def extension(made: Recipe, archived: Archived, labels_of: dict[str, pd.DataFrame], classes: list[str]) -> pd.DataFrame:
+    """The current labels of the objects that --extend names, and NO_CLASS for those of a parent to which no class fits."""
+    labels = labels_of[recipe.LABELS]
+    words = said(made, classes, archived)
+    assert made.labels is not None  # `recipe.check` saw to it
+    disagreement = params.labelling(made.labels.parent)[1].disagreement
+    without = set() if words is None else set(label_merging.classless(words, disagreement))
+    without -= set(labels["objectId"])
+    objects = added(made, archived.index, set(labels["objectId"]) | without)
+    inherited = set().union(*(labels_of[parent.name]["objectId"] for parent in made.parents))
+    taken_out = sorted(without & objects & inherited)
+    decided = pd.DataFrame({"objectId": pd.array(taken_out, dtype="str"), "value": NO_CLASS})
+    return pd.concat([labels[labels["objectId"].isin(objects)], decided], ignore_index=True)
 
 
 def machines(made: Recipe) -> dict[str, Collection[str]]:
@@ -76,13 +104,13 @@ def machines(made: Recipe) -> dict[str, Collection[str]]:
     return by_machine
 
 
-def said(made: Recipe, labels: pd.DataFrame, classes: list[str], archived: Archived) -> pd.DataFrame | None:
-    """The decisions in the sheets on the objects with these labels, and on the frames of videos; None without sheets."""
+def said(made: Recipe, classes: list[str], archived: Archived) -> pd.DataFrame | None:
+    """The decisions in the sheets; None without sheets."""
     if made.sheets is None:
         return None
     nothing = tables.empty(tables.Rejected).assign(site="")  # the stage `label` reports wrong lines
     words, _ = look(sheets(made.sheets), Known.of(archived.captures, archived.index, nothing, archived.erased), classes)
-    return words[words["objectId"].isin(labels["objectId"])]
+    return words
 
 
 def described(made: Recipe, words: pd.DataFrame | None, classes: list[str]) -> facts.Words:
@@ -94,10 +122,9 @@ def described(made: Recipe, words: pd.DataFrame | None, classes: list[str]) -> f
     return facts.of_words(words, made.sheets, {made.name: checks.as_json(measured)} if measured else {})
 
 
-def added(made: Recipe, index: pd.DataFrame, labels: pd.DataFrame) -> set[str]:
-    """The objects that --extend names. Raises SenguError for a sheet or site that is not there or adds nothing."""
+def added(made: Recipe, index: pd.DataFrame, known: set[str]) -> set[str]:
+    """The `known` objects that --extend names. Raises SenguError for a sheet or site that is not there or adds nothing."""
     objects: set[str] = set()
-    known = set(labels["objectId"])
     for entry in made.extend:
         if entry in made.extending:
             ids = set(listed(Path(entry), index))
@@ -202,13 +229,16 @@ def subjects(
 
 def write(made: Recipe, archived: Archived, folder: Path) -> int:
     """Fills the folder of a version; returns its number of rows."""
-    index = archived.index
-    labels_of, classes = sources(made, index)
+    labels_of, classes = sources(made, archived)
     merged = merging.merge(labels_of, made.prefer, classes, made.name)
     labels, done = merging.compose(merged, steps(made, classes, archived))
+    if without := len(set().union(*(table["objectId"] for table in labels_of.values()))) - len(merged):
+        logger.info("%s: %s left out, since people say that no class fits", made.name, counted(without, "object"))
+        done.insert(0, merging.Step("no class fits", len(merged) + without, len(merged)))
     merging.check(labels, classes, made.name, done)
     rows = seen(labels, classes, archived)
-    spoken = said(made, labels, classes, archived)
+    words_of_all = said(made, classes, archived)
+    spoken = None if words_of_all is None else words_of_all[words_of_all["objectId"].isin(labels["objectId"])]
     own = described(made, spoken, classes)
     words = facts.inherited(made.parents, own) if made.parents else own
     known = facts.describe(made, facts.lineage(made.parents), done, rows, words)
@@ -251,11 +281,9 @@ def draw_sheets(made: Recipe, labels: pd.DataFrame, classes: list[str], here: pd
 
 def main(arguments: list[str]) -> None:
     made = recipe.parse(arguments)
-    sites = params.site_names()
-    index = tables.read_sites(made.index, sites, tables.IndexRow)
-    captures = tables.read_sites(made.captures, sites, tables.Capture)
+    archived = Archived.read(made, params.site_names())
     with replaced_folder(made.version) as folder:
-        count = write(made, Archived(index, captures, tombstones.erased(made.erased)), folder)
+        count = write(made, archived, folder)
         usage.refuse_other_labels(made.name, folder)
     logger.info("%s: %d rows", made.name, count)
 

@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
     left_out = int((merged.conflicts["label"] == "").sum())
     logger.info("%d objects labelled, %d left out because their sources disagree", len(merged.labels), left_out)
     if merged.classless:
-        logger.info("%s without a label, since people say that no class fits", counted(merged.classless, "object"))
+        logger.info("%s without a label, since people say that no class fits", counted(len(merged.classless), "object"))
     unused = without_meaning(captures, index, merged.labels["objectId"], settings.tags)
     if len(unused):
         listed = ", ".join(f"{tag} ({count})" for tag, count in unused.head(SHOWN).items())

@@ -163,12 +163,12 @@ def test_parents_that_differ_are_an_error_with_both_sides(folder: Path) -> None:
     cmd = yaml.safe_load((folder / "datasets/dvc.yaml").read_text())["stages"]["v2"]["cmd"]
     done = attempt(folder, "bash", "-c", cmd)
     assert done.returncode == 1
-    assert f"v2: 1 objects have different labels: {name} is dots in v1, stripes in labels: " in done.stdout
+    assert f"v2: its sources differ on 1 object: {name} is dots in v1, stripes in labels: " in done.stdout
     assert not (folder / "data/dataset/v2").exists()
     before = (folder / "datasets/dvc.yaml").read_bytes()
     done = attempt(folder, "sengu", "dataset", "create", "v3", *extend, *WORDS)
     assert done.returncode == 1  # now the labels are made, and `create` sees it, too
-    assert f"v3: 1 objects have different labels: {name} is dots in v1, stripes in labels: " in done.stdout
+    assert f"v3: its sources differ on 1 object: {name} is dots in v1, stripes in labels: " in done.stdout
     assert (folder / "datasets/dvc.yaml").read_bytes() == before
     run(folder, "sengu", "dataset", "create", "v3", *extend, "--prefer", "v1", *WORDS)
     run(folder, "bash", "-c", f"{cmd} --prefer labels")
@@ -222,7 +222,7 @@ def test_finalize_names_all_that_is_missing(folder: Path) -> None:
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("licence: CC0-1.0", "licence: ''"))
     said = finalize(folder, "C")
-    assert "1 files are not committed (M params.yaml…): commit them" in said
+    assert "1 file not committed (M params.yaml…): commit them" in said
     assert "no licence is stated: set project.licence in params.yaml" in said
     assert "it is out of date" in said
     run(folder, "git", "checkout", "--quiet", "params.yaml")

@@ -211,7 +211,7 @@ def test_a_sheet_filled_in_is_added_to_the_annotators_own(folder: Path) -> None:
     path = folder / "sheet.csv"
     path.write_text(path.read_text().replace(f"{names[0]},,", f"{names[0]},stripes,"))
     before = (folder / "labels/anna.csv").read_bytes()
-    assert "labels/anna.csv: 1 lines added" in sengu_in(folder, "label", "import", "sheet.csv", "--at", "2026-02-01")
+    assert "labels/anna.csv: 1 line added" in sengu_in(folder, "label", "import", "sheet.csv", "--at", "2026-02-01")
     added = (folder / "labels/anna.csv").read_bytes().removeprefix(before).decode()
     citation = rules.read(folder / "labels")["R1"].citation
     assert added == f"{names[0]},stripes,anna,2026-02-01,{citation},blind,\n"
@@ -233,7 +233,7 @@ def test_why_names_the_tag_of_a_page_and_who_outranks_it(folder: Path) -> None:
 def test_a_person_says_in_a_sheet_that_no_class_fits(folder: Path) -> None:
     sheet(folder, "--queue", "random", "--annotator", "eve")
     (folder / "sheet.csv").write_text(f"objectId,value,annotator,how\n{WHITE},-,eve,blind\n")
-    assert "labels/eve.csv: 1 lines added" in sengu_in(folder, "label", "import", "sheet.csv")
+    assert "labels/eve.csv: 1 line added" in sengu_in(folder, "label", "import", "sheet.csv")
     assert "nothing is new" in sengu_in(folder, "label", "import", "sheet.csv")
     assert "no class fits, by eve" in (said := sengu_in(folder, "label", "why", WHITE)) and said.strip().endswith(": stands")
     assert checked(folder)["counts"]["class"]["no class fits"] == 1
@@ -258,10 +258,10 @@ def test_exports_of_other_programs_are_added_under_a_given_name_class_and_origin
     shutil.rmtree(folder / "labels")
     (folder / "labels").mkdir()
     said = sengu_in(folder, "label", "import", "annotations.xml", "--annotator", "ben", "--map", "kitten=cat")
-    assert "labels/ben.csv: 1 lines added" in said
+    assert "labels/ben.csv: 1 line added" in said
     (folder / "predicted.csv").write_text(f"path,class,cat,stripes\n{RED},stripes,0.1,0.9\n")
     said = sengu_in(folder, "label", "import", "predicted.csv", "--annotator", "net-2", "--how", "model")
-    assert "labels/net-2.csv: 1 lines added" in said
+    assert "labels/net-2.csv: 1 line added" in said
     ((name, value, who, _, _, how, _),) = csv.reader((folder / "labels/net-2.csv").read_text().splitlines()[1:])
     assert (name, value, who, how) == (RED, "stripes", "net-2", "model")
 

@@ -91,7 +91,7 @@ def test_hugging_face_reads_the_splits_it_means(made: Path, tmp_path: Path, kind
 @pytest.mark.slow
 def test_keras_reads_all_of_what_was_converted_and_is_known_to_pass_over_the_rest(made: Path, tmp_path: Path) -> None:
     said = export(made, tmp_path / "as-is")
-    assert f"Keras would pass over {2 * PER_FORMAT} files (webp|tif|avif): add --convert if you use it" in said
+    assert f"Keras would ignore {2 * PER_FORMAT} files (webp|tif|avif): add --convert if you use it" in said
     assert export(made, tmp_path / "converted", "--convert") == ""
     from tf_keras.utils import image_dataset_from_directory
 
@@ -106,7 +106,7 @@ def test_keras_reads_all_of_what_was_converted_and_is_known_to_pass_over_the_res
 
 def test_what_was_converted_is_of_formats_that_torchvision_reads(made: Path, tmp_path: Path) -> None:
     said = export(made, tmp_path / "as-is")
-    assert f"torchvision would pass over {PER_FORMAT} files (gif|avif): add --convert if you use it" in said
+    assert f"torchvision would ignore {PER_FORMAT} files (gif|avif): add --convert if you use it" in said
     export(made, tmp_path / "converted", "--convert")
     extensions = {path.suffix for path in (tmp_path / "converted").rglob("*.*")}
     assert extensions == {".jpg", ".png"}

@@ -141,7 +141,17 @@ def test_info_knows_every_place_label_version_and_split(made: Path) -> None:
 def test_info_names_the_sides_of_a_label_conflict(folder: Path) -> None:
     rows = [tables.Conflict(IDS["b"], "-|0|1", "s:2|s:3|p", "anna|ben|", "||", "||", "")]
     tables.write(folder / "data/label_conflicts.csv", tables.frame(rows, tables.Conflict), tables.Conflict)
-    assert re.search(r"conflict +no class, cat, dog\n", run(folder, "sengu", "objects", "info", IDS["b"]))
+    assert re.search(r"conflict +no class fits, cat, dog\n", run(folder, "sengu", "objects", "info", IDS["b"]))
+
+
+def test_info_of_a_picture_without_a_label_leads_to_the_reason(folder: Path) -> None:
+    (folder / "labels/mine.csv").write_text("filename,value\ncat/a.jpg,cat\ny/p.png,-\n")
+    details = tables.read(folder / "data/label_details.csv", tables.LabelDetail)
+    tables.write(folder / "data/label_details.csv", details[details["objectId"] != IDS["p"]], tables.LabelDetail)
+    said = run(folder, "sengu", "objects", "info", IDS["p"])
+    assert f"label        none; `sengu label why {IDS['p'][:8]}` says why\n" in said
+    assert "decision     lines: labels/mine.csv:3\n" in said
+    assert "no class fits, by mine (labels/mine.csv:3): stands" in run(folder, "sengu", "label", "why", IDS["p"][:8])
 
 
 def test_a_whole_store_verifies(made: Path) -> None:
@@ -173,7 +183,7 @@ def test_verify_finds_one_fault_and_heal_mends_it(folder: Path, kind: str) -> No
     assert line == [state, "one", name]
     assert attempt(folder, "sengu", "objects", "verify", "two").returncode == 0
     said = run(folder, "sengu", "objects", "heal")
-    assert f"{0 if kind == 'foreign' else 1} objects restored" in said
+    assert ("0 objects restored" if kind == "foreign" else "1 object restored") in said
     assert attempt(folder, "sengu", "objects", "verify").returncode == (1 if kind == "foreign" else 0)
     assert leaf(folder, "one", "b").read_bytes() == ONLY
 

@@ -151,7 +151,7 @@ def test_copies_are_counted_where_they_are_independent(made: Handmade, server: S
     params.write_text(params.read_text().replace("[second]", "[disk]"))
     fill(tmp_path / "disk", {oid: data for oid, data in made.objects.items() if oid != archive(made)})
     said = sengu(made.folder, "remote", "check")
-    assert "1 objects have fewer than 2 independent copies" in said.err
+    assert "fewer than 2 independent copies of 1 object:" in said.err
     assert "disk" in said.out
     assert sengu(made.folder, "remote", "heal").code == 0
     assert sengu(made.folder, "remote", "check").code == 0
@@ -224,7 +224,7 @@ def test_a_cold_object_is_called_cold_until_it_is_thawed(made: Handmade, server:
     assert "sengu remote thaw data/raw/birds/birds-00000.bin" in said.out
     made.forget_locally([oid])
     said = sengu(made.folder, "remote", "pull")
-    assert "error: 1 objects are cold: request them with `sengu remote thaw data/raw/birds/birds-00000.bin`" in said.err
+    assert "error: 1 object in cold storage: run `sengu remote thaw data/raw/birds/birds-00000.bin`" in said.err
     assert "nothing pinned lies at elsewhere" in sengu(made.folder, "remote", "thaw", "elsewhere").err
     said = sengu(made.folder, "remote", "thaw", "data/raw", "--wait", "--every", "0.1")
     assert said.code == 0

@@ -17,6 +17,7 @@ import pandas as pd
 
 from sengu.base import tables
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.base.tables import csvfile
 from sengu.commands import places
 from sengu.datasets import lineage
@@ -150,7 +151,7 @@ def run(names: Sequence[str]) -> list[Compared]:
         family.node(name)
     if changed := git("status", "--porcelain").splitlines():
         raise SenguError(
-            f"{len(changed)} files are not committed ({changed[0].strip()}…): commit or stash them: each training "
+            f"{counted(len(changed), 'file')} not committed ({changed[0].strip()}…): commit or stash them: each training "
             "changes params.yaml"
         )
     duplicates = tables.read(places.DUPLICATES, tables.Duplicate)

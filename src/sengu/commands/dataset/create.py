@@ -56,9 +56,9 @@ def create(wanted: Recipe) -> Recipe:
     if wanted.where:
         check_columns(wanted.where)
     _check_conflicts(wanted)
-    sections = (["label.classes"] if wanted.labels else []) + ["project"]
+    of_labels = ["label.classes", *(["label.disagreement"] if wanted.extend else [])] if wanted.labels else []
     deps = [*wanted.inputs(), *CODE]
-    pipeline.add_version(pipeline.NewVersion(wanted.name, wanted.command(), wanted.description, deps, sections))
+    pipeline.add_version(pipeline.NewVersion(wanted.name, wanted.command(), wanted.description, deps, [*of_labels, "project"]))
     return wanted
 
 
@@ -76,11 +76,10 @@ def _check_conflicts(wanted: Recipe) -> None:
     """Raises SenguError for labels about which the sources differ, if their tables are here; the build checks them again."""
     sites = params.site_names() if wanted.extend else []
     needed = [parent / versions.LABELS for parent in wanted.parents] + ([wanted.labels] if wanted.labels else [])
-    needed += [wanted.index / f"{site}.csv" for site in sites]
+    needed += [folder / f"{site}.csv" for folder in (wanted.index, wanted.captures) for site in sites]
     if len(wanted.parents) + bool(wanted.labels) < 2 or not all(path.is_file() for path in needed):
         return
-    index = tables.read_sites(wanted.index, sites, tables.IndexRow) if sites else tables.empty(tables.IndexRow)
-    labels_of, classes = stage.sources(wanted, index)
+    labels_of, classes = stage.sources(wanted, stage.Archived.read(wanted, sites))
     merging.merge(labels_of, wanted.prefer, classes, wanted.name)
 
 

@@ -12,6 +12,7 @@ import click
 
 from sengu.base import params
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.commands import places
 from sengu.commands.dataset import proof
 from sengu.datasets import facts, lineage, tags, usage
@@ -69,7 +70,7 @@ def missing(node: lineage.Node, family: lineage.Tree) -> Iterator[str]:
         yield f"it is final already, as {node.finalised or 'its tag says'}: make the next version, {again}"
         return
     if changed := git("status", "--porcelain").splitlines():
-        yield f"{len(changed)} files are not committed ({changed[0].strip()}…): commit them"
+        yield f"{counted(len(changed), 'file')} not committed ({changed[0].strip()}…): commit them"
     pinned = dvc_lock.pinned_output(node.stage_name, folder, proof.LOCK)
     if pinned is None or not folder.is_dir():
         yield f"{folder} was not built, or is not here: `dvc repro datasets/dvc.yaml:{node.stage_name}` and commit, or `dvc pull`"

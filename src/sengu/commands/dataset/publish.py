@@ -12,6 +12,7 @@ from sengu.base import tables
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.base.names import counted
 from sengu.base.tables import tombstones, versions
 from sengu.commands import places
 from sengu.commands.objects import view
@@ -106,4 +107,4 @@ def card(version: versions.Version, known: facts.Facts, folder: Path) -> str:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def publish_command(name: str, folder: Path) -> None:
     """Write the version NAME to DIR: pictures, tables, Croissant, card and licence, ready to be uploaded."""
-    click.echo(f"{folder}: {publish(name, folder, ObjectStore.below(places.TREES))} pictures")
+    click.echo(f"{folder}: {counted(publish(name, folder, ObjectStore.below(places.TREES)), 'picture')}")

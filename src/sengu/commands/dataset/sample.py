@@ -8,6 +8,7 @@ import click
 
 from sengu.base import tables
 from sengu.base.atomic import replaced_file
+from sengu.base.names import counted
 from sengu.base.tables import versions
 from sengu.commands import places
 from sengu.datasets import lineage, samples
@@ -50,7 +51,7 @@ def sample_command(name: str, number: int, path: Path | None, as_json: bool) -> 
     if path is not None:
         with replaced_file(path) as partial:
             partial.write_text(page(f"{name}: a sample", ids_of, ObjectStore.below(places.TREES)), encoding="utf-8")
-        click.echo(f"{path}: {sum(map(len, ids_of.values()))} pictures", err=as_json)
+        click.echo(f"{path}: {counted(sum(map(len, ids_of.values())), 'picture')}", err=as_json)
     if as_json:
         click.echo(json.dumps(ids_of, indent=2, ensure_ascii=False))
     elif path is None:

@@ -80,9 +80,11 @@ def _report(
     for name, measures in agreements.items():
         if name != "all" and not agreements["all"].pictures:
             continue  # one line says that nothing was measured
-        click.echo(f"  {name}: {measures.pictures} pictures; raw {measures.raw}; alpha {measures.alpha}; AC1 {measures.ac1}")
+        click.echo(
+            f"  {name}: {counted(measures.pictures, 'picture')}; raw {measures.raw}; alpha {measures.alpha}; AC1 {measures.ac1}"
+        )
     for name, (looks, same) in checks.steadiness(label_set.words).items():
-        click.echo(f"{name} labelled {looks} pictures again, {same} of them the same way")
+        click.echo(f"{name} labelled {counted(looks, 'picture')} again, {same} of them the same way")
     for name, results in quiz_results(label_set).items():
         for result in results:
             click.echo(f"quiz: {name} {result}")

@@ -10,6 +10,7 @@ import click
 import pandas as pd
 
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.commands.label.label_set import LabelSet, option
 from sengu.labels import importing
 from sengu.labels.importing import Pictures, Said
@@ -44,7 +45,7 @@ def resolve(said: Iterable[Said], label_set: LabelSet, translated: dict[str, str
                 raise SenguError(f"{word.place} names no annotator: name one with --annotator")
             lines.setdefault(who, []).append((object_id, value, who, word.labelledAt, word.rule, word.how, word.note))
     if faults:
-        raise SenguError(f"{len(faults)} pictures cannot be imported:\n  " + "\n  ".join(faults[:SHOWN]))
+        raise SenguError(f"{counted(len(faults), 'picture')} cannot be imported:\n  " + "\n  ".join(faults[:SHOWN]))
     return lines
 
 
@@ -92,7 +93,7 @@ def command(
         path = label_set.folder / f"{_file_name(who)}.csv"
         theirs = [line for line in theirs if (line[0], line[1], who, line[4], line[5]) not in known or labelled_at]
         total += (added := append(path, theirs))
-        click.echo(f"{path}: {added} lines added")
+        click.echo(f"{path}: {counted(added, 'line')} added")
     if not total:
         click.echo("nothing is new")
 
@@ -120,7 +121,7 @@ def _check(lines: dict[str, list[Line]], known: Known, classes: list[str]) -> No
         _, faults = look(paths, known, classes)
     if faults:
         listed = [fault.partition(": ")[2] for fault in faults[:SHOWN]]
-        raise SenguError(f"{len(faults)} lines cannot be imported:\n  " + "\n  ".join(listed))
+        raise SenguError(f"{counted(len(faults), 'line')} cannot be imported:\n  " + "\n  ".join(listed))
 
 
 def _file_name(who: str) -> str:

@@ -118,7 +118,7 @@ def command(name: str, only_changed: bool, out: Path | None, as_json: bool) -> N
         return
     for edit in outdated:
         now = label_set.rules.get(edit.rule)
-        click.echo(f"{edit.rule}: {len(edit.objects)} labels were made under {'another' if now else 'a deleted'} text")
+        click.echo(f"{edit.rule}: {counted(len(edit.objects), 'label')} made under {'another' if now else 'a deleted'} text")
         for object_id in edit.objects:
             click.echo(f"  {object_id}")
         click.echo("  in versions: " + (", ".join(f"{key} ({number})" for key, number in edit.versions.items()) or "none"))

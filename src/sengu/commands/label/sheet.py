@@ -10,6 +10,7 @@ from sengu.base import tables
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.base.names import counted
 from sengu.base.tables import where
 from sengu.commands import places
 from sengu.commands.label.label_set import LabelSet, answers, learned, option
@@ -199,4 +200,6 @@ def command(
         writer.writerows(lines)
     few = f": there are no more, and you asked for {number}" if len(lines) < number else ""
     who = annotator or "YOU"
-    click.echo(f"{out}: {len(lines)} pictures{few}; fill in the values, then run `sengu label import {out} --annotator {who}`")
+    click.echo(
+        f"{out}: {counted(len(lines), 'picture')}{few}; fill in the values, then run `sengu label import {out} --annotator {who}`"
+    )

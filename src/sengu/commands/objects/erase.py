@@ -20,6 +20,7 @@ from sengu.base import digests, locks, params, tables, working
 from sengu.base.atomic import replaced_file
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.base.names import counted
 from sengu.base.tables import csvfile, tombstones
 from sengu.commands import places
 from sengu.commands.completion import ObjectPrefix
@@ -57,7 +58,7 @@ def erase(objects: Sequence[ObjectId], reason: str, store: ObjectStore) -> list[
     _keep(_removals(files))
     tombstones.add_files(files, today)
     tombstones.add(doomed, reason, today)
-    done = [f"{tombstones.TOMBSTONES}: {len(doomed)} objects listed"]
+    done = [f"{tombstones.TOMBSTONES}: {counted(len(doomed), 'object')} listed"]
     for site, held in holders.items():
         if held or (interrupted and not _is_pinned(site)):
             _without(site, held)

@@ -14,6 +14,7 @@ from sengu.base import names, tables
 from sengu.base.atomic import replaced_folder
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.base.names import counted
 from sengu.base.tables import versions
 from sengu.commands import places
 from sengu.commands.objects import view
@@ -84,7 +85,11 @@ def skipped(exported: pd.DataFrame) -> list[str]:
     """Sentences about files that some readers of folders would skip."""
     extensions = exported["file_name"].str.rpartition(".")[2]
     counts = {reader: int(extensions.isin(formats).sum()) for reader, formats in SKIPPED.items()}
-    return [f"{reader} would pass over {count} files ({'|'.join(SKIPPED[reader])})" for reader, count in counts.items() if count]
+    return [
+        f"{reader} would ignore {counted(count, 'file')} ({'|'.join(SKIPPED[reader])})"
+        for reader, count in counts.items()
+        if count
+    ]
 
 
 def check_names(classes: Sequence[str], version: str) -> None:

@@ -34,9 +34,7 @@ class Known:
     video: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)  # rows of captures, with their site
     label: str = ""  # the class
-    decision: dict[str, str] = field(
-        default_factory=dict
-    )  # the row of label_details, without what is empty, and the lines of sheets
+    decision: dict[str, str] = field(default_factory=dict)  # the row of label_details, without empty cells; lines of sheets
     conflict: str = ""
     group: str = ""
     versions: dict[str, str] = field(default_factory=dict)  # dataset version -> class
@@ -69,8 +67,8 @@ def known(object_id: ObjectId, data: Path) -> Known:
     for row in csvfile.rows_with(data / "label_details.csv", "objectId", {name}):
         facts.label = _class(row.pop("value"), _classes())
         facts.decision = {key: cell for key, cell in row.items() if cell and key != "objectId"}
-        if lines := _lines(object_id, facts.seen):
-            facts.decision["lines"] = ", ".join(lines)
+    if lines := _lines(object_id, facts.seen):
+        facts.decision["lines"] = ", ".join(lines)
     if values := _cell(data / "label_conflicts.csv", name, "values"):
         facts.conflict = ", ".join(_class(value, _classes()) for value in values.split("|"))
     facts.group = _cell(data / "duplicates.csv", name, "group")
@@ -88,7 +86,7 @@ def _classes() -> list[str]:
 
 def _class(value: str, classes: Sequence[str]) -> str:
     if value == NO_CLASS_CELL:
-        return "no class"
+        return "no class fits"
     return classes[int(value)] if int(value) < len(classes) else f"value {value}, which is no class now"
 
 
@@ -181,6 +179,8 @@ def info_command(object_id: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts.as_dict(), ensure_ascii=False, indent=2))
         return
+    if facts.decision and not facts.label:
+        facts.label = f"none; `sengu label why {wanted.sha1[:8]}` says why"
     for key, value in facts.as_dict().items():
         if key == "seen":
             for row in value:

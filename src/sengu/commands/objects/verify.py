@@ -14,6 +14,7 @@ from sengu import warc
 from sengu.base import params, tables
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.base.names import counted
 from sengu.base.tables import tombstones
 from sengu.commands import places
 from sengu.commands.completion import SiteName
@@ -113,7 +114,7 @@ def heal_command() -> None:
     """Restore missing and damaged objects from the archives."""
     findings = [finding for finding in verify_sites(params.site_names()) if finding.state != "foreign"]
     left = heal_trees(findings) if findings else []
-    click.echo(f"{len(findings) - len(left)} objects restored")
+    click.echo(f"{counted(len(findings) - len(left), 'object')} restored")
     if left:
         click.echo(_table(left))
         raise SenguError(

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from sengu.base import working
 from sengu.base.errors import SenguError
 from sengu.base.ids import ObjectId
+from sengu.base.names import counted
 from sengu.commands import places
 from sengu.objects.store import ObjectStore
 
@@ -147,4 +148,4 @@ def umount_command(folder: Path) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 def link_command(folder: Path) -> None:
     """Show all trees as one in FOLDER by links, if mounting is not allowed."""
-    click.echo(f"{folder}: {link(_roots(), folder)} objects linked")
+    click.echo(f"{folder}: {counted(link(_roots(), folder), 'object')} linked")

@@ -10,6 +10,7 @@ import pandas as pd
 import yaml
 
 from sengu.base import params, tables
+from sengu.base.names import counted
 from sengu.commands import places
 from sengu.objects.store import ObjectStore
 from sengu.remote import browsing, catalog, pins
@@ -43,7 +44,8 @@ def publish(project: Project) -> None:
             store.publish(file, data, catalog.content_type(file))
         store.withdraw([file for file in before if file not in files])
         click.echo(
-            f"{store.remote.name}: {catalog.base_url(store.remote)}/{catalog.README}, and {len(files) - 1} files more", err=True
+            f"{store.remote.name}: {catalog.base_url(store.remote)}/{catalog.README} and {counted(len(files) - 1, 'other file')}",
+            err=True,
         )
 
 

@@ -67,8 +67,8 @@ def _line(result: Checked) -> str:
         parts.append(f"{result.unread} not read yet, so only their size is known (--deep)")
     size = sum(result.present[oid].size for oid in result.states if oid in result.present)
     return (
-        f"{result.remote}: {len(result.states)} objects of {size:,} bytes pinned; {', '.join(parts)}; "
-        f"{result.requests} requests, {result.bytes_read:,} bytes read"
+        f"{result.remote}: {counted(len(result.states), 'object')} of {size:,} bytes pinned; {', '.join(parts)}; "
+        f"{counted(result.requests, 'request')}, {result.bytes_read:,} bytes read"
     )
 
 
@@ -86,7 +86,7 @@ def too_few_copies(project: Project, results: list[Checked]) -> list[str]:
     counts = findings.copies({result.remote: result.states for result in results}, devices)
     short = sum(count < wanted for count in counts.values())
     return (
-        [f"{short} objects have fewer than {wanted} independent copies: run `sengu remote push`, or `sengu remote heal`"]
+        [f"fewer than {wanted} independent copies of {counted(short, 'object')}: run `sengu remote push`, or `sengu remote heal`"]
         if short
         else []
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from sengu import warc
+from sengu.base.names import counted
 from sengu.remote import configuration, pins
 from sengu.remote.checking import store_of
 from sengu.remote.findings import COLD_STATE, aligned
@@ -42,7 +43,7 @@ def command(name: str, rebuild: bool, all_commits: bool) -> None:
     for outcome in left:
         finding = outcome.finding
         click.echo(f"{finding.state}: {min(finding.pin.paths)} ({finding.worth}): {outcome.why}", err=True)
-    click.echo(f"{len(rows) - 1} objects healed, {len(left)} not", err=True)
+    click.echo(f"{counted(len(rows) - 1, 'object')} healed, {len(left)} not", err=True)
     if left:
         sys.exit(1)
 

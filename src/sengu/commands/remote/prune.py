@@ -55,7 +55,9 @@ def command(name: str, dry_run: bool, shows_all: bool, final: bool) -> None:
         click.echo(aligned(rows))
     size = sum(leftover.stored.size for leftover in doomed)
     more = f" (the first {SHOWN} are shown)" if len(listed) > SHOWN else ""
-    click.echo(f"{len(doomed)} objects of {human(size)} may go, {len(unpinned) - len(doomed)} stay for now{more}", err=True)
+    click.echo(
+        f"{counted(len(doomed), 'object')} of {human(size)} may go, {len(unpinned) - len(doomed)} stay for now{more}", err=True
+    )
     if dry_run or not doomed:
         return
     if not store.keeps_versions and not final:
@@ -66,7 +68,7 @@ def command(name: str, dry_run: bool, shows_all: bool, final: bool) -> None:
         raise SenguError(f"nothing was deleted: {answer!r} was typed, not {len(doomed)}")
     for leftover in doomed:
         store.delete(leftover.stored.oid)
-    click.echo(f"{len(doomed)} objects deleted")
+    click.echo(f"{counted(len(doomed), 'object')} deleted")
 
 
 def _is_below(path: str, past: dict[str, pins.Pin], last: set[str]) -> bool:

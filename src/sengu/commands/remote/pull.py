@@ -6,6 +6,7 @@ import sys
 import click
 
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.remote import configuration, findings, pins
 from sengu.remote.checking import check
 from sengu.remote.findings import COLD_STATE, Finding
@@ -31,7 +32,7 @@ def command(targets: tuple[str, ...]) -> None:
         click.echo(findings.table(lacking), err=True)
     if cold:
         raise SenguError(
-            f"{len(cold)} objects are cold: request them with `sengu remote thaw {' '.join(cold[:3])}`, and pull then"
+            f"{counted(len(cold), 'object')} in cold storage: run `sengu remote thaw {' '.join(cold[:3])}`, and pull later"
         )
     done = subprocess.run([sys.executable, "-m", "dvc", "pull", *targets], check=False)
     if done.returncode or lacking:

@@ -6,6 +6,7 @@ import sys
 import click
 
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.commands.remote import check
 from sengu.commands.remote.catalog import publish
 from sengu.commands.remote.heal import archives_of_erased
@@ -54,7 +55,7 @@ def _copy_owned(project: Project, store: Store) -> None:
     missing = [Finding(MISSING, pin.oid, store.remote.name, pin) for pin in owned]
     sent = sum(bool(outcome.source) for outcome in heal(store, missing, sources))
     if sent:
-        click.echo(f"{store.remote.name}: {sent} objects that have a remote of their own", err=True)
+        click.echo(f"{store.remote.name}: {counted(sent, 'object')} with a remote of their own", err=True)
 
 
 def _dvc(*arguments: str) -> None:

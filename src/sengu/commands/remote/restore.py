@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.remote import restoring
 from sengu.remote.findings import aligned
 from sengu.remote.project import Project
@@ -34,7 +35,10 @@ def command(name: str, time: str, dry_run: bool) -> None:
     ]
     if done:
         click.echo(aligned(rows))
-    click.echo(f"{len(done)} objects {'would be ' if dry_run else ''}restored; `sengu remote check` says what is left", err=True)
+    click.echo(
+        f"{counted(len(done), 'object')} {'would be ' if dry_run else ''}restored; `sengu remote check` says what is left",
+        err=True,
+    )
 
 
 def _utc(seconds: float) -> str:

@@ -5,6 +5,7 @@ import time
 import click
 
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.remote.findings import aligned
 from sengu.remote.project import Project
 from sengu.remote.s3 import S3Store
@@ -48,7 +49,7 @@ def command(paths: tuple[str, ...], name: str, wait: bool, every: float) -> None
     while wait and pending:
         pending = [(store, stored) for store, stored in pending if not _is_readable(store, stored.oid)]
         if pending:
-            click.echo(f"{len(pending)} objects are still cold", err=True)
+            click.echo(f"still cold: {counted(len(pending), 'object')}", err=True)
             time.sleep(every)
     if wait:
         click.echo("everything can be read: `dvc pull`", err=True)

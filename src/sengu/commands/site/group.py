@@ -10,6 +10,7 @@ import pandas as pd
 from sengu import warc
 from sengu.base import params, working
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.commands import places
 from sengu.commands.completion import SiteName
 from sengu.commands.site import editing
@@ -119,4 +120,4 @@ def check_command(quiet: bool) -> None:
     """Check the names of the sites, which DVC puts into shell commands."""
     names = params.site_names()
     if not quiet:
-        click.echo(f"{len(names)} sites, all with names that are safe in a command: {', '.join(names)}")
+        click.echo(f"{counted(len(names), 'site')}, all with names that are safe in a command: {', '.join(names)}")
