@@ -97,7 +97,7 @@ def _copy(record: WarcRecord, place: str, adoption: Adoption) -> bool:
     """Copies one record. Returns False if it is not wanted, or cannot be read, which is then listed."""
     try:
         if not is_address(url := warc.uri(record, "WARC-Target-URI")):
-            raise ValueError(f"{url} is no address")
+            raise ValueError(f"{url} is not an address")
         data = _whole(record)
         # not by its id: some writers give none, or all the same
         digest = hashlib.sha1(data, usedforsecurity=False).digest()
@@ -201,7 +201,7 @@ def matching(site: str, patterns: Iterable[str]) -> list[Path]:
         here = sorted(Path(name) for name in iglob(pattern, recursive=True))  # noqa: PTH207 (absolute patterns)
         if not here:
             raise SenguError(
-                f"params.yaml: sites.{site}.fetch.files: {pattern} is no file: mount the folder, or correct the path"
+                f"params.yaml: sites.{site}.fetch.files: {pattern} is not a file: mount the folder, or correct the path"
             )
         paths += here
     return paths

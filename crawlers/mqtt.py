@@ -36,7 +36,7 @@ class Broker:
 
 
 def broker() -> Broker | None:
-    """The broker that SENGU_MQTT names, if any. Raises SenguError if that is no address of one."""
+    """The broker that SENGU_MQTT names, if any. Raises SenguError if that is not an address of one."""
     address = os.environ.get(VARIABLE, "")
     if not address:
         return None

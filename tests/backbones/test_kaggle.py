@@ -161,6 +161,6 @@ def test_a_service_that_does_not_answer_is_named(tmp_path: Path, kaggle: Kaggle,
 
 @pytest.mark.parametrize("handle", ["", "tiny/public", "tiny/public/tensorFlow2/few", "tiny/public/tensorFlow2/few/latest"])
 def test_a_handle_without_a_version_is_refused(tmp_path: Path, kaggle: Kaggle, handle: str) -> None:
-    with pytest.raises(SenguError, match=rf"kaggle:{handle} is no handle: expected kaggle:<owner>/<model>/.*<version>"):
+    with pytest.raises(SenguError, match=rf"kaggle:{handle} is not a handle: expected kaggle:<owner>/<model>/.*<version>"):
         sources.write(f"kaggle:{handle}", WEIGHTS, tmp_path / "b", 32)
     assert not kaggle.logins  # nobody was asked

@@ -117,7 +117,7 @@ def test_a_release_that_did_not_make_the_embeddings_is_refused(made: Path, tmp_p
     [
         ("nothing.png", "'nothing.png' is neither a file nor the beginning of an object id"),
         ("0000", "no object begins with '0000'"),
-        ("params.yaml", "params.yaml is no picture that can be read: unknown format"),
+        ("params.yaml", "params.yaml is not a picture that can be read: unknown format"),
     ],
 )
 def test_what_is_no_picture_is_said_so(made: Path, query: str, message: str) -> None:

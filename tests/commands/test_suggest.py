@@ -117,7 +117,9 @@ def test_what_is_done_is_put_together_once_and_not_for_every_picture(made: Path)
 
 def test_a_sheet_is_never_overwritten(folder: Path) -> None:
     (folder / "suggestions.csv").write_text("half a day of work\n")
-    with pytest.raises(SenguError, match="suggestions.csv already exists, and may be filled in: run `sengu label import suggestions.csv"):
+    with pytest.raises(
+        SenguError, match="suggestions.csv already exists, and may be filled in: run `sengu label import suggestions.csv"
+    ):
         sengu_in(folder, "suggest")
     assert (folder / "suggestions.csv").read_text() == "half a day of work\n"
 

@@ -164,5 +164,5 @@ def test_a_stranger_is_an_error_that_says_what_to_try(folder: Path, tmp_path: Pa
         theirs.writestr("manifest.json", json.dumps({"name": "owls", "version": "3", "files": {**files, "model.onnx": "0" * 64}}))
     with pytest.raises(SenguError, match="says itself that it is owls 3"):  # whatever licence and program it shares
         sengu_in(folder, "where", str(tmp_path / "shares.zip"))
-    with pytest.raises(SenguError, match="is no file"):
+    with pytest.raises(SenguError, match="is not a file"):
         sengu_in(folder, "where", str(tmp_path))

@@ -131,7 +131,7 @@ def test_an_address_that_is_none_is_a_row_and_costs_no_other(tmp_path: Path, url
     )
     copied, unread = adopted(tmp_path, broken + site())
     assert (copied, [failure.url for failure in unread]) == (3, [url])
-    assert f"{url} is no address" in unread[0].reason
+    assert f"{url} is not an address" in unread[0].reason
     path = tmp_path / "web-00000.warc.gz"  # as an earlier Sengu copied it
     path.write_bytes(broken + site())
     assert len(list(warc.gather([path]))) == 3

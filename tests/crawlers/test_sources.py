@@ -318,7 +318,7 @@ def test_a_file_that_is_no_warc_is_named_and_leaves_nothing_half(tmp_path: Path)
         assert done.returncode == 1
         assert message in done.stdout.splitlines()[-1]
     write_params(tmp_path, web={"source": "warc", "files": ["nowhere/*.warc"]})
-    assert "sites.web.fetch.files: nowhere/*.warc is no file" in attempt(tmp_path, *CRAWL).stdout
+    assert "sites.web.fetch.files: nowhere/*.warc is not a file" in attempt(tmp_path, *CRAWL).stdout
 
 
 @needs("wget", "wget")

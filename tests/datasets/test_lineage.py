@@ -39,7 +39,7 @@ def test_an_output_may_be_written_with_options_and_without_wdir() -> None:
     [
         ({"A": stage("A", "B"), "B": stage("B", "C"), "C": stage("C", "A")}, "A <- B <- C <- A is a circle"),
         ({"A": stage("A", "A")}, "A <- A is a circle"),
-        ({"A": stage("A", "gone")}, "A comes from gone, which is no version: the versions are A"),
+        ({"A": stage("A", "gone")}, "A comes from gone, which is not a version: the versions are A"),
     ],
 )
 def test_circles_and_missing_parents_are_errors(stages: dict[str, Any], message: str) -> None:

@@ -72,7 +72,7 @@ def test_a_csv_file_of_a_tagger_is_read(tmp_path: Path, text: str, expected: tup
     ("name", "text", "message"),
     [
         ("x.json", "{", "x.json is not JSON"),
-        ("x.json", "{}", "x.json is no list of tasks: export it from Label Studio as JSON"),
+        ("x.json", "{}", "x.json is not a list of tasks: export it from Label Studio as JSON"),
         ("x.json", "[]", "x.json holds no label"),
         ("x.xml", "<a>", "x.xml is not XML .*CVAT for images 1.1"),
         (

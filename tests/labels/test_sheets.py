@@ -1,4 +1,4 @@
-"""Sheets as Excel and others write them, and what is no sheet."""
+"""Sheets as Excel and others write them, and what is not a sheet."""
 
 import shutil
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_blank_lines_pass_and_are_counted(tmp_path: Path) -> None:
 def test_a_line_is_counted_as_an_editor_counts_where_a_note_has_several(tmp_path: Path) -> None:
     text = f'note,objectId,value\n"two\nlines",{A},1\n,{B},0\n'
     assert brief(read(tmp_path, text)) == [[A, 1, 2], [B, 0, 4]]
-    with pytest.raises(SenguError, match="mine.csv:5: value 'no' is no class"):
+    with pytest.raises(SenguError, match="mine.csv:5: value 'no' is not a class"):
         read(tmp_path, text + f",{A},no\n")
 
 
@@ -59,7 +59,7 @@ def test_a_line_is_counted_as_an_editor_counts_where_a_note_has_several(tmp_path
     ("data", "message"),
     [
         (b"", "mine.csv:1: the first line is empty"),
-        (b"objectId,value,value\n", "mine.csv:1: column 'value' stands twice"),
+        (b"objectId,value,value\n", "mine.csv:1: column 'value' appears twice"),
         (b"object,value\n", "mine.csv:1: columns are object,value, expected value and one of objectId and filename"),
         (b"objectId,value\n\xe4\n", "mine.csv:2: neither UTF-8 nor UTF-16 .*save it again as CSV in UTF-8"),
         (f'objectId,value\n{A},"x\n'.encode(), "mine.csv:[23]: not a CSV file"),

@@ -79,7 +79,7 @@ def test_all_wrong_lines_are_named_in_one_go(tmp_path: Path) -> None:
     reasons = {int(line.split(":")[1]): line.split(": ", 1)[1] for line in rest}
     assert sorted(reasons) == list(range(2, 11))
     assert reasons[2].startswith("no object has the objectId 'ddd")
-    assert reasons[3] == "value '2' is no class: expected one of dots, stripes, 0, 1, or - if no class fits"
+    assert reasons[3] == "value '2' is not a class: expected one of dots, stripes, 0, 1, or - if no class fits"
     for line in (4, 5, 6):
         assert "write it as 2026-11-27T09:30:00Z, or leave it empty" in reasons[line]
     assert "lies in the future: correct it, or the clock of this machine" in reasons[7]

@@ -1,4 +1,4 @@
-"""The head by itself: what it gives, and files that are no head."""
+"""The head by itself: what it gives, and files that are not a head."""
 
 from pathlib import Path
 

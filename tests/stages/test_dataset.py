@@ -87,7 +87,7 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def build(name: str, *parents: str, **options: object) -> Path:
-    """Builds a version with the labels of now, or from parents; returns its folder."""
+    """Builds a version with the current labels, or from parents; returns its folder."""
     of_now = not parents or "extend" in options
     wanted = Recipe(
         version=recipe.FOLDER / name,

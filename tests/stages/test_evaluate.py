@@ -110,7 +110,7 @@ def test_the_report_of_two_classes(caplog: pytest.LogCaptureFixture) -> None:
     project = Project(2, "threshold: { recall: 0.8 },")
     with caplog.at_level(logging.INFO):
         found = project.run()
-    assert (found["test_images"], found["excluded_as_leaks"]) == (20, 2)  # the video is no picture
+    assert (found["test_images"], found["excluded_as_leaks"]) == (20, 2)  # the video is not a picture
     assert found["test_groups"] == 19
     assert list(found) == [
         "test_images",

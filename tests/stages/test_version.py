@@ -11,11 +11,11 @@ from sengu.stages.version import check, known, main
 def test_a_name_that_is_no_version_is_an_error_that_lists_those_there_are() -> None:
     check("B", ["B", "A"])
     with pytest.raises(
-        SenguError, match=r"split\.dataset is 'nope', which is no dataset version: the versions are A, B: take one"
+        SenguError, match=r"split\.dataset is 'nope', which is not a dataset version: the versions are A, B: take one"
     ):
         check("nope", ["B", "A", "B"])
     with pytest.raises(
-        SenguError, match=r"split\.dataset is 'A', which is no dataset version: there is none yet: `sengu dataset create`"
+        SenguError, match=r"split\.dataset is 'A', which is not a dataset version: there is none yet: `sengu dataset create`"
     ):
         check("A", [])
 
@@ -47,7 +47,7 @@ def test_the_output_is_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     settings = {"dataset": "A", "test": [0, 24], "validation": [25, 49], "leaks": "exclude"}
     Path("params.yaml").write_text(yaml.safe_dump({"split": settings}))
-    with pytest.raises(SenguError, match="'A', which is no dataset version"):
+    with pytest.raises(SenguError, match="'A', which is not a dataset version"):
         main(["version.txt"])
     assert not Path("version.txt").exists()
     Path("data/dataset/A").mkdir(parents=True)

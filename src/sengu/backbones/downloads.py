@@ -51,7 +51,7 @@ def from_kaggle(handle: str, folder: Path) -> None:
     """Downloads a model from Kaggle, with the credentials that kagglehub finds; public models need none."""
     source = f"params.yaml: backbone.source: kaggle:{handle}"
     if not HANDLE.fullmatch(handle):  # without a version kagglehub takes the newest, which changes
-        raise SenguError(f"{source} is no handle: expected kaggle:<owner>/<model>/<framework>/<variation>/<version>")
+        raise SenguError(f"{source} is not a handle: expected kaggle:<owner>/<model>/<framework>/<variation>/<version>")
     with tempfile.TemporaryDirectory() as scratch:
         try:
             downloaded = kagglehub.model_download(handle, output_dir=scratch)

@@ -62,7 +62,7 @@ def _lock(text: str, place: str) -> dict[str, Any]:
         return dict((yaml.safe_load(text) or {}).get("stages") or {})
     except yaml.YAMLError as error:
         raise SenguError(
-            f"{place} is not YAML ({' '.join(str(error).split())}): `git merge --abort`, and mend it first"
+            f"{place} is not YAML ({' '.join(str(error).split())}): `git merge --abort`, and correct it first"
         ) from error
 
 

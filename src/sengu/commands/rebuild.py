@@ -112,7 +112,7 @@ def _guilty(source: Path, stage: str, old: Versions, new: Versions) -> Guilty:
             try:
                 tried = _with(clone, libraries.make(base / "tried", wanted), clone.folder)
             except SenguError as error:
-                logger.info("passed over: %s", error)
+                logger.info("skipped: %s", error)
                 return None
             clone.must_run("dvc", "pull")
             again = Rerun(tried, rerunning.pins(clone.folder), base / "hook", base / "before", hands_on=True)

@@ -93,7 +93,7 @@ def understood(text: str, by: str, stored: Embeddings, store: ObjectStore) -> Qu
             with images.limited(params.section("objects", params.Objects).max_pixels):
                 picture = images.checked_pixels(data)
         except images.NotAPicture as error:
-            raise SenguError(f"{text} is no picture that can be read: {error}") from None
+            raise SenguError(f"{text} is not a picture that can be read: {error}") from None
         return Query(_both_ways(picture, stored) if by == LOOK else _embedding(picture, stored)[np.newaxis], data)
     if not BEGINNING.fullmatch(text):
         raise SenguError(f"{text!r} is neither a file nor the beginning of an object id")

@@ -229,7 +229,7 @@ def can_regenerate(stage: str) -> bool:
 
 
 def table(damages: Sequence[Damage], repo: Any) -> str:
-    """State, file, the stage that made it, the stages that read it, and what mends it, as text."""
+    """State, file, the stage that made it, the stages that read it, and what repairs it, as text."""
     copies = restoring.places_of(repo, pins.outputs(repo))
     rows = [
         (

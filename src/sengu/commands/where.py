@@ -55,7 +55,7 @@ class Origin:
 def origins(path: Path) -> list[Origin]:
     """Origins of a file, the surest first. Raises SenguError for a folder."""
     if not path.is_file():
-        raise SenguError(f"{path} is no file: name one, such as a release, a page or a table")
+        raise SenguError(f"{path} is not a file: name one, such as a release, a page or a table")
     if traces := _pinned(md5(path)):
         return traces
     if (data := path.read_bytes()).count(b"\r\n"):  # mail turns the line ends of texts

@@ -77,7 +77,7 @@ class Tree:
                 raise SenguError(f"datasets/dvc.yaml: {' <- '.join(circle)} is a circle: take one of these parents out")
             elif parent not in self.nodes:
                 raise SenguError(
-                    f"datasets/dvc.yaml: {current} comes from {parent}, which is no version: the versions are "
+                    f"datasets/dvc.yaml: {current} comes from {parent}, which is not a version: the versions are "
                     f"{', '.join(self.nodes)}; write its stage again, or take it out of the deps and the command of {current}"
                 )
             elif parent not in seen:
@@ -94,7 +94,7 @@ def tree(stages: Mapping[str, Mapping[str, Any]]) -> Tree:
             recipe = recipes.of_stage(dict(stage))
             if recipe is not None and recipe.name != name:
                 raise SenguError(
-                    f"datasets/dvc.yaml: {stage_name} writes {recipe.version}, but its output is {FOLDER / name}: mend one"
+                    f"datasets/dvc.yaml: {stage_name} writes {recipe.version}, but its output is {FOLDER / name}: correct one"
                 )
             nodes[name] = Node(name, stage_name, stage, tuple(_versions(stage, "deps")), recipe)
     return Tree(nodes)

@@ -16,7 +16,7 @@ FOLDER = Path("data/dataset")
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?")  # names that gto accepts, too: it refuses dots
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 DETAILS = "label_details.csv"  # the name of the table that `label` writes beside label.csv
-LABELS = "labels"  # what `--prefer` calls the labels of now
+LABELS = "labels"  # what `--prefer` calls the current labels
 
 # objects to take out -> the default limit; None: there is no limit
 CLEANINGS: dict[str, float | None] = {
@@ -39,7 +39,7 @@ class Recipe:
     objects: Path
     erased: Path
     parents: tuple[Path, ...] = ()
-    labels: Path | None = None  # the table of labels of now, without parents or where it extends them
+    labels: Path | None = None  # the table of current labels, without parents or where it extends them
     details: Path | None = None  # where those labels come from, likewise
     sheets: Path | None = None  # the folder of sheets and rules, likewise
     duplicates: Path | None = None
@@ -144,7 +144,7 @@ def check(recipe: Recipe) -> None:
     """Raises SenguError for an invalid name, condition, cleaning, number or setting."""
     check_name(recipe.name)
     if not SEMANTIC.fullmatch(recipe.semver):
-        raise SenguError(f"--semver {recipe.semver!r} is no semantic version: write three numbers, such as 1.0.0")
+        raise SenguError(f"--semver {recipe.semver!r} is not a semantic version: write three numbers, such as 1.0.0")
     if recipe.where:
         where.parse(recipe.where)
     for entry in recipe.clean:
@@ -160,7 +160,7 @@ def check(recipe: Recipe) -> None:
     if recipe.parents and recipe.labels and not recipe.extend:
         raise SenguError(f"{recipe.name}: --labels beside --from adds labels, but --extend does not say which: add or remove one")
     if twice := [path for path in recipe.parents if recipe.parents.count(path) > 1]:
-        raise SenguError(f"{recipe.name}: parent {twice[0].name} stands twice: name it once")
+        raise SenguError(f"{recipe.name}: parent {twice[0].name} appears twice: name it once")
     choices = [path.name for path in recipe.parents] + ([LABELS] if recipe.labels else [])
     if recipe.prefer and recipe.prefer not in choices:
         raise SenguError(f"{recipe.name}: --prefer {recipe.prefer} is none of its parents: choose one of {', '.join(choices)}")

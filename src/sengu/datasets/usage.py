@@ -35,7 +35,7 @@ def next_name(name: str, family: lineage.Tree) -> str:
 
 
 def next_command(name: str, family: lineage.Tree) -> str:
-    """The command that makes the version after this one, with the labels of now."""
+    """The command that makes the version after this one, with the current labels."""
     return f"sengu dataset create {next_name(name, family)} --purpose … --description …"
 
 

@@ -110,7 +110,7 @@ def estimate(judged: Judged, groups: np.ndarray, strata: np.ndarray, resamples: 
 
 
 def estimate_classes(judged: Judged, groups: np.ndarray, strata: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """(3, classes, OF_CLASS): metrics of every class by itself, with their 95% limits; nan where one is undefined."""
+    """(3, classes, OF_CLASS): metrics of every class by itself, with their 95% interval; nan where one is undefined."""
     estimates = bootstrap(partial(measure_classes, judged), groups, strata, resamples, seed)
     return envelope(estimates, _limits_of_classes(judged, groups))
 
@@ -143,7 +143,7 @@ def estimate_quickly(judged: Judged, groups: np.ndarray) -> np.ndarray:
 
 
 def _limits(judged: Judged, groups: np.ndarray) -> np.ndarray:
-    """(2, metrics): score intervals of METRICS; nan for the calibration error, which is no share.
+    """(2, metrics): score intervals of METRICS; nan for the calibration error, which is not a share.
 
     ROC AUC and average precision are taken for shares of the smaller class, which is on the safe side.
     """

@@ -12,7 +12,7 @@ MEASURES = ("raw", "alpha", "ac1")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95% limits; if it is undefined, all three are nan, and `why` gives the reason."""
+    """A number with its 95% interval; if it is undefined, all three are nan, and `why` gives the reason."""
 
     value: float
     low: float
@@ -39,7 +39,7 @@ def counts(ratings: np.ndarray, classes: int) -> np.ndarray:
 
 
 def agree(said: np.ndarray, rounds: int = ROUNDS, seed: int = SEED) -> Agreement:
-    """The measures of `counts` (pictures, classes), with 95% limits by a bootstrap over pictures (percentiles).
+    """The measures of `counts` (pictures, classes), with 95% intervals by a bootstrap over pictures (percentiles).
 
     raw: the share of pairs of annotators who say the same, averaged over pictures. alpha: Krippendorff's for nominal data, any
     number of observers and missing words (Krippendorff, Computing Krippendorff's Alpha-Reliability, 2011). AC1: Gwet's

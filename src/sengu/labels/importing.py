@@ -61,7 +61,7 @@ def _label_studio(path: Path) -> Iterator[Said]:
     except ValueError as error:
         raise SenguError(f"{path} is not JSON ({error}): export it again, as JSON or JSON-MIN") from error
     if not isinstance(tasks, list):
-        raise SenguError(f"{path} is no list of tasks: export it from Label Studio as JSON or JSON-MIN")
+        raise SenguError(f"{path} is not a list of tasks: export it from Label Studio as JSON or JSON-MIN")
     for number, task in enumerate(tasks, 1):
         if not isinstance(task, dict):
             raise SenguError(f"{path}: task {number} is {task!r}: export it from Label Studio as JSON or JSON-MIN")

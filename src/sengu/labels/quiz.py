@@ -28,7 +28,7 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a quiz: how many of `pictures` both called the same, and the share with its 95% limits (Wilson)."""
+    """The result of a quiz: how many of `pictures` both called the same, and the share with its 95% interval (Wilson)."""
 
     predecessor: str
     pictures: int

@@ -134,7 +134,7 @@ def _names(header: list[str], path: Path, line: int) -> list[str]:
         raise SenguError(f"{path}:{line}: the first line is empty, expected the names of columns")
     names = [known.get(name.lower(), name) for name in names]
     if twice := [name for name in names if name and names.count(name) > 1]:
-        raise SenguError(f"{path}:{line}: column {twice[0]!r} stands twice: rename one of them, or take it out")
+        raise SenguError(f"{path}:{line}: column {twice[0]!r} appears twice: rename one of them, or take it out")
     return names
 
 

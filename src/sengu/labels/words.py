@@ -216,7 +216,7 @@ class _Reader:
 
     def _value(self, cell: str) -> int:
         if cell not in self.numbers:
-            raise ValueError(f"value {cell!r} is no class: expected one of {self.choices}")
+            raise ValueError(f"value {cell!r} is not a class: expected one of {self.choices}")
         return self.numbers[cell]
 
     def _rule(self, cell: str) -> str:

@@ -39,7 +39,7 @@ def head_probabilities(folder: Path, features: np.ndarray) -> np.ndarray:
     head = arrays.read(path, RESTORE.format(folder))
     if head.keys() != {"kernel", "bias"} or head["kernel"].shape != (features.shape[1], *head["bias"].shape):
         shapes = {name: array.shape for name, array in head.items()}
-        raise SenguError(f"{path} holds {shapes}, which is no head for {features.shape[1]} features: run `dvc repro train`")
+        raise SenguError(f"{path} holds {shapes}, which is not a head for {features.shape[1]} features: run `dvc repro train`")
     return np.asarray(softmax(features @ head["kernel"] + head["bias"], axis=1))
 
 

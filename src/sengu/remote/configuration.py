@@ -195,7 +195,7 @@ def _read(root: Path, file: str) -> dict[str, Any]:
     try:
         return dict(Config.load_file(str(path)))
     except ConfigError as error:
-        raise SenguError(f"{path}: {error}: mend it by hand, see `dvc config --help`") from error
+        raise SenguError(f"{path}: {error}: correct it by hand, see `dvc config --help`") from error
 
 
 def _editing(root: Path, level: str) -> Any:

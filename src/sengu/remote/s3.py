@@ -183,7 +183,7 @@ class S3Store:
                 yield chunk
 
     def unfinished(self) -> list[int]:
-        """The bytes of each multipart upload that was neither completed nor aborted: it is no object, but is billed."""
+        """The bytes of each multipart upload that was neither completed nor aborted: it is not an object, but is billed."""
         with self._explained():
             begun = self.client.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self.bucket, Prefix=f"{self.prefix}{stored.FILES}/"

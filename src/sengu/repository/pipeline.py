@@ -53,12 +53,14 @@ def parsed(text: str, name: str) -> dict[str, Any]:
         document = YAML(typ="safe", pure=True).load(text) or {}
     except YAMLError as error:
         words = " ".join(str(error).split())
-        cure = "two branches have a version of this name: rename one of them" if "duplicate key" in words else "mend it by hand"
+        cure = (
+            "two branches have a version of this name: rename one of them" if "duplicate key" in words else "correct it by hand"
+        )
         if "<<<<<<<" in text:
             cure = "a merge stopped here: resolve it; if two branches have a version of one name, rename one of them"
         raise SenguError(f"{name}: {words.partition(' To suppress')[0]}: {cure}") from error
     if not isinstance(document, dict):
-        raise SenguError(f"{name}: expected stages, found {type(document).__name__}: mend it by hand")
+        raise SenguError(f"{name}: expected stages, found {type(document).__name__}: correct it by hand")
     return document
 
 

@@ -61,7 +61,7 @@ def steps(folder: Path, sites: Mapping[str, Any]) -> list[Step]:
                 trained=stage in trained,
             )
             for stage in order
-            if hasattr(stage, "name")  # a .dvc file is no stage of a pipeline
+            if hasattr(stage, "name")  # a .dvc file is not a stage of a pipeline
         ]
 
 

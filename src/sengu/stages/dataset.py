@@ -152,7 +152,7 @@ def listed(path: Path, index: pd.DataFrame) -> list[str]:
         name = by_sha1.get(cell.strip().lower().partition(".")[0])
         if name is None and cell.strip():
             ObjectId.parse(cell.strip().lower())
-            logger.warning("%s:%d: %s stands in no index, and is passed over", path, line, cell)
+            logger.warning("%s:%d: %s is in no index: ignored", path, line, cell)
         elif name is not None:
             objects.append(name)
     return objects

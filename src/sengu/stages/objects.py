@@ -124,7 +124,7 @@ def _remembered(entry: warc.Entry, filing: Filing, journal: Outcomes | None) -> 
 
 
 def _key(settings: params.Objects) -> str:
-    """The key of everything that decides an outcome besides the record; where the object lies is no part of it."""
+    """The key of everything that decides an outcome besides the record; where the object lies is not a part of it."""
     return digests.key(
         replace(settings, tree=True), (pictures, sengu.objects, warc, ids, outcomes, sys.modules[__name__]), LIBRARIES
     )

@@ -23,7 +23,7 @@ def check(name: str, names: Iterable[str]) -> None:
         return
     there = f"the versions are {', '.join(known)}: take one of them, or" if known else "there is none yet:"
     cure = "`sengu dataset create` makes one"
-    raise SenguError(f"params.yaml: split.dataset is {name!r}, which is no dataset version: {there} {cure}")
+    raise SenguError(f"params.yaml: split.dataset is {name!r}, which is not a dataset version: {there} {cure}")
 
 
 def known(root: Path) -> list[str]:

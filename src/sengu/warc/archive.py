@@ -149,5 +149,5 @@ def _hides(entry: Entry, known: Entry) -> bool:
 
 
 def target(entry: Entry) -> str:
-    """The address that a redirect leads to. Raises ValueError if it is no address."""
+    """The address that a redirect leads to. Raises ValueError if it is not an address."""
     return archived_url(urljoin(entry.url, safe_url_string(entry.header("Location").encode("latin-1"))))

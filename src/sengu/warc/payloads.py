@@ -29,7 +29,7 @@ class UnreadableCapture(Exception):
 
 
 def payload_sha1(encoded: bytes, content_encoding: str) -> str:
-    """Lower-case hex SHA-1 of the payload of a body; empty text if it cannot be decoded, and thus is no object."""
+    """Lower-case hex SHA-1 of the payload of a body; empty text if it cannot be decoded, and thus is not an object."""
     try:
         return hashlib.sha1(decode(encoded, content_encoding), usedforsecurity=False).hexdigest()
     except UnreadableCapture:

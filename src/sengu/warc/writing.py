@@ -80,7 +80,7 @@ class Writer:
         return self._answer(Answer(url, date, status, headers, body), deflate=False)
 
     def page(self, url: str, date: str, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Entry:
-        """Appends, deflated, an HTTP response that is no picture or video, exactly as received except the reason phrase."""
+        """Appends, deflated, an HTTP response that is not a picture or video, exactly as received except the reason phrase."""
         return self._answer(Answer(url, date, status, headers, body), deflate=True)
 
     def _answer(self, answer: Answer, deflate: bool) -> Entry:
@@ -119,7 +119,7 @@ class Writer:
             if not self.path.stat().st_size:  # the disk was full from the start
                 self.path.unlink()
             elif closed.exists():
-                raise SenguError(f"{closed} is there already, and {self.path} would replace it: move one of them away")
+                raise SenguError(f"{closed} already exists, and {self.path} would replace it: move one of them away")
             else:
                 self.path.rename(closed)
             sync(self.folder)

@@ -155,7 +155,7 @@ class Desk:
     def _name(self, queue: Queue, decision: Decision) -> str:
         """The object that a decision is about. Raises SenguError if that, or its class, is none."""
         if decision.value and decision.value not in self.material.classes:
-            raise SenguError(f"{decision.value!r} is no class")
+            raise SenguError(f"{decision.value!r} is not a class")
         if decision.place >= len(queue.names) or (decision.place < 0 and not self.material.knows(decision.objectId)):
             raise SenguError("there is no such picture")
         return queue.names[decision.place] if decision.place >= 0 else decision.objectId

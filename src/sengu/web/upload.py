@@ -75,7 +75,7 @@ class Entrance:
         if not data:
             raise SenguError(f"{filename!r} is empty")
         if reason := _fault(filename, data):
-            raise SenguError(f"{filename!r} is no picture that can be read: {reason}")
+            raise SenguError(f"{filename!r} is not a picture that can be read: {reason}")
         rule, digest = self.devices[device], hashlib.sha1(data, usedforsecurity=False).hexdigest()
         unknown = {"subject": f"{UNKNOWN}-{digest[:12]}"}  # each has its own: a common name would be one subject to the split
         parts = {

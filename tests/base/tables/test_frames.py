@@ -70,7 +70,7 @@ def test_a_line_is_counted_as_an_editor_counts_where_cells_have_several(tmp_path
 
 def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
     for text in ("objectId,value,value\n", f"value,objectId,value\n0,{A},1\n"):
-        with pytest.raises(SenguError, match="label.csv:1: column 'value' stands twice"):
+        with pytest.raises(SenguError, match="label.csv:1: column 'value' appears twice"):
             csvfile.read(write(tmp_path, text))
 
 

@@ -52,8 +52,8 @@ def test_a_condition_selects_rows(text: str, expected: list[int]) -> None:
         ("site == 5", "site is a text: write '5' in quotes"),
         ("site > width", "site and width are a number and a text"),
         ("5 in width", "width holds numbers: write `width == 5`"),
-        ("site = 'a'", "is no condition"),
-        ("", "is no condition"),
+        ("site = 'a'", "is not a condition"),
+        ("", "is not a condition"),
         ("site", "'site' is not understood"),
         ("True", "'True' is not understood"),
         ("1 == 1", "one side of a comparison must be a column"),
@@ -68,7 +68,7 @@ def test_a_condition_selects_rows(text: str, expected: list[int]) -> None:
         ("[x for x in site] == 'a'", "is not understood"),
         ("site in [open('x')]", "is not understood"),
         ("not " * 60 + "site == 'a'", "is nested more than"),
-        ("(" * 5000, "is no condition"),
+        ("(" * 5000, "is not a condition"),
     ],
 )
 def test_what_is_not_in_the_grammar_is_an_error_that_names_it(text: str, message: str) -> None:

@@ -124,7 +124,7 @@ def test_a_parent_without_a_stage(folder: Path) -> None:
     del stages["stages"]["A"]
     Path("datasets/dvc.yaml").write_text(yaml.safe_dump(stages))
     expected = (
-        "datasets/dvc.yaml: B comes from A, which is no version: the versions are B; write its stage again, or take it out of "
+        "datasets/dvc.yaml: B comes from A, which is not a version: the versions are B; write its stage again, or take it out of "
         "the deps and the command of B"
     )
     for command in (("list",), ("create", "C", "--from", "B", *WORDS)):

@@ -354,7 +354,9 @@ def test_archive_labels_and_training_are_repositories_of_their_own(finalised: Pa
 def test_training_on_a_name_that_is_no_version_lists_those_there_are(folder: Path) -> None:
     done = attempt(folder, "dvc", "exp", "run", "--set-param", "split.dataset=nope", "split")
     assert done.returncode != 0
-    assert "error: params.yaml: split.dataset is 'nope', which is no dataset version: the versions are B, C, D, v1" in done.stdout
+    assert (
+        "error: params.yaml: split.dataset is 'nope', which is not a dataset version: the versions are B, C, D, v1" in done.stdout
+    )
     params = yaml.safe_load((folder / "params.yaml").read_text())
     assert params["split"]["dataset"] == "nope", "DVC leaves the value of a failed experiment there"
     params["split"].update(dataset="D", test=[0, 60], validation=[61, 170])

@@ -200,7 +200,7 @@ def test_a_stage_that_failed_is_a_gap_and_nobody_has_retrained(folder: Path) -> 
     assert "never made" not in stubs.fails(folder, sys.executable, "-m", "sengu.commands.main", "handover", "status", **CODE)
 
 
-@pytest.mark.parametrize(("parent", "what"), [("C", "B comes from C, which is no version"), ("B", "B <- B is a circle")])
+@pytest.mark.parametrize(("parent", "what"), [("C", "B comes from C, which is not a version"), ("B", "B <- B is a circle")])
 def test_a_broken_family_tree_is_a_gap_beside_the_others(
     folder: Path, monkeypatch: pytest.MonkeyPatch, parent: str, what: str
 ) -> None:
@@ -211,7 +211,7 @@ def test_a_broken_family_tree_is_a_gap_beside_the_others(
     gathered = facts.gather()
     assert gathered.datasets == () and what in gathered.broken_tree
     first, *_ = (gap for gap in status.gaps(gathered) if "family tree" in gap.what)
-    assert what in first.what and first.cure == "mend datasets/dvc.yaml"
+    assert what in first.what and first.cure == "correct datasets/dvc.yaml"
     with pytest.raises(SenguError, match="the family tree of the dataset versions is broken"):
         sengu_in(folder, "handover", "document")
 

@@ -147,7 +147,7 @@ def test_after_an_edit_of_a_rule_exactly_its_labels_are_listed(folder: Path) -> 
     assert sheet["objectId"].tolist() == sorted([RED, GREY])
     assert set(sheet["rule"]) == {rules.read(folder / "labels")["R1"].citation}
     assert sheet["value"].eq("").all()
-    with pytest.raises(SenguError, match="again.csv is there already"):
+    with pytest.raises(SenguError, match="again.csv already exists"):
         sengu_in(folder, "label", "rules", "--changed", "--out", "again.csv")
 
 
@@ -175,7 +175,7 @@ def test_a_correction_becomes_an_example(folder: Path) -> None:
     text = sengu_in(folder, "label", "example", RED[:10], "--rule", "r2", "--is", "stripes", "--why", "the lines are faint")
     assert f"R2: - `{RED}`: stripes, was dots: the lines are faint" in text
     assert rules.read(folder / "labels")["R2"].citation == citation
-    with pytest.raises(SenguError, match="'rings' is no class"):
+    with pytest.raises(SenguError, match="'rings' is not a class"):
         sengu_in(folder, "label", "example", BLUE, "--rule", "R2", "--is", "rings", "--why", "x")
 
 

@@ -370,7 +370,7 @@ def test_the_hook_offers_to_push_and_lets_right_commits_through(made: Handmade, 
     hook = made.folder / ".git/hooks/pre-push"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\n")
-    assert "is there already, and not of Sengu" in sengu(made.folder, "remote", "hook").err
+    assert "already exists and is not Sengu's" in sengu(made.folder, "remote", "hook").err
     hook.unlink()
     assert sengu(made.folder, "remote", "hook").code == 0
     run(tmp_path, "git", "init", "--quiet", "--bare", "bare.git")

@@ -158,7 +158,7 @@ def remote(path: Path = PARAMS) -> RemoteParams:
 
 
 def upload(path: Path = PARAMS) -> dict[str, UploadDevice]:
-    """The devices that may send pictures to the labelling page, by name. It is no dependency of any stage."""
+    """The devices that may send pictures to the labelling page, by name. It is not a dependency of any stage."""
     return section("upload", dict[str, UploadDevice], path) if "upload" in document(path) else {}
 
 

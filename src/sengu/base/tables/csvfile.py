@@ -53,7 +53,7 @@ def _exact(path: Path, data: bytes) -> tuple[pd.DataFrame, Sequence[int]]:
         if header is None:
             raise SenguError(f"{path}:1: the file is empty, expected a line of column names")
         if twice := [name for name in header if header.count(name) > 1]:
-            raise SenguError(f"{path}:1: column {twice[0]!r} stands twice: rename one of them, or take it out")
+            raise SenguError(f"{path}:1: column {twice[0]!r} appears twice: rename one of them, or take it out")
         last = reader.line_num
         for row in reader:
             if len(row) != len(header):
@@ -83,7 +83,7 @@ def _regular(data: bytes) -> pd.DataFrame | None:
         header = next(csv.reader([data[: data.index(b"\n")].decode("utf-8-sig")]))
     except (ValueError, csv.Error):  # pandas' and Unicode's errors are ValueErrors
         return None
-    # pandas renames columns that stand twice or have no name, and makes an index of what the first row has more than the header
+    # pandas renames columns that appear twice or have no name, and makes an index of what the first row has more than the header
     is_regular = list(table.columns) == header and isinstance(table.index, pd.RangeIndex) and len(table) == lines - 1
     return table if is_regular and between.count(b",") == lines * (len(header) - 1) else None
 

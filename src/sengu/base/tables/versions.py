@@ -65,7 +65,7 @@ def subjects(folder: Path) -> pd.DataFrame:
         raise SenguError(f"{path}:1: columns are {','.join(table.columns)}, expected objectId,subject")
     if (twice := table["objectId"].duplicated()).any():
         row = int(twice.to_numpy().argmax())
-        raise SenguError(f"{path}:{lines[row]}: {table['objectId'].iloc[row]} stands twice: run `dvc repro` to make it again")
+        raise SenguError(f"{path}:{lines[row]}: {table['objectId'].iloc[row]} appears twice: run `dvc repro` to make it again")
     return table
 
 

@@ -110,7 +110,7 @@ def parse(text: str) -> Condition:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise SenguError(f"{text!r} is no condition: {getattr(error, 'msg', error)}: write it {EXAMPLE}") from error
+        raise SenguError(f"{text!r} is not a condition: {getattr(error, 'msg', error)}: write it {EXAMPLE}") from error
     _check(tree, text, 0)
     return Condition(text, tree)
 

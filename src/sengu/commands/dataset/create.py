@@ -107,7 +107,7 @@ def frozen_suspects(wanted: Recipe) -> Recipe:
 def write_list(path: Path, ids: Sequence[str], reason: str) -> None:
     """Writes a list of objects with the reason why they are on it. Raises SenguError if that would replace another list."""
     if path.is_file():
-        raise SenguError(f"{path} is there already: choose another name for the version, or delete the list if nothing reads it")
+        raise SenguError(f"{path} already exists: choose another name for the version, or delete the list if nothing reads it")
     with replaced_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerows([("objectId", "reason"), *((name, reason) for name in ids)])
@@ -121,7 +121,7 @@ def write_list(path: Path, ids: Sequence[str], reason: str) -> None:
 @click.option("--exclude", multiple=True, type=click.Path(path_type=Path), help="A CSV file of objectIds to take out.")
 @click.option("--clean", default="", help=f"Take out {', '.join(recipe.CLEANINGS)} and suspect; joined by commas, with =limit.")
 @click.option(
-    "--prefer", default="", metavar="PARENT", help="Whose label counts where parents differ; `labels` for those of now."
+    "--prefer", default="", metavar="PARENT", help="Whose label counts where sources differ; `labels` for the current labels."
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A fact to keep in dataset.json.")
 @click.option("--semver", default="1.0.0", show_default=True, help="The semantic version.")

@@ -32,7 +32,7 @@ def publish(name: str, folder: Path, store: ObjectStore) -> int:
     An erased picture has its line in the tables, and no file.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SenguError(f"{folder} is there already, and not empty: choose another folder")
+        raise SenguError(f"{folder} already exists and is not empty: choose another folder")
     lineage.tree(pipeline.versions()).node(name)
     source = FOLDER / name
     version, document = versions.read(source), facts.read(source)

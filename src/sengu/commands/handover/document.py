@@ -76,7 +76,7 @@ def _lines(facts: Facts) -> Iterator[str]:
     yield from _table(("sheet", "rows"), [(sheet.name, sheet.rows) for sheet in facts.sheets])
     yield from ("", f"Agreement between annotators: {facts.agreement or 'there are no sheets'}.")
     if facts.quizzes:
-        yield from ("", "Quizzes, in which a successor labels pictures of a predecessor blind (95% limits):", "")
+        yield from ("", "Quizzes, in which a successor labels pictures of a predecessor blind (95% intervals):", "")
         yield from (f"- {line}." for line in facts.quizzes)
     yield from ("", "## Verified reruns", "")
     quick = len(

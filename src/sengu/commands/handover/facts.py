@@ -71,7 +71,7 @@ class Facts:
     sizes: tuple[Size, ...]
     sites: Mapping[str, Mapping[str, Any]]
     datasets: tuple[Version, ...]  # those of a family tree that is whole; empty if it is not
-    broken_tree: str  # what is wrong with the family tree of the versions, and how to mend it; empty if it is whole
+    broken_tree: str  # what is wrong with the family tree of the versions, and how to correct it; empty if it is whole
     trained_on: str  # the version that the stage `split` last took
     metrics: Mapping[str, Any]
     release: Mapping[str, Any]

@@ -38,7 +38,7 @@ def gaps(facts: Facts) -> Iterator[Gap]:
         cure = "write `project: { repository: URL }` into params.yaml"
         yield Gap("no address of the repository: params.yaml has no project.repository", cure, False)
     if facts.broken_tree:
-        yield Gap(f"the family tree of the dataset versions is broken: {facts.broken_tree}", f"mend {pipeline.DATASETS}")
+        yield Gap(f"the family tree of the dataset versions is broken: {facts.broken_tree}", f"correct {pipeline.DATASETS}")
     if not facts.rules:
         yield Gap(f"no annotation rules: {RULES} says nothing", f"write {RULES}")
     if not facts.origin:

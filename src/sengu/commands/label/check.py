@@ -76,7 +76,7 @@ def _report(
     )
     for name, numbers in counts(label_set).items():
         click.echo(f"by {name}: " + (", ".join(f"{key} {number}" for key, number in numbers.items()) or "none"))
-    click.echo("agreement on pictures labelled blind by two or more (value, 95% limits):")
+    click.echo("agreement on pictures labelled blind by two or more (value, 95% intervals):")
     for name, measures in agreements.items():
         if name != "all" and not agreements["all"].pictures:
             continue  # one line says that nothing was measured

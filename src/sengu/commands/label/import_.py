@@ -37,7 +37,7 @@ def resolve(said: Iterable[Said], label_set: LabelSet, translated: dict[str, str
         elif value not in classes:
             choices = ", ".join([*label_set.settings.classes, f"or {NO_CLASS_CELL} if no class fits"])
             faults.append(
-                f"{word.place}: {word.value!r} is no class: expected one of {choices}; translate it with --map '{word.value}=…'"
+                f"{word.place}: {word.value!r} is not a class: expected one of {choices}, or translate it: --map '{word.value}=…'"
             )
         else:
             who = word.annotator or default

@@ -98,11 +98,11 @@ class LabelSet:
         return merging.merge(self.ranks, self.settings.disagreement)
 
     def class_of(self, value: int) -> str:
-        """The name of a value; empty for one that is no class."""
+        """The name of a value; empty for one that is not a class."""
         return self.settings.classes[value] if value >= 0 else ""
 
     def decision_of(self, value: int) -> str:
-        """The words for a value, also for one that is no class."""
+        """The words for a value, also for one that is not a class."""
         return self.class_of(value) or WITHOUT_CLASS[value]
 
     def value_of(self, text: str) -> int:
@@ -112,7 +112,7 @@ class LabelSet:
             return classes.index(text)
         if text.isdigit() and int(text) < len(classes):
             return int(text)
-        raise SenguError(f"{text!r} is no class: expected one of {', '.join(classes)}")
+        raise SenguError(f"{text!r} is not a class: expected one of {', '.join(classes)}")
 
 
 def option(function: Callable[..., Any]) -> Callable[..., Any]:

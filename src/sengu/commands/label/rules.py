@@ -73,7 +73,7 @@ def _test() -> set[str]:
 
 def _write(path: Path, outdated: list[Outdated], label_set: LabelSet) -> None:
     if path.exists():
-        raise SenguError(f"{path} is there already, and may be filled in: move it away, or name another with --out")
+        raise SenguError(f"{path} already exists, and may be filled in: move it away, or name another with --out")
     with replaced_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)

@@ -163,7 +163,7 @@ def command(
     rule-changed  labels made under an older text of their rule
     """
     if out.exists():
-        raise SenguError(f"{out} is there already, and may be filled in: move it away, or name another with --out")
+        raise SenguError(f"{out} already exists, and may be filled in: move it away, or name another with --out")
     if again and not annotator:
         raise SenguError("--again needs --annotator: what that person has said is left out")
     label_set = LabelSet.called(name)

@@ -48,7 +48,7 @@ def export(version: str, form: Form, folder: Path, store: ObjectStore) -> pd.Dat
     same name. Raises SenguError if the version, or an object of it, is not there; then nothing is written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SenguError(f"{folder} is there already, and not empty: choose another folder")
+        raise SenguError(f"{folder} already exists and is not empty: choose another folder")
     labels = places.DATASETS / version / versions.LABELS
     if not labels.is_file():
         here = sorted(path.parent.name for path in places.DATASETS.glob(f"*/{versions.LABELS}"))

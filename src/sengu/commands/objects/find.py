@@ -87,7 +87,7 @@ def _classes() -> list[str]:
 def _class(value: str, classes: Sequence[str]) -> str:
     if value == NO_CLASS_CELL:
         return "no class fits"
-    return classes[int(value)] if int(value) < len(classes) else f"value {value}, which is no class now"
+    return classes[int(value)] if int(value) < len(classes) else f"value {value}, which is not a class now"
 
 
 def _lines(object_id: ObjectId, seen: Iterable[Mapping[str, str]]) -> list[str]:

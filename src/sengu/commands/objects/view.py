@@ -123,7 +123,7 @@ def _check(roots: Sequence[Path], folder: Path) -> None:
     if not roots:
         raise SenguError("there is no object tree yet: run `dvc repro objects`")
     if folder.is_mount() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-        raise SenguError(f"{folder} is there already, and not empty: choose another folder, or take it away first")
+        raise SenguError(f"{folder} already exists and is not empty: choose another folder, or take it away first")
 
 
 def _roots() -> list[Path]:

@@ -34,7 +34,7 @@ def command(remove: bool) -> None:
     path = Path(git_folder.stdout.strip()) / "pre-push"
     is_ours = path.is_file() and MARK in path.read_text(encoding="utf-8")
     if path.is_file() and not is_ours:
-        raise SenguError(f"{path} is there already, and not of Sengu: add the line `sengu remote check` to it by hand")
+        raise SenguError(f"{path} already exists and is not Sengu's: add the line `sengu remote check` to it by hand")
     if remove:
         path.unlink(missing_ok=True)
         return

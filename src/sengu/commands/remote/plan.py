@@ -36,7 +36,7 @@ def planned(name: str) -> tuple[S3Store, list[Change], list[str]]:
     settings = params.remote()
     remote = configuration.named(name)
     if not remote.is_s3:
-        raise SenguError(f"remote {remote.name!r} is {remote.url}, which is no bucket: there is nothing to set there")
+        raise SenguError(f"remote {remote.name!r} is {remote.url}, which is not a bucket: there is nothing to set there")
     store = store_of(remote)
     assert isinstance(store, S3Store)
     store.check()
