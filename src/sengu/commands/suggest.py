@@ -103,7 +103,7 @@ def command(number: int, out: Path) -> None:
     lines = suggest(stored, labelled, _settled(stored), groups, number)
     store = ObjectStore.below(places.TREES)
     _write(out, [[*line, str(store.sources(ObjectId.parse(line[0]))[0])] for line in lines])
-    few = f": there are no more, and you asked for {number}" if len(lines) < number else ""
+    few = f", though you asked for {number}: no more are without a label" if len(lines) < number else ""
     click.echo(
         f"{out}: {counted(len(lines), 'picture')}{few}; fill in the values, then run `sengu label import {out} --annotator YOU`"
     )

@@ -201,7 +201,9 @@ def test_a_sheet_asks_for_what_its_queue_says(folder: Path) -> None:
     assert sheet(folder, "--queue", "rule-changed") == sorted([RED, GREY])
     assert sheet(folder, "--queue", "rule-changed", "--where", "label == 'dots'") == [RED]
     assert sheet(folder, "--queue", "disagreement", "--where", f"objectId == '{GREY}' and width == 60") == [GREY]
-    with pytest.raises(SenguError, match="the queue random is empty, with this condition"):
+    few = "though you asked for 200: the queue has no more; --again --annotator NAME also asks for pictures that others labelled"
+    assert few in sengu_in(folder, "label", "sheet", "--out", "few.csv")
+    with pytest.raises(SenguError, match="the queue random is empty, with this condition: try another, or ask with --again"):
         (folder / "sheet.csv").unlink()
         sengu_in(folder, "label", "sheet", "--where", "width > 60")
 

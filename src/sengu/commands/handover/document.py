@@ -51,6 +51,11 @@ def _lines(facts: Facts) -> Iterator[str]:
     yield from ("", "## Sizes", "")
     rows = [(size.path, f"{size.files}", _megabytes(size.bytes)) for size in facts.sizes]
     yield from _table(("output", "files", "MB"), [*rows, ("all", "", _megabytes(sum(size.bytes for size in facts.sizes)))])
+    if not all(size.files for size in facts.sizes):
+        yield from (
+            "",
+            "Object trees have 0 files here: DVC does not store them, and `dvc repro objects` makes them from the archives.",
+        )
     yield from ("", "## Sites", "")
     yield from _table(("site", "spider"), [(name, spider(site)) for name, site in sorted(facts.sites.items())])
     yield from ("", "## Datasets and models", "")

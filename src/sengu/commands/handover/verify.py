@@ -8,6 +8,7 @@ import click
 
 from sengu.base import working
 from sengu.base.errors import SenguError
+from sengu.base.names import counted
 from sengu.commands import places
 from sengu.repository import comparing
 from sengu.reruns import certificates, page, rerunning, variations
@@ -75,8 +76,9 @@ def command(rev: str, quick: bool, plain: bool, keep: bool) -> None:
     page.write(certificate, known := certificates.read_all(), places.HANDOVER)
     for row in certificate.rows:
         click.echo(f"{row.stage:24} {row.state:9} {row.seconds:7.1f} s  {row.why}".rstrip())
-    machines = len(certificates.verified_by(known, certificate.outputs))
-    click.echo(f"{certificate.summary}; verified by {machines} machine{'' if machines == 1 else 's'}; {path}, {places.HANDOVER}")
+    machines = counted(len(certificates.verified_by(known, certificate.outputs)), "machine")
+    in_full = " in full, for which a quick rerun does not count" if quick else ""
+    click.echo(f"{certificate.summary}; verified by {machines}{in_full}; {path}, {places.HANDOVER}")
     if bad := first_bad(certificate.rows):
         raise SenguError(
             f"{bad.stage} is the first stage that does not reproduce the pinned outputs ({bad.state}): {bad.why}; see {LOG}"

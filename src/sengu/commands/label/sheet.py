@@ -178,7 +178,8 @@ def command(
     if condition:
         names = meeting(label_set, names, condition)
     if not names:
-        raise SenguError(f"the queue {kind} is empty{', with this condition' if condition else ''}: try another")
+        more = "" if again else ", or ask with --again --annotator NAME for pictures that others labelled"
+        raise SenguError(f"the queue {kind} is empty{', with this condition' if condition else ''}: try another{more}")
     said = set(label_set.words.loc[label_set.words["annotator"] == annotator, "objectId"])
     store = ObjectStore.below(places.TREES)
     lines = [
@@ -198,7 +199,9 @@ def command(
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([*COLUMNS, "file"])
         writer.writerows(lines)
-    few = f": there are no more, and you asked for {number}" if len(lines) < number else ""
+    few = f", though you asked for {number}: the queue has no more" if len(lines) < number else ""
+    if few and not again:
+        few += "; --again --annotator NAME also asks for pictures that others labelled"
     who = annotator or "YOU"
     click.echo(
         f"{out}: {counted(len(lines), 'picture')}{few}; fill in the values, then run `sengu label import {out} --annotator {who}`"
