@@ -3,7 +3,7 @@
     python benchmarks/twins.py CIFAR-10.zip [--prefix train/] [--pictures 10000] [--twins 200] [--backbone models/backbone]
 
 Each twin is looked up by itself among all the pictures: that of which it is one should come among the first ten. `sengu
-similar` looks for a picture and for its mirror image, by the features of the frozen backbone.
+similar` looks for a picture and for its mirror image, by the whitened features of the frozen backbone.
 """
 
 import argparse
@@ -75,13 +75,16 @@ def main() -> None:
     pixels = np.stack([resize(picture) for picture in pictures])
     run = backbone.frozen(options.backbone, options.size)
     chosen = np.linspace(0, len(pictures) - 1, options.twins).astype(np.int64)
-    known = vectors(pixels, run)
+    features = vectors(pixels, run)
     if options.save is not None:
-        np.save(options.save, known)
+        np.save(options.save, features)
+    whitening = embeddings.whitening_of(features)
+    known = embeddings.whitened(features, whitening)
     print(f"{len(known)} pictures at {options.size} px; found among the first {NUMBER}, looked for both ways, and one way:")
     for kind, vary in TWINS.items():
         twins = np.stack([resize(np.asarray(vary(Image.fromarray(pictures[row])))) for row in chosen])
-        ways = vectors(twins, run), vectors(np.ascontiguousarray(twins[:, :, ::-1]), run)
+        ways = (vectors(each, run) for each in (twins, np.ascontiguousarray(twins[:, :, ::-1])))
+        ways = tuple(embeddings.whitened(way, whitening) for way in ways)
         both = [row in embeddings.nearest(np.stack(way), known, NUMBER)[1] for row, *way in zip(chosen, *ways, strict=True)]
         alone = [row in embeddings.nearest(way, known, NUMBER)[1] for row, way in zip(chosen, ways[0], strict=True)]
         print(f"{kind:34} {np.mean(both):.1%}, {np.mean(alone):.1%}")

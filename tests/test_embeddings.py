@@ -39,7 +39,7 @@ def test_what_is_written_is_read_in_the_same_rows(tmp_path: Path) -> None:
     assert (found.model, found.objects) == (MODEL, IDS)
     assert found.vectors.tolist() == directions(0, 30, 90).tolist()
     assert found.probabilities.tolist() == np.eye(3).tolist()
-    assert found.features.tolist() == directions(5, 6, 7).tolist()
+    assert found.features == pytest.approx(embeddings.whitened(directions(5, 6, 7), found.whitening))
     assert [found.row(name) for name in IDS] == [0, 1, 2]
     written(tmp_path / "b")
     for path in (tmp_path / "a").iterdir():
@@ -55,7 +55,9 @@ def test_an_object_without_an_embedding_is_an_error(tmp_path: Path, name: str, m
         embeddings.read(written(tmp_path / "a")).row(name)
 
 
-@pytest.mark.parametrize("name", ["objects.csv", "embeddings.npy", "probabilities.npy", "features.npy", "meta.json"])
+@pytest.mark.parametrize(
+    "name", ["objects.csv", "embeddings.npy", "probabilities.npy", "features.npy", "whitening.npy", "meta.json"]
+)
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     (written(tmp_path / "a") / name).unlink()
     with pytest.raises(SenguError, match=f"{name} is missing: run `dvc repro"):
@@ -100,6 +102,24 @@ def test_the_nearest_to_any_of_several_are_found() -> None:
     assert similarities == pytest.approx(np.cos(np.radians([1, 2, 4])), abs=1e-6)
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 300])
+def test_features_are_whitened_half_way_so_that_what_differs_little_counts(tmp_path: Path, count: int) -> None:
+    chance = np.random.default_rng(3)
+    subjects = np.repeat(np.array([[1, 0, 0, 0], [0.9, 0.4, 0, 0]]), 200, axis=0)
+    vectors = (subjects + 0.02 * chance.normal(size=(400, 4)) * [0, 0, 1, 1]).astype("<f4")[:count]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    ids = [f"{number:040x}.jpg" for number in range(count)]
+    embeddings.write(tmp_path, MODEL, ids, ((vector[:3], vector[:2], vector) for vector in vectors), (3, 2, 4))
+    stored = embeddings.read(tmp_path)
+    assert np.linalg.norm(stored.features, axis=1) == pytest.approx(np.ones(count))
+    if count < 3:
+        return
+    deviations = (stored.features.std(axis=0)[1:], np.linalg.svd(vectors - vectors.mean(axis=0))[1][:3] / np.sqrt(count))
+    (after, before) = (sorted(each) for each in deviations)
+    assert after[-1] / after[0] < 0.6 * before[-1] / before[0]
+    assert embeddings.nearest(stored.features[7], stored.features, 1)[1].tolist() == [7]
+
+
 def test_the_search_agrees_with_a_full_sort_also_among_equals(tmp_path: Path) -> None:
     chance = np.random.default_rng(1)
     vectors = chance.normal(size=(5000, 64)).astype(np.float32)
@@ -130,8 +150,9 @@ def test_many_pictures_have_a_sketch_by_which_nearly_all_of_the_nearest_are_foun
     stored = embeddings.read(tmp_path / "a")
     assert stored.sketch is not None and stored.sketch.rows.shape == (4000, 16)
     shares = []
+    queries = embeddings.whitened(vectors, stored.whitening)
     for row in range(0, 4000, 100):
-        exact, near = (embeddings.nearest(vectors[row], stored.features, 10, sketch)[1] for sketch in (None, stored.sketch))
+        exact, near = (embeddings.nearest(queries[row], stored.features, 10, sketch)[1] for sketch in (None, stored.sketch))
         assert near[0] == row
         shares.append(np.isin(exact, near).mean())
     assert np.mean(shares) >= 0.98

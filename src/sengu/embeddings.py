@@ -21,12 +21,13 @@ OBJECTS = "objects.csv"
 EMBEDDINGS = "embeddings.npy"
 PROBABILITIES = "probabilities.npy"
 FEATURES = "features.npy"
-AXES, SKETCH = "axes.npy", "sketch.npy"  # of many pictures
+WHITENING, SKETCH = "whitening.npy", "sketch.npy"  # the latter of many pictures
 META = "meta.json"
 TYPE = np.dtype("<f4")
 LARGE = 200_000  # pictures, from which on a sketch of their features is searched first
 WIDTH = 64  # of the sketch
-SAMPLE = 5_000  # pictures whose features decide its axes
+SAMPLE = 5_000  # pictures whose features decide the whitening
+POWER, FLOOR = -0.25, 1e-3  # of the whitening: half of it, and less where there is less than this share of the largest variance
 LOOKED = 2_000  # pictures that are compared in full after a search in the sketch
 ROUNDING = 1e-5  # between two ways to add up a cosine, at most
 BATCH, BLOCK = 4096, 32_768  # queries, and vectors, looked up at a time, which bounds the memory
@@ -56,14 +57,13 @@ class Model:
 
 @dataclass(frozen=True)
 class Sketch:
-    """The features of n pictures along the few `axes` (k, w) in which they differ most: `rows` float32 (n, w)."""
+    """The features of n pictures along the few axes in which they differ most, which come first: `rows` float32 (n, w)."""
 
-    axes: np.ndarray
     rows: np.ndarray
 
     def likely(self, queries: np.ndarray, number: int) -> np.ndarray:
         """The rows that are probably most similar to any of the queries (q, k), sorted."""
-        nearness = (self.rows @ (queries @ self.axes).T).max(axis=1)
+        nearness = (self.rows @ queries[:, : self.rows.shape[1]].T).max(axis=1)
         return np.sort(np.argpartition(nearness, -number)[-number:]) if number < len(nearness) else np.arange(len(nearness))
 
 
@@ -72,7 +72,7 @@ class Embeddings:
     """Embeddings of n pictures, memory-mapped; `objects` are their ids, sorted.
 
     `vectors` float32 (n, d) of length 1 are the embeddings by the trained model, `probabilities` float32 (n, classes) are its,
-    too; `features` float32 (n, k) of length 1 are those of the frozen backbone; LARGE numbers of them have a sketch.
+    too; `features` float32 (n, k) of length 1 are those of the frozen backbone, whitened; LARGE numbers of them have a sketch.
     """
 
     model: Model
@@ -80,6 +80,7 @@ class Embeddings:
     vectors: np.ndarray
     probabilities: np.ndarray
     features: np.ndarray
+    whitening: np.ndarray
     sketch: Sketch | None = None  # of the features
 
     def row(self, object_id: str) -> int:
@@ -94,7 +95,10 @@ class Embeddings:
 def write(
     folder: Path, model: Model, objects: Sequence[str], rows: Iterable[Sequence[np.ndarray]], shape: tuple[int, int, int]
 ) -> None:
-    """Writes the probabilities (c,), embedding (d,) and features (k,) of each object in turn; `shape` is (c, d, k)."""
+    """Writes the probabilities (c,), embedding (d,) and features (k,) of each object in turn; `shape` is (c, d, k).
+
+    The features are whitened on the way.
+    """
     tables.write(folder / OBJECTS, tables.frame(map(Row, objects), Row), Row)
     with ExitStack() as stack:
         streams = [stack.enter_context((folder / name).open("wb")) for name in (PROBABILITIES, EMBEDDINGS, FEATURES)]
@@ -104,23 +108,44 @@ def write(
         for _, each in zip(objects, rows, strict=True):
             for stream, values in zip(streams, each, strict=True):
                 stream.write(values.astype(TYPE, copy=False).tobytes())
-    if len(objects) >= LARGE:
-        _draw(folder)
+    with threadpool_limits(1):  # the same bytes on any number of cores
+        _whiten(folder)
     (folder / META).write_text(json.dumps(asdict(model), indent=2) + "\n", encoding="utf-8")
 
 
-def _draw(folder: Path) -> None:
-    """Writes the sketch of the features in a folder; the same bytes on any number of cores."""
-    features = np.load(folder / FEATURES, mmap_mode="r")
+def whitening_of(features: np.ndarray) -> np.ndarray:
+    """The matrix float32 (k, k) that whitens features (n, k) half-way, from SAMPLE of them; its columns are axes, widest first.
+
+    Along the few axes in which pictures differ most, they differ by subject; what tells a picture from others of its subject is
+    along the rest, and counts for more when whitened. After Jégou and Chum, 2012
+    (https://doi.org/10.1007/978-3-642-33709-3_55), but not centred, so that few pictures, or equal ones, have a direction, too.
+    """
+    if not len(features):
+        return np.eye(features.shape[1], dtype=TYPE)
     sample = features[np.linspace(0, len(features) - 1, min(len(features), SAMPLE)).astype(np.int64)].astype(np.float64)
-    width = min(WIDTH, features.shape[1])
-    with threadpool_limits(1), (folder / SKETCH).open("wb") as stream:
-        axes = np.ascontiguousarray(np.linalg.eigh(sample.T @ sample)[1][:, ::-1][:, :width].astype(TYPE))
-        np.save(folder / AXES, axes)
-        described = {"descr": TYPE.str, "fortran_order": False, "shape": (len(features), width)}
-        np.lib.format.write_array_header_1_0(stream, described)
-        for start in range(0, len(features), BATCH):
-            stream.write((features[start : start + BATCH] @ axes).astype(TYPE, copy=False).tobytes())
+    power, axes = np.linalg.eigh(sample.T @ sample)
+    power, axes = np.maximum(power[::-1], 0), axes[:, ::-1]
+    return np.ascontiguousarray((axes * (power + FLOOR * power[0]) ** POWER).astype(TYPE))
+
+
+def whitened(features: np.ndarray, whitening: np.ndarray) -> np.ndarray:
+    """Features (n, k) of the backbone as they are compared: float32 (n, k) of length 1."""
+    turned = features @ whitening
+    unit: np.ndarray = turned / np.linalg.norm(turned, axis=1, keepdims=True)
+    return unit.astype(TYPE, copy=False)
+
+
+def _whiten(folder: Path) -> None:
+    """Replaces the features in a folder by whitened ones, and writes the matrix, and a sketch of LARGE numbers of them."""
+    features = np.load(folder / FEATURES, mmap_mode="r+")
+    whitening = whitening_of(features)
+    np.save(folder / WHITENING, whitening)
+    for start in range(0, len(features), BATCH):
+        batch = slice(start, start + BATCH)
+        features[batch] = whitened(features[batch], whitening)
+    features.flush()
+    if len(features) >= LARGE:
+        np.save(folder / SKETCH, np.ascontiguousarray(features[:, :WIDTH]))
 
 
 def read(folder: Path) -> Embeddings:
@@ -130,14 +155,14 @@ def read(folder: Path) -> Embeddings:
     embeddings, probabilities, features = (
         arrays.mapped(folder / name, TYPE.str, 2, len(objects), folder / OBJECTS) for name in names
     )
+    whitening = arrays.mapped(folder / WHITENING, TYPE.str, 2, features.shape[1], folder / FEATURES)
     sketch = None
     if len(objects) >= LARGE:
-        rows = arrays.mapped(folder / SKETCH, TYPE.str, 2, len(objects), folder / OBJECTS)
-        sketch = Sketch(arrays.mapped(folder / AXES, TYPE.str, 2, features.shape[1], folder / FEATURES), rows)
+        sketch = Sketch(arrays.mapped(folder / SKETCH, TYPE.str, 2, len(objects), folder / OBJECTS))
     path = folder / META
     try:
         return Embeddings(
-            Model(**json.loads(path.read_text(encoding="utf-8"))), objects, embeddings, probabilities, features, sketch
+            Model(**json.loads(path.read_text(encoding="utf-8"))), objects, embeddings, probabilities, features, whitening, sketch
         )
     except FileNotFoundError:
         raise SenguError(f"{path} is missing: {CURE}") from None

@@ -34,10 +34,11 @@ def found(folder: Path, *arguments: str) -> list[dict[str, object]]:
 
 
 def cosines(folder: Path, name: str) -> dict[str, float]:
-    """The similarity of every picture to one, computed from the colours by the model itself."""
-    model = bundle.load(folder / "models/release")
-    vectors = {one: model.run(images.decode(picture(colour)))[1] for one, colour in COLOURS.items()}
-    return {one: float(vector @ vectors[name]) for one, vector in vectors.items()}
+    """The similarity of every picture to one, computed from the colours by the backbone itself."""
+    backbone = bundle.load_backbone(folder / "models/release")
+    features = np.stack([backbone.run(images.decode(picture(colour))) for colour in COLOURS.values()])
+    vectors = embeddings.whitened(features, embeddings.read(folder / "data/embeddings").whitening)
+    return dict(zip(COLOURS, (vectors @ vectors[list(COLOURS).index(name)]).tolist(), strict=True))
 
 
 def test_a_file_finds_itself_and_then_what_is_most_like_it(made: Path, tmp_path: Path) -> None:

@@ -149,10 +149,10 @@ def test_the_sheet_half_filled_in_goes_through_label(folder: Path) -> None:
     rows = sheet(folder)
     text = (folder / "suggestions.csv").read_text().replace(f"{rows[1]['objectId']},,", f"{rows[1]['objectId']},stripes,")
     (folder / "suggestions.csv").write_text(text)
+    tables.write(folder / "data/rejected/a.csv", tables.empty(tables.Rejected), tables.Rejected)
     assert "labels/eve.csv: 1 line added" in sengu_in(folder, "label", "import", "suggestions.csv", "--annotator", "eve")
     stage = "python -m sengu.stages.label labels tombstones.csv data/captures data/index data/rejected "
     stage += "data/label.csv data/conflicts.csv data/details.csv"
-    tables.write(folder / "data/rejected/a.csv", tables.empty(tables.Rejected), tables.Rejected)
     run(folder, *stage.split())
     labels = tables.read(folder / "data/label.csv", tables.Label)
     assert labels.to_numpy().tolist() == [[rows[1]["objectId"], 1]]

@@ -117,12 +117,13 @@ def _embedding(picture: np.ndarray, stored: Embeddings) -> np.ndarray:
 
 
 def _both_ways(picture: np.ndarray, stored: Embeddings) -> np.ndarray:
-    """Features (2, d) of a picture and of its mirror image."""
+    """Whitened features (2, d) of a picture and of its mirror image."""
     backbone = bundle.load_backbone(places.RELEASE)
     if backbone.sha256 != stored.model.backbone:
         of = f"a backbone with SHA-256 {stored.model.backbone[:12]}…"
         raise SenguError(_other(of, places.RELEASE / bundle.BACKBONE, backbone.sha256))
-    return np.stack([backbone.run(picture), backbone.run(np.ascontiguousarray(picture[:, ::-1]))])
+    features = np.stack([backbone.run(picture), backbone.run(np.ascontiguousarray(picture[:, ::-1]))])
+    return embeddings.whitened(features, stored.whitening)
 
 
 def _other(known: str, path: Path, digest: str) -> str:
