@@ -30,6 +30,7 @@ from sengu.duplicates import groups
 from sengu.duplicates.fingerprints import Fingerprint, fingerprint
 from sengu.duplicates.groups import Looks
 from sengu.duplicates.likenesses import Known
+from sengu.duplicates.neighbours import Neighbours
 from sengu.pictures import images
 
 FIELDS = ("hashes", "mirrored", "thumbnail", "colours")  # of a fingerprint, in the order of Looks
@@ -185,15 +186,18 @@ def timed(count: int, alike: float) -> float:
     pixels = chance.integers(0, 256, (every, 20), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         before = Looks(hashes[:count], mirrored[:count], thumbnails[:count], looks.colours[:count])
-        seconds = _run("", sources[:count], before, Known(Path(folder), pixels[:count]))
-        _run(f", {NEW} of them new", sources, looks, Known(Path(folder), pixels))
+        seconds = _run("", sources[:count], before, Path(folder), pixels[:count])
+        _run(f", {NEW} of them new", sources, looks, Path(folder), pixels)
     return seconds
 
 
-def _run(title: str, sources: np.ndarray, looks: Looks, known: Known) -> float:
+def _run(title: str, sources: np.ndarray, looks: Looks, folder: Path, pixels: np.ndarray) -> float:
+    ids = [f"{number:040x}.jpg" for number in range(len(sources))]
     begun, used = time.perf_counter(), processors()
-    labels = groups.groups(looks, NO_LINKS, known.likenesses).labels
+    known, near = Known(folder / "likenesses", pixels), Neighbours(folder / "neighbours", ids)
+    labels = groups.groups(looks, NO_LINKS, known.likenesses, near.search).labels
     known.save()
+    near.save()
     seconds, used = time.perf_counter() - begun, processors() - used
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from sengu.duplicates import candidates
-
-RADIUS = 12
+from sengu.duplicates.candidates import RADIUS, Index
 
 
 def hashes(count: int, seed: int = 0) -> np.ndarray:
@@ -21,8 +20,15 @@ def changed(made: np.ndarray, bits: int) -> np.ndarray:
     return np.packbits(values, axis=-1)
 
 
+def pairs_of(made: np.ndarray) -> list[np.ndarray]:
+    """The pairs of each batch, whatever the pictures look like."""
+    wanted = candidates.codes(made[:, 0])
+    near = candidates.search(Index(made), wanted, np.arange(len(made)), lambda pairs: np.ones(len(pairs), bool))
+    return list(near.batches(is_mirror=False))
+
+
 def found(made: np.ndarray) -> set[tuple[int, int]]:
-    return {tuple(pair) for pairs in candidates.pairs(made, made[:, 0], RADIUS) for pair in pairs.tolist()}
+    return {tuple(pair) for pairs in pairs_of(made) for pair in pairs.tolist()}
 
 
 @pytest.mark.parametrize(("bits", "least"), [(0, 1.0), (4, 1.0), (7, 1.0), (10, 0.7)])
@@ -40,11 +46,11 @@ def test_the_nearest_come_first_and_a_capped_picture_is_said(
 ) -> None:
     caplog.set_level("INFO")
     made = np.concatenate([np.tile(hashes(1), (5, 1, 1)), changed(hashes(1), 5)])
-    (pairs,) = candidates.pairs(made, made[:, 0], RADIUS)
+    (pairs,) = pairs_of(made)
     assert pairs[-1].tolist() == [4, 5]
     assert not caplog.records
     monkeypatch.setattr(candidates, "CAP", 2)
-    (pairs,) = candidates.pairs(made, made[:, 0], RADIUS)
+    (pairs,) = pairs_of(made)
     assert sorted(set(map(tuple, pairs.tolist()))) == [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (1, 2), (1, 3), (1, 4), (1, 5)]
     assert "6 pictures have more than 2 candidates" in caplog.text
 
@@ -57,7 +63,6 @@ def test_how_many_hashes_are_looked_at_grows_less_than_their_square(monkeypatch:
     for count in (40_000, 160_000):
         looked_at.clear()
         made = hashes(count)
-        for _ in candidates.pairs(made, made[:, 0], RADIUS):
-            pass
+        pairs_of(made)
         counts.append(sum(looked_at))
     assert np.log(counts[1] / counts[0]) / np.log(4) < 1.4

@@ -10,6 +10,7 @@ OBJECTS = ROOT / "objects"  # what became of each record
 LOCKS = ROOT / "locks"  # the process that crawls a site, or fills its tree, now
 VERIFIED = ROOT / "verified.sqlite"  # when each file, and each object of a remote, was last found whole
 LIKENESSES = ROOT / "likenesses"  # of pairs of pictures
+NEIGHBOURS = ROOT / "neighbours"  # pairs of pictures with near hashes
 EMPTY = ROOT / "empty"  # a layer of a mount
 REMOTE = ROOT / "remote"  # the last bill of a remote
 ERASE_COMMANDS = ROOT / "erase-commands.sh"

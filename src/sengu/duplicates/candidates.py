@@ -6,12 +6,13 @@ the number of pictures, so that the tables' buckets do not (Norouzi, Punjani and
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
+RADIUS = 12  # bits of 64 in which a candidate may differ; measured by benchmarks/duplicates.py
 BITS = (16, 22)  # of a sample, at least and at most
 TABLES = 16  # of photographs cropped by a tenth of each side, the highest number of bits finds 99 %, the lowest all
 QUERIES = 4096  # pictures looked up at a time, which bounds the memory
@@ -36,36 +37,169 @@ class Table:
         return _keys(codes, self.bits)
 
 
-def pairs(hashes: np.ndarray, queries: np.ndarray, radius: int, is_mirror: bool = False) -> Iterator[np.ndarray]:
-    """Pairs of a query and one of the pictures whose hashes are near it: int (m, 2), nearest first, no pair twice in one batch.
+class Index:
+    """Hash tables of the `hashes` uint8 (n, k, 8) of n pictures, each of which has k."""
 
-    `hashes` uint8 (n, k, 8) are those of the whole of each picture and of its crops; `queries` uint8 (n, 8) are looked up among
-    them, and a pair may differ in at most `radius` bits. A picture is no pair with itself. If `is_mirror`, the queries are
-    hashes of mirror images, and the first of a pair is the one that was mirrored; else the smaller comes first.
+    def __init__(self, hashes: np.ndarray, bits: int = 0):
+        self._each = hashes.shape[1]
+        self._codes = codes(hashes)
+        self.bits = bits or int(np.clip(np.ceil(np.log2(max(len(self._codes), 2))), *BITS))
+        self._tables = _tables(self._codes, self.bits)
+
+    def of(self, pictures: np.ndarray) -> np.ndarray:
+        """The codes of some pictures, uint64 (len(pictures), k)."""
+        found: np.ndarray = self._codes.reshape(-1, self._each)[pictures]
+        return found
+
+    @property
+    def fullest(self) -> int:
+        """The number of entries of the fullest bucket."""
+        return max(int(np.diff(table.starts).max()) for table in self._tables)
+
+    def near(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of the codes `wanted`, pictures near them and in how many bits they differ; a pair may come more than once."""
+        parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        for table in self._tables:
+            keys = table.keys(wanted)
+            for flip in (0, *(1 << place for place in range(self.bits))):
+                probes = keys ^ flip
+                firsts = table.starts[probes]
+                lengths = np.minimum(table.starts[probes + 1] - firsts, BUCKET)
+                rows = np.repeat(np.arange(len(wanted)), lengths)
+                places = np.arange(len(rows)) + np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths)
+                entries = table.order[places]
+                distances = np.bitwise_count(self._codes[entries] ^ wanted[rows])
+                near = distances <= RADIUS
+                parts.append((rows[near], entries[near], distances[near]))
+        rows, entries, distances = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return rows, entries // self._each, distances
+
+    def crowded(self, wanted: np.ndarray) -> np.ndarray:
+        """Marks the codes with a bucket of more than BUCKET entries, of which some are not looked at: bool (len(wanted),)."""
+        found = np.zeros(len(wanted), bool)
+        for table in self._tables:
+            full = np.flatnonzero(np.diff(table.starts) > BUCKET)
+            if len(full):
+                is_near = np.zeros(2**self.bits, bool)
+                for flip in (0, *(1 << place for place in range(self.bits))):
+                    is_near[full ^ flip] = True
+                found |= is_near[table.keys(wanted)]
+        return found
+
+
+def codes(hashes: np.ndarray) -> np.ndarray:
+    """Hashes uint8 (…, 8) as uint64, in one row."""
+    return np.ascontiguousarray(hashes).reshape(-1, 8).view(np.uint64).ravel()
+
+
+@dataclass(frozen=True)
+class Near:
+    """Pairs of a query and a picture near it, in columns of one length, in the order of query, distance and picture.
+
+    Of each of n queries, `counts` int (n,) says how many it had at most before those that their looks rule out were left out,
+    and `is_partial` bool (n,) whether others may be near, too.
     """
-    count, crops = hashes.shape[:2]
-    if not count:
-        return
-    codes = np.ascontiguousarray(hashes).reshape(-1, 8).view(np.uint64).ravel()
-    wanted = np.ascontiguousarray(queries).reshape(-1, 8).view(np.uint64).ravel()
-    tables = _tables(codes)
-    capped = 0
-    for start in tqdm(range(0, count, QUERIES), desc="candidates", disable=None):
-        ones, others, distances = _near(wanted[start : start + QUERIES], codes, tables, radius)
-        ones, others = ones + start, others // crops
-        differ = ones != others
-        near = np.stack([ones[differ], others[differ]], axis=1)
-        near, distances, more = _capped(near, distances[differ])
-        capped += more
-        if not is_mirror:
-            near = np.sort(near, axis=1)
-        yield near[np.argsort(distances, kind="stable")]
-    if capped:
-        logger.info("%d pictures have more than %d candidates, of which the nearest were looked at", capped, CAP)
+
+    queries: np.ndarray
+    others: np.ndarray
+    distances: np.ndarray
+    counts: np.ndarray
+    is_partial: np.ndarray
+
+    @classmethod
+    def none(cls, number: int) -> "Near":
+        ends, distances = np.empty(0, np.int32), np.empty(0, np.uint8)
+        return cls(ends, ends, distances, np.zeros(number, np.int32), np.zeros(number, bool))
+
+    def __add__(self, other: "Near") -> "Near":
+        """The pairs of both, each once, at its least distance."""
+        columns = (np.concatenate(each) for each in zip(self.columns, other.columns, strict=True))
+        queries, others, distances = _once(*columns)
+        return Near(queries, others, distances, self.counts + other.counts, self.is_partial | other.is_partial)
+
+    @property
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.queries, self.others, self.distances
+
+    def where(self, stays: np.ndarray) -> "Near":
+        """Only the pairs that are marked, bool (m,)."""
+        queries, others, distances = (column[stays] for column in self.columns)
+        return Near(queries, others, distances, self.counts, self.is_partial)
+
+    def of(self, stays: np.ndarray) -> "Near":
+        """Only the queries that are marked, bool (n,)."""
+        near = self.where(stays[self.queries])
+        return Near(*near.columns, np.where(stays, self.counts, 0), self.is_partial & stays)
+
+    def batches(self, is_mirror: bool) -> Iterator[np.ndarray]:
+        """Pairs of pictures, int (m, 2), nearest first, in batches.
+
+        If `is_mirror`, the queries are mirrored, and the first of a pair is the one that was; else the smaller comes first.
+        """
+        for start in range(0, len(self.counts), QUERIES):
+            part = slice(*np.searchsorted(self.queries, (start, start + QUERIES)))
+            pairs = np.stack([self.queries[part], self.others[part]], axis=1)
+            yield (pairs if is_mirror else np.sort(pairs, axis=1))[np.argsort(self.distances[part], kind="stable")]
+        if capped := int((self.counts > CAP).sum()):
+            logger.info("%d pictures have more than %d candidates, of which the nearest were looked at", capped, CAP)
 
 
-def _tables(codes: np.ndarray) -> list[Table]:
-    bits = int(np.clip(np.ceil(np.log2(max(len(codes), 2))), *BITS))
+Looks = Callable[[np.ndarray], np.ndarray]  # pairs of a query and a picture, int (m, 2) -> which of them stay, bool (m,)
+
+
+def search(index: Index, wanted: np.ndarray, rows: np.ndarray, looks: Looks) -> Near:
+    """The pictures near the queries `rows` of the codes `wanted`, at most CAP for each. A picture is not near itself."""
+    result = Near.none(len(wanted))
+    result.is_partial[rows] = index.crowded(wanted[rows])
+    parts = [result.columns]
+    for start in tqdm(range(0, len(rows), QUERIES), desc="candidates", disable=None):
+        batch = rows[start : start + QUERIES]
+        places, others, distances = index.near(wanted[batch])
+        queries = batch[places]
+        differ = queries != others
+        queries, others, distances = _once(queries[differ], others[differ], distances[differ])
+        counts = np.bincount(queries, minlength=len(wanted))
+        result.counts[batch] = counts[batch]
+        result.is_partial[batch] |= counts[batch] > CAP
+        place = np.arange(len(queries)) - (np.cumsum(counts) - counts)[queries]  # among those of its query
+        near = place < CAP
+        near[near] = looks(np.stack([queries[near], others[near]], axis=1))
+        parts.append((queries[near], others[near], distances[near]))
+    queries, others, distances = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Near(queries, others, distances, result.counts, result.is_partial)
+
+
+def new_ones(index: Index, wanted: np.ndarray, rows: np.ndarray, new: np.ndarray, looks: Looks) -> Near | None:
+    """What `search` finds among the `new` pictures only; None if that would be no quicker.
+
+    Keys agree both ways, so the new pictures are looked up among the queries, of which there are many more.
+    """
+    asking = Index(wanted[rows].view(np.uint8).reshape(-1, 1, 8), index.bits)
+    if asking.fullest > BUCKET:
+        return None
+    parts = [Near.none(0).columns]
+    each = index.of(new)
+    for start in range(0, len(new), QUERIES):
+        places, queries, distances = asking.near(each[start : start + QUERIES].ravel())
+        parts.append((rows[queries], new[start + places // each.shape[1]], distances))
+    queries, others, distances = _once(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    counts = np.bincount(queries, minlength=len(wanted)).astype(np.int32)
+    stays = looks(np.stack([queries, others], axis=1))
+    return Near(queries, others, distances, counts, np.zeros(len(wanted), bool)).where(stays)
+
+
+def _once(queries: np.ndarray, others: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each pair once, at its least distance; those of a query together, the nearest first."""
+    order = np.lexsort((distances, others, queries))
+    queries, others, distances = (column[order] for column in (queries, others, distances))
+    is_new = np.ones(len(queries), bool)
+    is_new[1:] = (queries[1:] != queries[:-1]) | (others[1:] != others[:-1])
+    queries, others, distances = (column[is_new] for column in (queries, others, distances))
+    order = np.lexsort((others, distances, queries))
+    return queries[order].astype(np.int32), others[order].astype(np.int32), distances[order].astype(np.uint8)
+
+
+def _tables(codes: np.ndarray, bits: int) -> list[Table]:
     chance = np.random.default_rng(0)
     hash_tables, left = [], np.empty(0, np.int64)
     for _ in range(TABLES):
@@ -84,36 +218,3 @@ def _keys(codes: np.ndarray, bits: np.ndarray) -> np.ndarray:
     for place, bit in enumerate(bits.tolist()):
         keys |= ((codes >> np.uint64(bit)) & np.uint64(1)).astype(np.int64) << place
     return keys
-
-
-def _near(wanted: np.ndarray, codes: np.ndarray, tables: list[Table], radius: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of `wanted`, entries of `codes` and how many bits they differ in; an entry may come more than once."""
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    for table in tables:
-        keys = table.keys(wanted)
-        for flip in (0, *(1 << place for place in range(len(table.bits)))):
-            probes = keys ^ flip
-            firsts = table.starts[probes]
-            lengths = np.minimum(table.starts[probes + 1] - firsts, BUCKET)
-            rows = np.repeat(np.arange(len(wanted)), lengths)
-            places = np.arange(len(rows)) + np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths)
-            entries = table.order[places]
-            distances = np.bitwise_count(codes[entries] ^ wanted[rows])
-            near = distances <= radius
-            parts.append((rows[near], entries[near], distances[near]))
-    rows, entries, distances = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return rows, entries, distances
-
-
-def _capped(pairs: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Each pair once, at its least distance; of each query the CAP nearest; and of how many queries some were left out."""
-    order = np.lexsort((distances, pairs[:, 1], pairs[:, 0]))
-    pairs, distances = pairs[order], distances[order]
-    is_new = np.append(True, (pairs[1:] != pairs[:-1]).any(axis=1)) if len(pairs) else np.empty(0, bool)
-    pairs, distances = pairs[is_new], distances[is_new]
-    order = np.lexsort((pairs[:, 1], distances, pairs[:, 0]))
-    pairs, distances = pairs[order], distances[order]
-    starts = np.flatnonzero(np.append(True, pairs[1:, 0] != pairs[:-1, 0])) if len(pairs) else np.empty(0, np.int64)
-    lengths = np.diff(np.append(starts, len(pairs)))
-    places = np.arange(len(pairs)) - np.repeat(starts, lengths)
-    return pairs[places < CAP], distances[places < CAP], int((lengths > CAP).sum())

@@ -11,10 +11,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from sengu.duplicates import candidates
+from sengu.duplicates.candidates import Index, Near
 
 # Limits measured by benchmarks/duplicates.py: between what 98 % of the variations of a photograph need and what distinct
 # photographs, or different pictures of one scene, reach.
-RADIUS = 12  # bits of 64 in which a candidate may differ
 ROUGHLY = 0.7  # correlation of thumbnails of 16 x 16, which throws out most candidates at little cost
 ALIKE = 0.94  # correlation of the aligned thumbnails
 DETAIL = 0.85  # the same without a smooth surface: two skies are not one picture because both get lighter upwards
@@ -59,6 +59,7 @@ class Looks:
 
 
 Measure = Callable[[np.ndarray, Looks, bool], np.ndarray]
+Search = Callable[[np.ndarray, Index, np.ndarray, bool, candidates.Looks], Near]
 
 
 @dataclass(frozen=True)
@@ -72,29 +73,40 @@ class Groups:
     mirrored: np.ndarray
 
 
-def groups(looks: Looks, links: np.ndarray, measure: Measure | None = None) -> Groups:
+def groups(looks: Looks, links: np.ndarray, measure: Measure | None = None, search: Search | None = None) -> Groups:
     """The groups of near-duplicates: pictures are together if a chain of pairs joins them, of which at most the last is weak.
 
-    `links` int (m, 2) are pairs known beforehand. `measure` gives what `likenesses` does, perhaps quicker. Which pictures are
-    together does not depend on their order, unless there are so many alike that some are left out (see `candidates`).
+    `links` int (m, 2) are pairs known beforehand. `measure` gives what `likenesses` does, and `search` what `candidates.search`
+    does, perhaps quicker. Which pictures are together does not depend on their order, unless there are so many alike that some
+    are left out (see `candidates`).
     """
-    measure = measure or likenesses
+    measure, search = measure or likenesses, search or _search
     labels = _joined(np.arange(len(looks.hashes)), links)
     seen = np.flatnonzero(~_flat(looks.thumbnails))
     if not len(seen):
         return Groups(labels, labels)
-    hashes = looks.hashes[seen]
+    index = Index(looks.hashes[seen])
     weak, scores = [np.empty((0, 2), np.int64)], [np.empty(0)]
-    for pairs in candidates.pairs(hashes, hashes[:, 0], RADIUS):
+    for pairs in _candidates(seen, index, looks, search).batches(is_mirror=False):
         labels, more, how = _verified(seen[pairs], labels, looks, measure)
         weak.append(more)
         scores.append(how)
     labels = _with_weak(labels, np.concatenate(weak), np.concatenate(scores))
     mirrored = labels
-    for pairs in candidates.pairs(hashes, looks.mirrored[seen], RADIUS, is_mirror=True):
+    for pairs in _candidates(seen, index, looks, search, is_mirror=True).batches(is_mirror=True):
         mirrored, more, _ = _verified(seen[pairs], mirrored, looks, measure, is_mirror=True)
         mirrored = _joined(mirrored, more)
     return Groups(labels, mirrored)
+
+
+def _candidates(seen: np.ndarray, index: Index, looks: Looks, search: Search, is_mirror: bool = False) -> Near:
+    """Pairs of pictures, or of a mirrored picture and another, that may show the same; both are numbered within `seen`."""
+    wanted = candidates.codes(looks.mirrored[seen] if is_mirror else looks.hashes[seen, 0])
+    return search(seen, index, wanted, is_mirror, lambda pairs: _roughly_alike(seen[pairs], looks.thumbnails, is_mirror))
+
+
+def _search(rows: np.ndarray, index: Index, wanted: np.ndarray, is_mirror: bool, looks: candidates.Looks) -> Near:
+    return candidates.search(index, wanted, np.arange(len(rows)), looks)
 
 
 def _joined(labels: np.ndarray, pairs: np.ndarray) -> np.ndarray:
@@ -106,11 +118,19 @@ def _joined(labels: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 
 def _flat(thumbnails: np.ndarray) -> np.ndarray:
-    basis = _smooth(thumbnails.shape[1])
+    """Marks the thumbnails (n, side, side) that show nothing but a smooth surface, bool (n,)."""
+    side = thumbnails.shape[1]
+    basis, coarse_basis = _smooth(side), _smooth(side // 2).astype(np.float32)
     flat = np.zeros(len(thumbnails), bool)
     for start in range(0, len(thumbnails), BATCH):
-        values = thumbnails[start : start + BATCH].reshape(-1, len(basis)).astype(np.float64)
-        flat[start : start + len(values)] = (values - values @ basis @ basis.T).std(axis=1) < FLAT
+        batch = thumbnails[start : start + BATCH]
+        # a quarter of the pixels is off the surface that fits them best by less than all pixels are off theirs
+        coarse = batch[:, ::2, ::2].reshape(len(batch), len(coarse_basis)).astype(np.float32) - np.float32(128)
+        parts = coarse @ coarse_basis
+        off = np.einsum("ij,ij->i", coarse, coarse) - np.einsum("ij,ij->i", parts, parts)
+        near = np.flatnonzero(off < 2 * len(basis) * FLAT**2)  # twice, for the rounding
+        exact = batch[near].reshape(len(near), len(basis)).astype(np.float64)
+        flat[start + near] = (exact - exact @ basis @ basis.T).std(axis=1) < FLAT
     return flat
 
 
@@ -128,7 +148,6 @@ def _verified(
         pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]
         if number == 0:
             pairs = pairs[np.sort(np.unique(pairs, axis=0, return_index=True)[1])]
-            pairs = pairs[_roughly_alike(pairs, looks.thumbnails, is_mirror)]
         if not len(pairs):
             break
         chosen = np.arange(len(pairs)) if number == ROUNDS - 1 else _tree(labels[pairs])

@@ -17,6 +17,7 @@ from sengu.duplicates import decisions, groups
 from sengu.duplicates.fingerprints import Journal, fingerprint, record
 from sengu.duplicates.groups import Looks
 from sengu.duplicates.likenesses import Known
+from sengu.duplicates.neighbours import Neighbours
 from sengu.objects import archives
 from sengu.objects.store import ObjectStore, Sent
 from sengu.parallel import engine
@@ -33,8 +34,8 @@ def duplicates(
     `videos` gives the video of each frame, by object id: frames of one video are duplicates. So are pictures that are equal in
     every decoded pixel, whatever their bytes, and those that are nearly equal (sengu.duplicates.groups). Objects without a
     duplicate are not listed. What people said of groups is heeded: `decided` are rows of GroupDecision. The fingerprints of the
-    pictures and the likenesses of pairs are kept in folders of the folder `kept`; only new objects are read. Raises SenguError
-    for one that is missing, damaged or cannot be decoded.
+    pictures, and their candidate pairs with the likenesses of these, are kept in folders of the folder `kept`; only new objects
+    are read. Raises SenguError for one that is missing, damaged or cannot be decoded.
     """
     ids = sorted(str(object_id) for object_id in objects if not object_id.is_video)
     table = pd.DataFrame({"objectId": ids}, dtype="str")
@@ -44,8 +45,11 @@ def duplicates(
     decided = tables.empty(tables.GroupDecision) if decided is None else decided
     table["decided"] = decisions.linked(ids, decided)
     known = Known(kept / working.LIKENESSES.name, prints["pixels"])
-    alike = groups.groups(Looks.of(prints), _links(table["pixels"], table["video"], table["decided"]), known.likenesses)
+    near = Neighbours(kept / working.NEIGHBOURS.name, ids)
+    links = _links(table["pixels"], table["video"], table["decided"])
+    alike = groups.groups(Looks.of(prints), links, known.likenesses, near.search)
     known.save()
+    near.save()
     table["group"] = table.groupby(alike.labels)["objectId"].transform("min")
     table["mirrored"] = table.groupby(alike.mirrored)["objectId"].transform("min")
     has_mirror = table.groupby("mirrored")["group"].transform("nunique") > 1
