@@ -34,6 +34,15 @@ def test_an_output_may_be_written_with_options_and_without_wdir() -> None:
     assert lineage.tree({"A": STAGES["A"], "B": entry}).node("B").parents == ("A",)
 
 
+@pytest.mark.parametrize(("given", "deps"), [("", "A"), ("--from data/dataset/A", ""), ("--from data/dataset/B", "A")])
+def test_parents_that_command_and_deps_do_not_share_are_named(given: str, deps: str) -> None:
+    options = "--labels data/label.csv --index i --captures c --objects o --erased e"
+    command = f"python -m sengu.stages.dataset data/dataset/C {options} {given} {'--extend a.csv' if given else ''}"
+    entry = {"cmd": command, "deps": [f"data/dataset/{name}" for name in deps], "wdir": "..", "outs": ["data/dataset/C"]}
+    with pytest.raises(SenguError, match=r"--from in the command of C and its deps differ: (A|A, B): name the same parents"):
+        lineage.tree({"A": stage("A"), "B": stage("B"), "C": entry})
+
+
 @pytest.mark.parametrize(
     ("stages", "message"),
     [

@@ -96,7 +96,13 @@ def tree(stages: Mapping[str, Mapping[str, Any]]) -> Tree:
                 raise SenguError(
                     f"datasets/dvc.yaml: {stage_name} writes {recipe.version}, but its output is {FOLDER / name}: correct one"
                 )
-            nodes[name] = Node(name, stage_name, stage, tuple(_versions(stage, "deps")), recipe)
+            parents = tuple(_versions(stage, "deps"))
+            if recipe is not None and (differ := {path.name for path in recipe.parents} ^ set(parents)):
+                raise SenguError(
+                    f"datasets/dvc.yaml: --from in the command of {stage_name} and its deps differ: {', '.join(sorted(differ))}: "
+                    "name the same parents in both"
+                )
+            nodes[name] = Node(name, stage_name, stage, parents, recipe)
     return Tree(nodes)
 
 

@@ -114,6 +114,11 @@ def test_a_circle_of_parents(folder: Path) -> None:
     stages = yaml.safe_load(Path("datasets/dvc.yaml").read_text())
     stages["stages"]["A"]["deps"].append("data/dataset/B")
     Path("datasets/dvc.yaml").write_text(yaml.safe_dump(stages))
+    assert error("dataset", "list") == (
+        "datasets/dvc.yaml: --from in the command of A and its deps differ: B: name the same parents in both"
+    )
+    stages["stages"]["A"]["cmd"] += " --from data/dataset/B --extend labels/a.csv"
+    Path("datasets/dvc.yaml").write_text(yaml.safe_dump(stages))
     expected = r"datasets/dvc\.yaml: (A <- B <- A|B <- A <- B) is a circle: take one of these parents out"
     for command in (("list",), ("log",), ("create", "C", "--from", "B", *WORDS)):
         assert re.fullmatch(expected, error("dataset", *command))
