@@ -29,7 +29,7 @@ def replay(name: str, site: params.Site, folder: Path, archive: warc.Archive) ->
     process = settings.quiet_process(settings.for_extract(name, site, folder))
     crawler = process.create_crawler(spider_class(site.fetch.spider))
     items: list[Found] = []
-    crawler.signals.connect(lambda item: items.append(item), signal=signals.item_scraped, weak=False)
+    crawler.signals.connect(lambda item: items.extend(item.media), signal=signals.item_scraped, weak=False)
     process.crawl(crawler, fetch=site.fetch, read=site.read, replayed=pages(archive), archive=archive)
     process.start()
     unread = crawler.stats.get_value("httpcache/retrieve_error", 0) if crawler.stats else 1

@@ -24,3 +24,10 @@ class Found:
     device: str = ""
     operator: str = ""
     subject: str = ""
+
+
+@dataclass(frozen=True)
+class FoundOnPage:
+    """Everything that one page shows, as one item: Scrapy takes longer for an item than the spider to find it."""
+
+    media: list[Found]

@@ -16,7 +16,7 @@ from crawlers.media import EXTENSIONS, extension, linked, refreshed, shown_addre
 from crawlers.optouts import opted_out
 from crawlers.pages import Page, is_cookie_wall
 from crawlers.redirects import REFERER, circle
-from crawlers.spiders import AGE, MEDIA, PAGE, STEPS, UNREAD, Found
+from crawlers.spiders import AGE, MEDIA, PAGE, STEPS, UNREAD, Found, FoundOnPage
 from sengu.base.params import GenericFetch, Read, WarcFetch
 from sengu.base.tables import Failed
 from sengu.base.texts import nfc
@@ -115,7 +115,8 @@ class GenericSpider(Spider):
             reason = next((flag.removeprefix(UNREAD) for flag in response.flags if flag.startswith(UNREAD)), "")
             if reason:
                 self._broken(response, "the page", reason)
-            return self._found(Page.of(response)) if isinstance(response, HtmlResponse) else self._unread(response)
+            media = self._found(Page.of(response)) if isinstance(response, HtmlResponse) else self._unread(response)
+            return [FoundOnPage(media)] if media else []
         if not is_answer(response):
             self.fail(request, f"status {response.status}, {'a part of the whole' if response.status == 206 else 'no content'}")
             return []

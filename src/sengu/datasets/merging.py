@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sengu.base import tables
 from sengu.base.errors import SenguError
 from sengu.base.names import counted
 from sengu.base.tables import where
@@ -28,10 +29,10 @@ def merge(sources: Mapping[str, pd.DataFrame], prefer: str, classes: Sequence[st
 
     Raises SenguError that lists, with both sides, the objects whose sources disagree, unless the preferred one has a value.
     """
-    tables = [table[["objectId", "value"]].assign(source=source) for source, table in sources.items()]
-    if len(tables) == 1:
-        return tables[0][["objectId", "value"]].sort_values("objectId", ignore_index=True)
-    rows = pd.concat(tables, ignore_index=True)
+    parts = [table[["objectId", "value"]].assign(source=source) for source, table in sources.items()]
+    if len(parts) == 1:
+        return parts[0][["objectId", "value"]].sort_values("objectId", ignore_index=True)
+    rows = pd.concat(parts, ignore_index=True)
     different = rows.drop_duplicates(["objectId", "value"])
     disputed = different.loc[different["objectId"].duplicated(), "objectId"].unique()
     decided = rows[rows["objectId"].isin(disputed)]
@@ -89,7 +90,7 @@ def compose(
 def meeting(text: str, index: pd.DataFrame, captures: pd.DataFrame, labels: pd.DataFrame, classes: Sequence[str]) -> list[str]:
     """The ids of the objects of which one row of index, captures and labels meets the condition, sorted."""
     condition = where.parse(text)
-    table: pd.DataFrame = index[index["objectId"].isin(labels["objectId"])] if "value" in condition.columns else index
+    table: pd.DataFrame = index[tables.among(index["objectId"], labels["objectId"])] if "value" in condition.columns else index
     named = labels.assign(label=np.array(classes, dtype=object)[labels["value"]])
     if condition.columns & (set(captures.columns) - set(index.columns)):  # a picture stands on several pages
         table = where.joined([table, captures, named], KEYS)

@@ -16,6 +16,7 @@ RADIUS = 12  # bits of 64 in which a candidate may differ; measured by benchmark
 BITS = (16, 22)  # of a sample, at least and at most
 TABLES = 16  # of photographs cropped by a tenth of each side, the highest number of bits finds 99 %, the lowest all
 QUERIES = 4096  # pictures looked up at a time, which bounds the memory
+HANDED_ON = 16 * QUERIES  # queries whose pairs are handed on at a time
 BUCKET = 1024  # entries of a bucket that are looked at; of a thousand copies of one picture, each is joined to the first
 CAP = 256  # candidates of a picture, the nearest first
 
@@ -136,8 +137,8 @@ class Near:
 
         If `is_mirror`, the queries are mirrored, and the first of a pair is the one that was; else the smaller comes first.
         """
-        for start in range(0, len(self.counts), QUERIES):
-            part = slice(*np.searchsorted(self.queries, (start, start + QUERIES)))
+        for start in range(0, len(self.counts), HANDED_ON):
+            part = slice(*np.searchsorted(self.queries, (start, start + HANDED_ON)))
             pairs = np.stack([self.queries[part], self.others[part]], axis=1)
             yield (pairs if is_mirror else np.sort(pairs, axis=1))[np.argsort(self.distances[part], kind="stable")]
         if capped := int((self.counts > CAP).sum()):
@@ -209,7 +210,9 @@ def _tables(codes: np.ndarray, bits: int) -> list[Table]:
         keys = _keys(codes, sample)
         starts = np.zeros(2**bits + 1, np.int32)
         np.cumsum(np.bincount(keys, minlength=2**bits), out=starts[1:])
-        hash_tables.append(Table(sample, np.argsort(keys, kind="stable").astype(np.int32), starts))
+        # the places that a stable sort by keys gives, from one of plain numbers, which is several times quicker
+        order = np.sort(keys << 32 | np.arange(len(keys))).astype(np.uint32).astype(np.int32)
+        hash_tables.append(Table(sample, order, starts))
     return hash_tables
 
 

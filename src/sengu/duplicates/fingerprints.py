@@ -97,9 +97,9 @@ class Journal:
         places = {name.encode(): place for place, name in enumerate(wanted)}
         size = self.path.stat().st_size if self.path.is_file() else 0
         for records in self._pieces():
-            for name, record_of_it in zip(records["objectId"].tolist(), records, strict=True):
-                if name in places and _is_intact(record_of_it):
-                    prints[places[name]] = record_of_it
+            where = np.array([places.get(name, -1) for name in records["objectId"].tolist()])
+            stays = (where >= 0) & _are_intact(records)
+            prints[where[stays]] = records[stays]
         if np.count_nonzero(prints["objectId"]) * RECORD.itemsize != size:  # among the rest may be an object that was taken down
             with replaced_file(self.path) as partial, partial.open("wb") as file:
                 for first in range(0, len(prints), AT_ONCE):
@@ -130,13 +130,15 @@ def record(object_id: str, made: Fingerprint) -> np.ndarray:
     filled["objectId"], filled["pixels"] = object_id.encode(), made.pixels
     for name in ("hashes", "mirrored", "thumbnail", "colours"):
         filled[name] = getattr(made, name)
-    filled["check"] = _checksum(filled[0])
+    filled["check"] = _checksums(filled)
     return filled
 
 
-def _is_intact(row: np.void) -> bool:
-    return bool(row["check"] == _checksum(row))
+def _are_intact(records: np.ndarray) -> np.ndarray:
+    return np.asarray(records["check"] == _checksums(records))
 
 
-def _checksum(row: np.void) -> int:
-    return zlib.crc32(row.tobytes()[: -RECORD["check"].itemsize])
+def _checksums(records: np.ndarray) -> np.ndarray:
+    data, size = memoryview(records.tobytes()), RECORD.itemsize
+    ends = range(size, len(data) + 1, size)
+    return np.array([zlib.crc32(data[end - size : end - RECORD["check"].itemsize]) for end in ends], np.uint32)

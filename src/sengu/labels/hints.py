@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping
 
 import pandas as pd
 
+from sengu.base import tables
+
 
 def from_tags(captures: pd.DataFrame, index: pd.DataFrame, tags: Mapping[str, int]) -> pd.DataFrame:
     """The objectId, value and source of every listed tag of every page on which an object was seen."""
@@ -23,7 +25,7 @@ def without_meaning(captures: pd.DataFrame, index: pd.DataFrame, labelled: pd.Se
     """
     tagged = captures.loc[captures["tags"] != "", ["site", "urlId", "tags"]]
     seen = index[["site", "objectId", "urlId"]].merge(tagged, on=["site", "urlId"])
-    seen = seen[~seen["objectId"].isin(labelled)] if len(seen) else seen
+    seen = seen[~tables.among(seen["objectId"], labelled)]
     single = seen.assign(tag=seen["tags"].str.split("|")).explode("tag")[["objectId", "tag"]].drop_duplicates()
     single = single[(single["tag"] != "") & ~single["objectId"].isin(single.loc[single["tag"].isin(list(tags)), "objectId"])]
     counts: pd.Series = single.groupby("tag")["objectId"].nunique().sort_values(ascending=False, kind="stable")

@@ -85,7 +85,8 @@ def extension(made: Recipe, archived: Archived, labels_of: dict[str, pd.DataFram
     inherited = set().union(*(labels_of[parent.name]["objectId"] for parent in made.parents))
     taken_out = sorted(without & objects & inherited)
     decided = pd.DataFrame({"objectId": pd.array(taken_out, dtype="str"), "value": NO_CLASS})
-    return pd.concat([labels[labels["objectId"].isin(objects)], decided], ignore_index=True)
+    extending = labels[tables.among(labels["objectId"], pd.Series(sorted(objects), dtype="str"))]
+    return pd.concat([extending, decided], ignore_index=True)
 
 
 def machines(made: Recipe) -> dict[str, Collection[str]]:
@@ -208,8 +209,8 @@ def seen(labels: pd.DataFrame, classes: list[str], archived: Archived) -> pd.Dat
     """A row per label and place where the object was seen; an object in no index has one row with empty cells."""
     index, captures = archived.index, archived.captures
     rows = labels.assign(label=np.array(classes, dtype=object)[labels["value"]])
-    own = index[index["objectId"].isin(labels["objectId"])]
-    known = where.joined([own, captures[captures["urlId"].isin(own["urlId"])]], ("site", "urlId"))
+    own = index[tables.among(index["objectId"], labels["objectId"])]
+    known = where.joined([own, captures[tables.among(captures["urlId"], own["urlId"])]], ("site", "urlId"))
     return where.joined([rows, known], ("objectId",))
 
 
@@ -223,7 +224,7 @@ def subjects(
         captured = rows.loc[rows["subject"] != "", ["objectId", "subject"]]
         subjects_of.append(captured.sort_values(["objectId", "subject"]))
     table = pd.concat([pd.DataFrame({"objectId": [], "subject": []}, dtype="str"), *subjects_of])
-    table = table[table["objectId"].isin(labels["objectId"])]
+    table = table[tables.among(table["objectId"], labels["objectId"])]
     return table.drop_duplicates("objectId").sort_values("objectId")
 
 
@@ -238,7 +239,7 @@ def write(made: Recipe, archived: Archived, folder: Path) -> int:
     merging.check(labels, classes, made.name, done)
     rows = seen(labels, classes, archived)
     words_of_all = said(made, classes, archived)
-    spoken = None if words_of_all is None else words_of_all[words_of_all["objectId"].isin(labels["objectId"])]
+    spoken = None if words_of_all is None else words_of_all[tables.among(words_of_all["objectId"], labels["objectId"])]
     own = described(made, spoken, classes)
     words = facts.inherited(made.parents, own) if made.parents else own
     known = facts.describe(made, facts.lineage(made.parents), done, rows, words)
@@ -255,7 +256,7 @@ def write(made: Recipe, archived: Archived, folder: Path) -> int:
     (folder / versions.METADATA).write_text(facts.document(version, known), encoding="utf-8")
     (folder / croissant.NAME).write_text(croissant.document(version, known, folder), encoding="utf-8")
     draw_plots(labels, classes, rows, folder)
-    in_index = labels["objectId"].isin(rows.loc[rows["site"] != "", "objectId"])
+    in_index = tables.among(labels["objectId"], rows.loc[rows["site"] != "", "objectId"])
     here = labels.loc[in_index & ~labels["objectId"].str.partition(".")[0].isin(archived.erased), "objectId"]
     draw_sheets(made, labels, classes, here, folder)
     return len(labels)
@@ -272,7 +273,7 @@ def draw_plots(labels: pd.DataFrame, classes: list[str], rows: pd.DataFrame, fol
 def draw_sheets(made: Recipe, labels: pd.DataFrame, classes: list[str], here: pd.Series, folder: Path) -> None:
     """Draws a contact sheet for each class, of pictures that are `here`, object ids."""
     store = ObjectStore.below(made.objects)
-    drawable = labels[labels["objectId"].isin(here)]
+    drawable = labels[tables.among(labels["objectId"], here)]
     for value, name in enumerate(classes):
         ids = samples.pick(drawable, value, samples.PER_CLASS)
         count = int((labels["value"] == value).sum())

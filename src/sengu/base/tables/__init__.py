@@ -1,6 +1,6 @@
 """Tables: CSV files <-> checked pandas frames, and the row types of every table of the line."""
 
-from sengu.base.tables.frames import columns, empty, frame, groups, read, read_sites, rows, write
+from sengu.base.tables.frames import among, columns, empty, frame, groups, read, read_sites, rows, write
 from sengu.base.tables.rows import (
     TYPES,
     Capture,
@@ -35,6 +35,7 @@ __all__ = [
     "Rejected",
     "SplitLabel",
     "Tombstone",
+    "among",
     "columns",
     "empty",
     "frame",

@@ -101,6 +101,11 @@ def read_sites(folder: Path, sites: Iterable[str], row_type: type, only: Sequenc
     return pd.concat(tables, ignore_index=True)[["site", *(only or columns(row_type))]]
 
 
+def among(column: pd.Series, others: pd.Series) -> np.ndarray:
+    """Marks the texts of a column that another column has, too: bool (n,). `Series.isin` takes six times as long."""
+    return np.asarray(pd.Index(others.unique()).get_indexer(pd.Index(column)) >= 0)
+
+
 def groups(ids: pd.Series, duplicates: pd.DataFrame) -> pd.Series:
     """The group of near-duplicates of each object id, by rows of Duplicate; an object in none is a group of its own."""
     return ids.map(duplicates.set_index("objectId")["group"]).astype("str").fillna(ids)
