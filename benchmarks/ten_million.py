@@ -33,16 +33,15 @@ class Stage:
 
 DECODING = 2 * 7.0 / (8_000 * 58_000)  # benchmarks/objects.py: 8,000 pictures of 58 KB in 7.0 s on two processors
 STAGES = (
-    Stage("extract", 0.33 * 3.5 / 2_000),  # benchmarks/crawl.py: 0.33 of a crawl of 2,000 pictures in 3.5 s
+    Stage("extract", (138.2 - 20.3) / 450_000),  # benchmarks/half_million.py: what 450,000 pictures more took, as below
     Stage("objects", 0, DECODING, divided=True),
-    # benchmarks/half_million.py --tables: the difference between 50,000 and 2,000 pictures
-    Stage("label", (3.82 - 2.12) / 48_000, memory=(243.3e6 - 151.6e6) / 48_000),
+    Stage("label", (7.7 - 1.6) / 450_000, memory=(777e6 - 248e6) / 450_000),
     Stage("duplicates: fingerprints", 0.002, DECODING, divided=True),
-    # candidates.pairs of 300,000 random hashes and their crops: 25.3 s, with a power of 1.33 from 100,000 on; looked up twice,
+    # candidates.search of 300,000 random hashes and their crops: 25.3 s, with a power of 1.33 from 100,000 on; looked up twice,
     # for mirror images, too. Verifying: benchmarks/duplicates.py --alike 0.11, what is left of 27.6 s for 30,000 with the start.
     Stage("duplicates: candidates", 2 * 25.3 / 300_000, memory=4_325 + 16 * 3 * 4, power=1.33, at=300_000),
     Stage("duplicates: verifying", (27.6 - 2 * 1.55) / 30_000),
-    Stage("split", (3.03 - 2.19) / 48_000, memory=(219.9e6 - 168.1e6) / 48_000),
+    Stage("split", (3.4 - 1.3) / 450_000, memory=(550e6 - 217e6) / 450_000),
     Stage("embed, at 64 px", 2 / 470, DECODING, memory=1_000, divided=True),  # 470 a second on two processors
     Stage("embed, at 224 px", 2 / 80, DECODING, memory=1_000, divided=True),  # B0 does 70 to 90
 )

@@ -94,12 +94,13 @@ class Journal:
         of them, into which the file is read piece by piece.
         """
         prints = np.zeros(len(wanted), RECORD)
+        payloads = _payloads(prints)  # NumPy copies records field by field, but rows of bytes in one piece
         places = {name.encode(): place for place, name in enumerate(wanted)}
         size = self.path.stat().st_size if self.path.is_file() else 0
         for records in self._pieces():
             where = np.array([places.get(name, -1) for name in records["objectId"].tolist()])
             stays = (where >= 0) & _are_intact(records)
-            prints[where[stays]] = records[stays]
+            payloads[where[stays]] = _payloads(records)[stays]
         if np.count_nonzero(prints["objectId"]) * RECORD.itemsize != size:  # among the rest may be an object that was taken down
             with replaced_file(self.path) as partial, partial.open("wb") as file:
                 for first in range(0, len(prints), AT_ONCE):
@@ -132,6 +133,11 @@ def record(object_id: str, made: Fingerprint) -> np.ndarray:
         filled[name] = getattr(made, name)
     filled["check"] = _checksums(filled)
     return filled
+
+
+def _payloads(records: np.ndarray) -> np.ndarray:
+    """The bytes of records in place, uint8 (n, size of one)."""
+    return records.view(np.uint8).reshape(len(records), RECORD.itemsize)
 
 
 def _are_intact(records: np.ndarray) -> np.ndarray:
