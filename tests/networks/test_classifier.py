@@ -32,8 +32,10 @@ def test_a_damaged_head_is_named(folder: Path, kept: int) -> None:
 
 
 def test_a_head_for_other_features_is_named(folder: Path) -> None:
-    with pytest.raises(SenguError, match=r"head.npz holds .*'kernel': \(2, 2\).*no head for 1 features: run `dvc repro train`"):
+    with pytest.raises(
+        SenguError, match=r"head.npz holds .*'kernel': \(2, 2\).*not a head for 1 features: run `dvc repro train`"
+    ):
         classifier.head_probabilities(folder, FEATURES[:, :1])
     np.savez(folder / classifier.HEAD, kernel=np.eye(2))
-    with pytest.raises(SenguError, match="no head for 2 features"):
+    with pytest.raises(SenguError, match="not a head for 2 features"):
         classifier.head_probabilities(folder, FEATURES)

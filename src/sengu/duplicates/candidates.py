@@ -49,8 +49,8 @@ class Index:
 
     def of(self, pictures: np.ndarray) -> np.ndarray:
         """The codes of some pictures, uint64 (len(pictures), k)."""
-        found: np.ndarray = self._codes.reshape(-1, self._each)[pictures]
-        return found
+        codes_of: np.ndarray = self._codes.reshape(-1, self._each)[pictures]
+        return codes_of
 
     @property
     def fullest(self) -> int:
@@ -77,15 +77,15 @@ class Index:
 
     def crowded(self, wanted: np.ndarray) -> np.ndarray:
         """Marks the codes with a bucket of more than BUCKET entries, of which some are not looked at: bool (len(wanted),)."""
-        found = np.zeros(len(wanted), bool)
+        is_crowded = np.zeros(len(wanted), bool)
         for table in self._tables:
             full = np.flatnonzero(np.diff(table.starts) > BUCKET)
             if len(full):
                 is_near = np.zeros(2**self.bits, bool)
                 for flip in (0, *(1 << place for place in range(self.bits))):
                     is_near[full ^ flip] = True
-                found |= is_near[table.keys(wanted)]
-        return found
+                is_crowded |= is_near[table.keys(wanted)]
+        return is_crowded
 
 
 def codes(hashes: np.ndarray) -> np.ndarray:
@@ -171,7 +171,7 @@ def search(index: Index, wanted: np.ndarray, rows: np.ndarray, looks: Looks) -> 
 
 
 def new_ones(index: Index, wanted: np.ndarray, rows: np.ndarray, new: np.ndarray, looks: Looks) -> Near | None:
-    """What `search` finds among the `new` pictures only; None if that would be no quicker.
+    """The `new` pictures near the queries `rows`, as `search` finds them; None if that would be no quicker.
 
     Keys agree both ways, so the new pictures are looked up among the queries, of which there are many more.
     """

@@ -30,7 +30,7 @@ class Neighbours:
         self._made: dict[str, np.ndarray] = {}
 
     def search(self, rows: np.ndarray, index: Index, wanted: np.ndarray, is_mirror: bool, looks: Looks) -> Near:
-        """What `candidates.search` finds for all of the codes `wanted`, which belong to the `rows` of the names."""
+        """The result of `candidates.search` for all of the codes `wanted`, which belong to the `rows` of the names."""
         names = self._names[rows]
         near = None
         if self._known.get("bits") == index.bits:
