@@ -9,8 +9,10 @@ within a seed all tricks meet the same ones, so that the differences are paired.
 import argparse
 import tempfile
 import zipfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from io import BytesIO
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +118,15 @@ def main() -> None:
         run, size = backbone.frozen(folder, chosen.size), examples.batch_size(pixels)
         vectors = np.concatenate([run(pixels[start : start + size]) for start in range(0, len(pixels), size)])
         print("trick".ljust(24) + "seed  head    network  loss    temperature  scaled loss", flush=True)
-        for seed in chosen.seeds:
-            rows = pd.DataFrame({"value": values, "type": divided(values, chosen.train, seed)})
-            for trick in chosen.only:
-                how = settings(seed, chosen.epochs, TRICKS[trick])
-                found = measured(folder, Examples(rows, pixels), Examples(rows, vectors), how)
-                numbers = "{head:<8.3f}{accuracy:<9.3f}{loss:<8.3f}{temperature:<13.3f}{scaled loss:.3f}".format(**found)
-                print(f"{trick:<24}{seed:<6}{numbers}", flush=True)
+        # a process for each: TensorFlow keeps what it has traced, and slows down
+        with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+            for seed in chosen.seeds:
+                rows = pd.DataFrame({"value": values, "type": divided(values, chosen.train, seed)})
+                for trick in chosen.only:
+                    how = settings(seed, chosen.epochs, TRICKS[trick])
+                    found = pool.submit(measured, folder, Examples(rows, pixels), Examples(rows, vectors), how).result()
+                    numbers = "{head:<8.3f}{accuracy:<9.3f}{loss:<8.3f}{temperature:<13.3f}{scaled loss:.3f}".format(**found)
+                    print(f"{trick:<24}{seed:<6}{numbers}", flush=True)
 
 
 if __name__ == "__main__":

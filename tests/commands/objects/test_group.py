@@ -228,7 +228,7 @@ def test_all_sites_are_mounted_as_one_read_only(folder: Path, view: Path) -> Non
     assert seen_in(view) == expected()
     with pytest.raises(OSError):
         (view / "new").write_text("x")
-    assert "there already" in attempt(folder, "sengu", "objects", "mount", "view").stdout
+    assert "already exists" in attempt(folder, "sengu", "objects", "mount", "view").stdout
     run(folder, "sengu", "objects", "umount", "view")
     assert not view.exists()
     assert "is not a mount" in attempt(folder, "sengu", "objects", "umount", "view").stdout
@@ -253,7 +253,7 @@ def test_links_are_hard_on_one_file_system_and_symbolic_across(folder: Path) -> 
     assert "3 objects linked" in run(folder, "sengu", "objects", "link", "view")
     assert seen_in(folder / "view") == expected()
     assert (folder / "view" / ObjectId.parse(IDS["b"]).path).samefile(leaf(folder, "one", "b"))
-    assert "there already" in attempt(folder, "sengu", "objects", "link", "view").stdout
+    assert "already exists" in attempt(folder, "sengu", "objects", "link", "view").stdout
     elsewhere = Path("/dev/shm")
     if not elsewhere.is_dir() or elsewhere.stat().st_dev == folder.stat().st_dev:
         pytest.skip("there is no second file system")
@@ -271,7 +271,7 @@ def test_a_dataset_is_exported_as_folders_that_others_read(folder: Path) -> None
     found = {path.relative_to(folder / "out").as_posix() for path in (folder / "out").rglob("*") if path.is_file()}
     assert found == {f"train/{name}/{IDS[key]}" for name, key in (("cat", "a"), ("dog", "b"), ("dog", "p"))}
     assert (folder / "out/train/cat" / IDS["a"]).stat().st_nlink > 1
-    assert "there already" in attempt(folder, "sengu", "objects", "export", "--dataset", "v1", "out").stdout
+    assert "already exists" in attempt(folder, "sengu", "objects", "export", "--dataset", "v1", "out").stdout
     assert "no dataset version v9 (there are v1)" in attempt(folder, "sengu", "objects", "export", "--dataset", "v9", "o2").stdout
     run(folder, "sengu", "objects", "export", "--dataset", "v1", "--format", "csv", "--copy", "table")
     assert (folder / "table/train/metadata.csv").read_text().splitlines()[0] == "file_name,label"

@@ -56,7 +56,8 @@ def create(wanted: Recipe) -> Recipe:
     if wanted.where:
         check_columns(wanted.where)
     _check_conflicts(wanted)
-    of_labels = ["label.classes", *(["label.disagreement"] if wanted.extend else [])] if wanted.labels else []
+    # an extension asks how disagreement is settled; DVC refuses a single setting that params.yaml leaves out
+    of_labels = ["label" if wanted.extend else "label.classes"] if wanted.labels else []
     deps = [*wanted.inputs(), *CODE]
     pipeline.add_version(pipeline.NewVersion(wanted.name, wanted.command(), wanted.description, deps, [*of_labels, "project"]))
     return wanted
