@@ -37,6 +37,6 @@ def command(md5s: tuple[str, ...]) -> None:
         gone = store.forget(md5s)
         names = catalog.published(store)
         store.withdraw(names)
-        click.echo(f"{remote.name}: {counted(gone, 'file')} or versions deleted, {len(names)} of the catalogue")
+        click.echo(f"{remote.name}: {counted(gone, 'file version')} deleted, {len(names)} of the catalogue")
         if names:
             click.echo("publish the catalogue anew with `sengu remote catalog`", err=True)
